@@ -1,0 +1,1 @@
+"""The server. Of the probe it imports `probe.wire` and `probe.verdict` alone."""

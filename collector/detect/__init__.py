@@ -1,0 +1,1 @@
+"""PURE: outcomes become cells, and later signals and incidents. No I/O, no clock, no chance."""

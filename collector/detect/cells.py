@@ -1,0 +1,134 @@
+"""Cells: what all probes of one network saw of one platform in one minute.
+
+A cell is a fold over rounds that neither order nor grouping can change (`merge` is commutative,
+associative and idempotent on votes), so late and shuffled batches give the same cells. Counts
+are of rounds; *votes* are of source prefixes, because ten probes behind one router are one
+witness. A round counts in the minute it was measured in, by its own clock, never in the minute
+it arrived.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from probe.verdict.record import Status, Verdict
+from probe.wire.observation import Observation, Phase, Round
+
+V = TypeVar("V")
+
+# Upper bounds in seconds of the classic histograms, cells and /metrics alike; the last is +Inf.
+# Chosen around what FACTS of the field show: 50 ms handshakes, 4 s DNS and 10 s connect timeouts.
+BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+# The statuses that are a vote on the platform, and those among them that count as failing.
+VOTING = frozenset({Status.OK, Status.BLOCKED, Status.THROTTLED, Status.UNREACHABLE})
+FAILING = VOTING - {Status.OK}
+
+UNKNOWN_COUNTRY = "ZZ"  # ISO 3166-1 reserves it for users; CLDR reads it as "unknown region".
+UNKNOWN_ASN = 0  # RFC 7607 reserves AS 0.
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class CellKey:
+    """Which cell: `minute` counts from the Unix epoch."""
+
+    minute: int
+    country: str
+    asn: int
+    platform: str
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Vote:
+    """One prefix's newest word: when it was measured (Unix seconds) and the verdict's status."""
+
+    at: float
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """Durations by bucket (not cumulative; one more than `BUCKETS_S`) and their sum in seconds."""
+
+    counts: tuple[int, ...] = (0,) * (len(BUCKETS_S) + 1)
+    total_s: float = 0.0
+
+    def plus(self, other: Histogram) -> Histogram:
+        """Both together."""
+        counts = tuple(a + b for a, b in zip(self.counts, other.counts, strict=True))
+        return Histogram(counts, self.total_s + other.total_s)
+
+    def observe(self, seconds: float) -> Histogram:
+        """With one more duration."""
+        at = bisect_left(BUCKETS_S, seconds)
+        counts = (*self.counts[:at], self.counts[at] + 1, *self.counts[at + 1 :])
+        return Histogram(counts, self.total_s + seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """The counts. Keys are words of the wire's vocabularies; `results` is by ``(stage, failure)``,
+    failure ``""`` for success; `votes` is by prefix tag, never by address or by probe."""
+
+    statuses: Mapping[str, int] = field(default_factory=dict)
+    mechanisms: Mapping[str, int] = field(default_factory=dict)
+    results: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    durations: Mapping[str, Histogram] = field(default_factory=dict)
+    votes: Mapping[str, Vote] = field(default_factory=dict)
+
+
+def merge(one: Cell, other: Cell) -> Cell:
+    """Both cells' rounds as one cell; of two votes of a prefix the newest stands."""
+    return Cell(
+        statuses=Counter(one.statuses) + Counter(other.statuses),
+        mechanisms=Counter(one.mechanisms) + Counter(other.mechanisms),
+        results=Counter(one.results) + Counter(other.results),
+        durations=_merged(one.durations, other.durations, Histogram.plus),
+        votes=_merged(one.votes, other.votes, max),
+    )
+
+
+def _merged(one: Mapping[str, V], other: Mapping[str, V], both: Callable[[V, V], V]) -> dict[str, V]:
+    found = dict(one)
+    for key, value in other.items():
+        found[key] = both(found[key], value) if key in found else value
+    return found
+
+
+def cells_of(
+    rnd: Round, verdicts: Iterable[Verdict], *, country: str, asn: int, prefix: str
+) -> dict[CellKey, Cell]:
+    """What one round adds. `prefix` is the tag of its source prefix, not the prefix itself."""
+    at = rnd.started_at.timestamp()
+    by_platform: dict[str, list[Observation]] = {}
+    for observation in rnd.observations:
+        if observation.phase is Phase.MAIN:
+            by_platform.setdefault(observation.target.partition("/")[0], []).append(observation)
+    return {
+        CellKey(int(at // 60), country, asn, verdict.platform): _cell(
+            verdict, by_platform.get(verdict.platform, []), Vote(at, verdict.status), prefix
+        )
+        for verdict in verdicts
+    }
+
+
+def _cell(verdict: Verdict, observations: Iterable[Observation], vote: Vote, prefix: str) -> Cell:
+    results: Counter[tuple[str, str]] = Counter()
+    durations: dict[str, Histogram] = {}
+    for observation in observations:
+        stage = observation.stage.label
+        results[stage, observation.failure.label if observation.failure else ""] += 1
+        # A failed stage's duration is its timeout, not a measurement: only successes are timed.
+        if observation.failure is None:
+            durations[stage] = durations.get(stage, Histogram()).observe(observation.duration_s)
+    return Cell(
+        statuses={verdict.status.label: 1},
+        mechanisms={finding.mechanism.label: 1 for finding in verdict.mechanisms},
+        results=results,
+        durations=durations,
+        votes={prefix: vote} if verdict.status in VOTING else {},
+    )

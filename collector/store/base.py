@@ -1,0 +1,112 @@
+"""The Protocol every store keeps, as small as ingest, cells and page need.
+
+A store takes *groups*: everything in one `ingest` call is durable when it returns, or nothing of
+it is. Signed batches are kept byte for byte as received; the cells they add are merged in the
+same transaction, and only for batches that were not there before, so a retry can never count
+twice. The contract is written as tests in ``tests/collector/store/`` that run over every store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from collector.detect.cells import Cell, CellKey
+from probe.wire.exchange import Presence
+
+
+class StoreError(Exception):
+    """The store cannot do what was asked: disk full, read-only, torn. The message says which."""
+
+
+class Stored(StrEnum):
+    """What became of one batch of a group."""
+
+    NEW = "new"
+    DUPLICATE = "duplicate"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedBatch:
+    """A batch as received: the signed bytes, and where it was admitted to. No address.
+
+    `received_at` is Unix seconds by our clock; `located_by` is ``database`` or ``declared``.
+    """
+
+    probe: str
+    sequence: int
+    received_at: float
+    country: str
+    asn: int
+    located_by: str
+    prefix: str
+    signature: bytes
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ingest:
+    """One batch with the cells it adds."""
+
+    batch: SignedBatch
+    cells: Mapping[CellKey, Cell]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """A probe's last heartbeat: `at` in Unix seconds by our clock."""
+
+    probe: str
+    at: float
+    state: Presence
+    country: str
+    asn: int
+    prefix: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreFigures:
+    """What an operator watches about the store."""
+
+    batches: int
+    cells: int
+    size_bytes: int
+    oldest_batch_at: float | None
+
+
+class Store(Protocol):
+    """Synchronous and used from one thread at a time; the caller keeps it off the event loop.
+    Every method raises `StoreError` where the storage below fails."""
+
+    def enrol(self, probe: str, public_key: bytes, at: float) -> None:
+        """Remember a probe's key durably; the same key again changes nothing."""
+
+    def keys(self) -> Mapping[str, bytes]:
+        """Every enrolled probe's public key, by probe."""
+
+    def ingest(self, group: Sequence[Ingest]) -> list[Stored]:
+        """Store a group durably, batches and cells in one transaction; one answer per batch."""
+
+    def see(self, heartbeats: Iterable[Seen]) -> None:
+        """Remember the newest heartbeat of each probe."""
+
+    def seen(self, since: float) -> list[Seen]:
+        """The probes heard from at or after `since`, with their newest heartbeat."""
+
+    def cells(self, first_minute: int, last_minute: int) -> dict[CellKey, Cell]:
+        """Every cell of those minutes, both ends included."""
+
+    def batches(self, probe: str | None = None, since: float = 0.0) -> Iterable[SignedBatch]:
+        """Batches received at or after `since`, oldest first, of one probe or of all."""
+
+    def expire(self, batches_before: float, cells_before: float) -> int:
+        """Drop whole segments last received before the first moment, cells before the second
+        (both Unix seconds); returns how many batches went."""
+
+    def figures(self) -> StoreFigures:
+        """Counts and size now."""
+
+    def close(self) -> None:
+        """Finish what is open. A second call does nothing."""

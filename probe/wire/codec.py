@@ -1,0 +1,135 @@
+"""Records to bytes and back. Encoding is canonical; decoding is strict, bounded and says where.
+
+Encoding needs the standard library alone, so the agent stays small. Decoding validates the same
+dataclasses with pydantic, which is imported on the first decode. The shape is looked at first,
+because JSON readers are lenient where it hurts: they keep the last of two equal keys, read
+``1e999`` as infinity and accept control characters in strings.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import MISSING, Field, fields, is_dataclass
+from datetime import UTC, datetime
+from functools import cache
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+MAX_BYTES = 1 << 20  # A round is about 30 KB of JSON; 1 MiB holds a long outage's batch.
+MAX_DEPTH = 16  # The deepest record of ours, a certificate's names, lies 9 deep.
+
+T = TypeVar("T")
+
+
+class DecodeError(ValueError):
+    """Bytes that are no such record. `path` is a JSON path (RFC 9535) into what was sent."""
+
+    def __init__(self, path: str, message: str) -> None:
+        super().__init__(f"{path}: {message}")
+        self.path = path
+        self.message = message
+
+
+def encode(record: object) -> bytes:
+    """The record as compact UTF-8 JSON, fields in order of declaration, defaults left out."""
+    return json.dumps(plain(record), ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def plain(value: object) -> Any:
+    """The value as JSON's own types."""
+    if is_dataclass(value):
+        return {f.name: plain(v) for f in fields(value) if (v := getattr(value, f.name)) != _default(f)}
+    if isinstance(value, (tuple, list)):
+        return [plain(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, datetime):
+        return rfc3339(value)
+    return value
+
+
+def _default(field: Field[Any]) -> object:
+    return MISSING if field.default is MISSING else field.default
+
+
+def rfc3339(moment: datetime) -> str:
+    """A moment as RFC 3339 writes it, in UTC, to the millisecond."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def decode(kind: type[T], data: bytes) -> T:
+    """Read one record of `kind`; raises `DecodeError` and nothing else."""
+    if len(data) > MAX_BYTES:
+        raise DecodeError("$", f"over {MAX_BYTES} bytes")
+    _look(data)
+    return _validate(kind, data)
+
+
+def _look(data: bytes) -> None:
+    """Refuse what a lenient reader would take."""
+    try:
+        shape = json.loads(data, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+    except DecodeError:
+        raise
+    except UnicodeDecodeError as error:
+        raise DecodeError("$", f"not UTF-8 at byte {error.start}") from None
+    except json.JSONDecodeError as error:
+        raise DecodeError("$", f"not JSON: {error.msg} at character {error.pos}") from None
+    except (RecursionError, ValueError) as error:  # ValueError: an integer of thousands of digits
+        reason = "nested too deeply" if isinstance(error, RecursionError) else "number too long"
+        raise DecodeError("$", reason) from None
+    for path, depth, value in _walk(shape, "$", 1):
+        if depth > MAX_DEPTH:
+            raise DecodeError(path, f"nested deeper than {MAX_DEPTH}")
+        if isinstance(value, str) and not value.isprintable():
+            raise DecodeError(path, "control character in a string")
+
+
+def _walk(value: object, path: str, depth: int) -> Iterator[tuple[str, int, object]]:
+    yield path, depth, value
+    if depth > MAX_DEPTH:
+        return
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _walk(item, f"{path}.{key}", depth + 1)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _walk(item, f"{path}[{index}]", depth + 1)
+
+
+def _no_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise DecodeError("$", f"duplicate key {twice[:40]!r}")
+    return found
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise DecodeError("$", f"{name} is not JSON")
+
+
+@cache
+def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(kind)
+
+
+def _validate(kind: type[T], data: bytes) -> T:
+    from pydantic import ValidationError
+
+    try:
+        return cast(T, _adapter(kind).validate_json(data))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        raise DecodeError(json_path(first["loc"]), first["msg"]) from None
+
+
+def json_path(location: tuple[str | int, ...]) -> str:
+    """pydantic's location as a JSON path: ``$.rounds[0].gate.state``."""
+    return "$" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)

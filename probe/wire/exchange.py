@@ -1,0 +1,91 @@
+"""What agent and collector say to each other beside batches: enrolment, heartbeats, answers.
+
+Requests are signed: `SIGNATURE_HEADER` carries the Ed25519 signature (RFC 8032) in base64 over
+the body as it was before any content coding; `PROBE_HEADER` names the key it was made with.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Le, Len
+
+from .observation import Network, ProbeId
+from .openenum import OpenEnum
+from .platform import Name
+from .stage import Count, Text
+from .strict import STRICT
+
+PROBE_HEADER = "Reachwatch-Probe"
+SIGNATURE_HEADER = "Reachwatch-Signature"
+
+
+class Presence(OpenEnum):
+    """A heartbeat's message: still here, or leaving on purpose (so silence means something)."""
+
+    ALIVE = "alive"
+    BYE = "bye"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enrolment:
+    """A key introduces itself, signed with itself (proof of possession). `public_key` is base64."""
+
+    __pydantic_config__ = STRICT
+    schema: Literal["reachwatch/1"]
+    public_key: Annotated[str, Len(44, 44)]
+    agent: Text
+    network: Network
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heartbeat:
+    """One a minute, so that the absence of a probe can be told from its silence between rounds."""
+
+    __pydantic_config__ = STRICT
+    schema: Literal["reachwatch/1"]
+    probe: ProbeId
+    state: Presence
+    sent_at: datetime
+    network: Network
+
+    def __post_init__(self) -> None:
+        if self.sent_at.tzinfo is None:
+            raise ValueError("a time needs its zone")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerView:
+    """What probes in other countries see of one platform now: how many voted, how many failed."""
+
+    __pydantic_config__ = STRICT
+    platform: Name
+    countries: Count
+    votes: Count
+    failing: Count
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """The collector's answer, given only once what it answers is stored durably."""
+
+    __pydantic_config__ = STRICT
+    schema: Literal["reachwatch/1"]
+    server_time: datetime
+    probe: ProbeId
+    sequence: Annotated[int, Ge(1), Le(2**53)] | None = None
+    duplicate: bool = False
+    peers: Annotated[tuple[PeerView, ...], Len(0, 16)] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """Why a request was not taken: a code of the closed list, and where in the body (JSON path)."""
+
+    __pydantic_config__ = STRICT
+    code: Annotated[str, Len(1, 40)]
+    path: Text
+    message: Annotated[str, Len(0, 500)]
+    server_time: datetime
