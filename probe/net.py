@@ -1,0 +1,217 @@
+"""The seam to the network: Protocols as small as the stages need, and their asyncio form.
+
+The standard library's streams hide what a measurement is about: they fold TCP and TLS into one
+call, turn a reset into an end of file and resolve names on their own. So this is sockets, one
+per use, and TLS driven by hand over `ssl.MemoryBIO`. Errors of the system pass through
+untranslated (`OSError`, `ssl.SSLError`): naming them is the stages' work. Nothing here keeps
+time; callers put `asyncio.timeout` around it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl
+import struct
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+T = TypeVar("T")
+
+READ_BYTES = 16_384  # A TLS record's most (RFC 8446, section 5.1).
+
+
+class Stream(Protocol):
+    """A connection, as TCP or TLS gives it."""
+
+    async def read(self) -> bytes:
+        """What has come, at most `READ_BYTES`; empty at the end of the stream."""
+
+    async def write(self, data: bytes) -> None:
+        """Send all of `data`."""
+
+    def rtt_s(self) -> float | None:
+        """The kernel's smoothed round-trip time in seconds, where it tells one."""
+
+    def close(self) -> None:
+        """Let go of it at once; a second call does nothing."""
+
+
+class Datagram(Protocol):
+    """One UDP socket connected to one address: nobody else's packets are ever received on it."""
+
+    async def send(self, data: bytes) -> None:
+        """Send one datagram."""
+
+    async def receive(self) -> bytes:
+        """Wait for the next one."""
+
+    def close(self) -> None:
+        """Let go of it at once."""
+
+
+class Net(Protocol):
+    """What the stages may do with the network. Addresses are literals; nothing is resolved."""
+
+    async def connect(self, address: str, port: int) -> Stream:
+        """A TCP connection."""
+
+    def datagram(self, address: str, port: int) -> Datagram:
+        """A UDP socket of its own: one shared by many queries swaps answers when ids collide."""
+
+    def has_route(self, address: str) -> bool:
+        """Whether this machine knows a way to `address`; sends nothing."""
+
+
+def _socket(address: str, kind: socket.SocketKind) -> socket.socket:
+    sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, kind)
+    sock.setblocking(False)
+    return sock
+
+
+class SocketStream:
+    """A TCP connection on a plain socket."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+
+    async def read(self) -> bytes:
+        """See `Stream`. A reset raises `ConnectionResetError`; it is not an end of file."""
+        return await asyncio.get_running_loop().sock_recv(self._sock, READ_BYTES)
+
+    async def write(self, data: bytes) -> None:
+        """See `Stream`."""
+        await asyncio.get_running_loop().sock_sendall(self._sock, data)
+
+    def rtt_s(self) -> float | None:
+        """See `Stream`: tcpi_rtt of Linux's struct tcp_info (linux/tcp.h), in microseconds."""
+        with contextlib.suppress(OSError, AttributeError, struct.error):
+            info = self._sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
+            (microseconds,) = struct.unpack_from("=I", info, 68)
+            return float(microseconds) / 1e6 if microseconds else None
+        return None
+
+    def close(self) -> None:
+        """See `Stream`."""
+        self._sock.close()
+
+
+class TlsStream:
+    """TLS over any `Stream`, so that bytes, errors and times of each layer stay apart."""
+
+    def __init__(self, below: Stream, context: ssl.SSLContext, server_name: str) -> None:
+        self._below = below
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=server_name)
+
+    async def handshake(self) -> None:
+        """Complete the handshake; raises `ssl.SSLError`, or `OSError` from below."""
+        await self._drive(self._tls.do_handshake)
+
+    async def read(self) -> bytes:
+        """See `Stream`. A truncated stream reads as its end: HTTP knows how long it should be."""
+        try:
+            return await self._drive(lambda: self._tls.read(READ_BYTES))
+        except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
+            return b""
+
+    async def write(self, data: bytes) -> None:
+        """See `Stream`."""
+        await self._drive(lambda: self._tls.write(data))
+
+    def version(self) -> str | None:
+        """The protocol version negotiated, such as ``TLSv1.3``."""
+        return self._tls.version()
+
+    def chain(self) -> list[bytes]:
+        """The certificates as the server sent them, DER, leaf first."""
+        if hasattr(self._tls, "get_unverified_chain"):  # public from Python 3.13 on
+            return list(self._tls.get_unverified_chain())
+        # Before, the same call exists on the object below; without it the leaf alone is recorded.
+        below = getattr(self._tls, "_sslobj", None)
+        if hasattr(below, "get_unverified_chain"):
+            der = 2  # _ssl.ENCODING_DER
+            return [certificate.public_bytes(der) for certificate in below.get_unverified_chain() or ()]
+        leaf = self._tls.getpeercert(binary_form=True)
+        return [leaf] if leaf else []
+
+    def rtt_s(self) -> float | None:
+        """See `Stream`."""
+        return self._below.rtt_s()
+
+    def close(self) -> None:
+        """See `Stream`. Sends no close_notify: the other side learns from the FIN."""
+        self._below.close()
+
+    async def _drive(self, step: Callable[[], T]) -> T:
+        while True:
+            try:
+                result = step()
+            except ssl.SSLWantReadError:
+                await self._flush()
+                data = await self._below.read()
+                if data:
+                    self._incoming.write(data)
+                else:
+                    self._incoming.write_eof()
+            else:
+                await self._flush()
+                return result
+
+    async def _flush(self) -> None:
+        if self._outgoing.pending:
+            await self._below.write(self._outgoing.read())
+
+
+class SocketDatagram:
+    """A connected UDP socket."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+
+    async def send(self, data: bytes) -> None:
+        """See `Datagram`."""
+        await asyncio.get_running_loop().sock_sendall(self._sock, data)
+
+    async def receive(self) -> bytes:
+        """See `Datagram`. An ICMP error raises `ConnectionRefusedError` or another `OSError`."""
+        return await asyncio.get_running_loop().sock_recv(self._sock, 65_535)
+
+    def close(self) -> None:
+        """See `Datagram`."""
+        self._sock.close()
+
+
+class AsyncioNet:
+    """The machine's own network."""
+
+    async def connect(self, address: str, port: int) -> Stream:
+        """See `Net`."""
+        sock = _socket(address, socket.SOCK_STREAM)
+        try:
+            # A ClientHello sent in two segments would distort the handshake's time.
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            await asyncio.get_running_loop().sock_connect(sock, (address, port))
+        except BaseException:  # a cancelled connect must not leave its socket behind
+            sock.close()
+            raise
+        return SocketStream(sock)
+
+    def datagram(self, address: str, port: int) -> Datagram:
+        """See `Net`. Raises `OSError` where there is no route."""
+        sock = _socket(address, socket.SOCK_DGRAM)
+        try:
+            sock.connect((address, port))  # UDP: sets the peer, sends nothing, does not block
+        except OSError:
+            sock.close()
+            raise
+        return SocketDatagram(sock)
+
+    def has_route(self, address: str) -> bool:
+        """See `Net`."""
+        try:
+            self.datagram(address, 53).close()
+        except OSError:
+            return False
+        return True
