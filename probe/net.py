@@ -130,7 +130,7 @@ class TlsStream:
             return list(self._tls.get_unverified_chain())
         # Before, the same call exists on the object below; without it the leaf alone is recorded.
         below = getattr(self._tls, "_sslobj", None)
-        if hasattr(below, "get_unverified_chain"):
+        if below is not None and hasattr(below, "get_unverified_chain"):
             der = 2  # _ssl.ENCODING_DER
             return [certificate.public_bytes(der) for certificate in below.get_unverified_chain() or ()]
         leaf = self._tls.getpeercert(binary_form=True)

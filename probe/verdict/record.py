@@ -8,7 +8,7 @@ from probe.wire.openenum import OpenEnum
 
 
 class Status(OpenEnum):
-    """The verdict in one word; DESIGN's definitions, quoted in this package's README."""
+    """The verdict in one word; this package's README defines each."""
 
     OK = "ok"
     BLOCKED = "blocked"

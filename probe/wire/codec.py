@@ -9,7 +9,7 @@ because JSON readers are lenient where it hurts: they keep the last of two equal
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import MISSING, Field, fields, is_dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -114,17 +114,17 @@ def _no_constant(name: str) -> NoReturn:
 
 
 @cache
-def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
+def _adapter(kind: Hashable) -> TypeAdapter[Any]:
     from pydantic import TypeAdapter
 
-    return TypeAdapter(kind)
+    return TypeAdapter(cast(type[Any], kind))
 
 
 def _validate(kind: type[T], data: bytes) -> T:
     from pydantic import ValidationError
 
     try:
-        return cast(T, _adapter(kind).validate_json(data))
+        return cast(T, _adapter(cast(Hashable, kind)).validate_json(data))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         raise DecodeError(json_path(first["loc"]), first["msg"]) from None

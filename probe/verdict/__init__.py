@@ -1,0 +1,21 @@
+"""PURE: the observations of one round become a verdict per platform.
+
+`judge` is all that others need. The collector imports this package too and judges stored rounds
+again, so nothing here may depend on anything but the round itself.
+"""
+
+from .engine import judge
+from .gate import judge_gate
+from .record import Finding, Level, Mechanism, Reason, Scope, Status, Verdict
+
+__all__ = [
+    "Finding",
+    "Level",
+    "Mechanism",
+    "Reason",
+    "Scope",
+    "Status",
+    "Verdict",
+    "judge",
+    "judge_gate",
+]
