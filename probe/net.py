@@ -60,8 +60,9 @@ class Net(Protocol):
     def datagram(self, address: str, port: int) -> Datagram:
         """A UDP socket of its own: one shared by many queries swaps answers when ids collide."""
 
-    def has_route(self, address: str) -> bool:
-        """Whether this machine knows a way to `address`; sends nothing."""
+    def source_address(self, address: str) -> str | None:
+        """The address of its own that this machine would use towards `address`, None where it
+        knows no way there; sends nothing."""
 
 
 def _socket(address: str, kind: socket.SocketKind) -> socket.socket:
@@ -208,10 +209,13 @@ class AsyncioNet:
             raise
         return SocketDatagram(sock)
 
-    def has_route(self, address: str) -> bool:
+    def source_address(self, address: str) -> str | None:
         """See `Net`."""
+        sock = _socket(address, socket.SOCK_DGRAM)
         try:
-            self.datagram(address, 53).close()
+            sock.connect((address, 53))
+            return str(sock.getsockname()[0])
         except OSError:
-            return False
-        return True
+            return None
+        finally:
+            sock.close()

@@ -23,6 +23,13 @@ MAX_DEPTH = 16  # The deepest record of ours, a certificate's names, lies 9 deep
 
 T = TypeVar("T")
 
+# pydantic speaks of Python; who wrote the JSON or the TOML should not have to.
+_OURS = {
+    "unexpected_keyword_argument": "unknown key",
+    "missing": "missing",
+    "json_invalid": "not JSON",
+}
+
 
 class DecodeError(ValueError):
     """Bytes that are no such record. `path` is a JSON path (RFC 9535) into what was sent."""
@@ -65,7 +72,7 @@ def decode(kind: type[T], data: bytes) -> T:
     if len(data) > MAX_BYTES:
         raise DecodeError("$", f"over {MAX_BYTES} bytes")
     _look(data)
-    return _validate(kind, data)
+    return validate(kind, data)
 
 
 def _look(data: bytes) -> None:
@@ -120,14 +127,16 @@ def _adapter(kind: Hashable) -> TypeAdapter[Any]:
     return TypeAdapter(cast(type[Any], kind))
 
 
-def _validate(kind: type[T], data: bytes) -> T:
+def validate(kind: type[T], data: bytes) -> T:
+    """Only the types, for JSON of our own making; raises `DecodeError`."""
     from pydantic import ValidationError
 
     try:
         return cast(T, _adapter(cast(Hashable, kind)).validate_json(data))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        raise DecodeError(json_path(first["loc"]), first["msg"]) from None
+        message = _OURS.get(first["type"], first["msg"]).removeprefix("Value error, ")
+        raise DecodeError(json_path(first["loc"]), message) from None
 
 
 def json_path(location: tuple[str | int, ...]) -> str:

@@ -35,6 +35,12 @@ class Endpoint:
         return urlsplit(self.url).hostname or ""
 
     @property
+    def path(self) -> str:
+        """What to ask the host for, query included (RFC 9112's origin-form)."""
+        parts = urlsplit(self.url)
+        return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
+    @property
     def is_tls(self) -> bool:
         """Whether the endpoint is reached over TLS."""
         return urlsplit(self.url).scheme == "https"

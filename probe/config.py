@@ -1,0 +1,250 @@
+"""The agent's configuration: frozen records, complete with defaults, checked where they are read.
+
+``configs/probe.toml`` is the same thing with its reasons; a test holds the two equal.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from annotated_types import Ge, Gt, Le, Len
+
+from .wire.address import is_bogon
+from .wire.observation import Network
+from .wire.platform import Endpoint, Name, Needs, Platform, Role
+from .wire.settings import ConfigError, settle
+from .wire.stage import Text
+from .wire.strict import STRICT
+
+Seconds = Annotated[float, Gt(0), Le(3600)]
+
+# Beside this package in a checkout, inside it once installed.
+_HERE = Path(__file__).parent
+CONFIGS = _HERE / "configs" if (_HERE / "configs").is_dir() else _HERE.parent / "configs"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeouts:
+    """How long each stage may take, in seconds."""
+
+    __pydantic_config__ = STRICT
+    dns_s: Seconds = 4.0
+    tcp_s: Seconds = 8.0
+    tls_s: Seconds = 8.0
+    http_s: Seconds = 8.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collectors:
+    """Where rounds are pushed."""
+
+    __pydantic_config__ = STRICT
+    urls: Annotated[tuple[Text, ...], Len(0, 16)] = ()
+
+    def __post_init__(self) -> None:
+        for url in self.urls:
+            _check_url(url, ("https", "http"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolvers:
+    """The line's resolver and the trusted one. `system` overrides what `resolv_conf` says."""
+
+    __pydantic_config__ = STRICT
+    resolv_conf: Text = "/etc/resolv.conf"
+    system: Annotated[tuple[Text, ...], Len(0, 8)] = ()
+    doh_url: Text = "https://cloudflare-dns.com/dns-query"
+    doh_addresses: Annotated[tuple[Text, ...], Len(1, 8)] = ("1.1.1.1", "1.0.0.1")
+
+    def __post_init__(self) -> None:
+        _check_url(self.doh_url, ("https",))
+        for text in (*self.system, *self.doh_addresses):
+            try:
+                ip_address(text)
+            except ValueError:
+                raise ValueError(f"{text!r} is not an IP address") from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Controls:
+    """Unrelated sites that tell whether this machine is online at all."""
+
+    __pydantic_config__ = STRICT
+    foreign: Annotated[tuple[Text, ...], Len(3, 16)] = (
+        "https://www.wikipedia.org/robots.txt",
+        "https://www.debian.org/robots.txt",
+        "https://www.kernel.org/robots.txt",
+        "https://www.ietf.org/robots.txt",
+    )
+    domestic: Annotated[tuple[Text, ...], Len(0, 16)] = ()
+    portal_url: Text = "http://detectportal.firefox.com/success.txt"
+    portal_body: Text = "success"
+
+    def __post_init__(self) -> None:
+        for url in (*self.foreign, *self.domestic):
+            _check_target(url, ("https",))
+        _check_target(self.portal_url, ("http",))
+        hosts = [Endpoint(url=url).host for url in self.foreign]
+        if len(set(hosts)) < len(hosts):
+            raise ValueError("foreign controls must be of different hosts")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tls:
+    """The CA bundle measurements are judged by."""
+
+    __pydantic_config__ = STRICT
+    ca_file: Text = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpoolLimits:
+    """How much may wait for a collector, and how long."""
+
+    __pydantic_config__ = STRICT
+    max_bytes: Annotated[int, Ge(65_536)] = 64 << 20
+    max_age_s: Annotated[int, Ge(60)] = 72 * 3600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Everything the agent can be told."""
+
+    __pydantic_config__ = STRICT
+    state_dir: Text = "~/.local/state/reachwatch"
+    platforms: Annotated[tuple[Name, ...], Len(1, 16)] = ("x", "facebook", "instagram", "youtube")
+    platform_dir: Text = ""
+    interval_s: Annotated[float, Ge(5), Le(86_400)] = 300.0
+    round_deadline_s: Seconds = 90.0
+    concurrency: Annotated[int, Ge(1), Le(32)] = 4
+    attempts: Annotated[int, Ge(1), Le(5)] = 2
+    max_addresses: Annotated[int, Ge(1), Le(8)] = 2
+    network: Network = field(default_factory=Network)
+    collector: Collectors = field(default_factory=Collectors)
+    resolvers: Resolvers = field(default_factory=Resolvers)
+    controls: Controls = field(default_factory=Controls)
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    tls: Tls = field(default_factory=Tls)
+    spool: SpoolLimits = field(default_factory=SpoolLimits)
+
+    @property
+    def state_path(self) -> Path:
+        """The state folder, with the home folder filled in."""
+        return Path(self.state_dir).expanduser()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoleTable:
+    """A ``[[role]]`` of a platform file."""
+
+    __pydantic_config__ = STRICT
+    name: Name
+    urls: Annotated[tuple[Text, ...], Len(1, 8)]
+    needs: Needs = Needs.ANY
+    required: bool = True
+
+    def __post_init__(self) -> None:
+        if not self.needs.is_known:
+            raise ValueError(f"needs is any or all, not {self.needs!s}")
+        for url in self.urls:
+            _check_target(url, ("https", "http"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlatformFile:
+    """One file of ``configs/platforms/``."""
+
+    __pydantic_config__ = STRICT
+    name: Name
+    title: Text
+    hosts: Annotated[tuple[Text, ...], Len(1, 32)]
+    role: Annotated[tuple[RoleTable, ...], Len(1, 16)]
+
+    def __post_init__(self) -> None:
+        if not any(role.required for role in self.role):
+            raise ValueError("at least one role must be required")
+
+    def platform(self) -> Platform:
+        """The same as the wire's record."""
+        roles = tuple(
+            Role(
+                name=role.name,
+                endpoints=tuple(Endpoint(url=url) for url in role.urls),
+                needs=role.needs,
+                required=role.required,
+            )
+            for role in self.role
+        )
+        return Platform(name=self.name, title=self.title, hosts=self.hosts, roles=roles)
+
+
+def load(path: Path | None, flags: Mapping[str, object], environ: Mapping[str, str] = os.environ) -> Config:
+    """Read the configuration; raises `ConfigError`. No path means defaults, environment and flags."""
+    text = _read(path) if path else ""
+    return settle(Config, text=text, source=path.name if path else "defaults", environ=environ, flags=flags)
+
+
+def load_platforms(config: Config) -> tuple[Platform, ...]:
+    """Read the file of each platform the configuration names; raises `ConfigError`."""
+    folder = Path(config.platform_dir) if config.platform_dir else CONFIGS / "platforms"
+    return tuple(_load_platform(folder / f"{name}.toml", name) for name in config.platforms)
+
+
+def _load_platform(path: Path, name: str) -> Platform:
+    found = settle(PlatformFile, text=_read(path), source=path.name, environ={}, flags={}).platform()
+    if found.name != name:
+        raise ConfigError(f"{path.name}: name: is {found.name!r}, and the file is named {name!r}")
+    for role in found.roles:
+        for endpoint in role.endpoints:
+            if not found.owns(endpoint.host):
+                raise ConfigError(f"{path.name}: {endpoint.host} is below none of the platform's own hosts")
+    return found
+
+
+def system_resolvers(config: Config) -> tuple[str, ...]:
+    """The line's resolvers: those named, else resolv.conf's ``nameserver`` lines (resolv.conf(5))."""
+    if config.resolvers.system:
+        return config.resolvers.system
+    try:
+        lines = Path(config.resolvers.resolv_conf).read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return ()
+    words = [line.split() for line in lines]
+    return tuple(w[1].partition("%")[0] for w in words if len(w) > 1 and w[0] == "nameserver")
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror or error}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: not UTF-8") from None
+
+
+def _check_url(url: str, schemes: tuple[str, ...]) -> None:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ValueError(f"{url!r} is not a {' or '.join(schemes)} URL")
+
+
+def _check_target(url: str, schemes: tuple[str, ...]) -> None:
+    """What agents are pointed at is a public name: never an address, least of all a private one."""
+    _check_url(url, schemes)
+    host = urlsplit(url).hostname or ""
+    try:
+        ip_address(host)
+    except ValueError:
+        return
+    kind = "a private address" if is_bogon(host) else "an address"
+    raise ValueError(f"{url!r} names {kind}; targets are measured by name")

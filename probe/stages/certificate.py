@@ -1,0 +1,48 @@
+"""What identifies a certificate, read from its DER form with the `cryptography` package."""
+
+from __future__ import annotations
+
+import hashlib
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from probe.wire.stage import Certificate
+
+MAX_NAMES = 16
+MAX_TEXT = 255
+
+
+def describe(der: bytes) -> Certificate | None:
+    """The certificate's words (RFC 5280); None for bytes that are no certificate.
+
+    A censor's box writes what it likes into these fields, so all of it is cut to length and made
+    printable. The SPKI hash (RFC 7469) keeps 128 bits, enough to recognise a key.
+    """
+    try:
+        certificate = x509.load_der_x509_certificate(der)
+        spki = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        return Certificate(
+            subject=_printable(certificate.subject.rfc4514_string()),
+            issuer=_printable(certificate.issuer.rfc4514_string()),
+            not_before=certificate.not_valid_before_utc,
+            not_after=certificate.not_valid_after_utc,
+            spki_sha256=hashlib.sha256(spki).hexdigest()[:32],
+            names=_names(certificate),
+        )
+    except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension):
+        return None
+
+
+def _names(certificate: x509.Certificate) -> tuple[str, ...]:
+    try:
+        found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    except x509.ExtensionNotFound:
+        return ()
+    names = found.value.get_values_for_type(x509.DNSName)
+    return tuple(_printable(name) for name in names[:MAX_NAMES])
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else "?" for c in text)[:MAX_TEXT]

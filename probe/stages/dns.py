@@ -1,0 +1,192 @@
+"""Stage one: the name's addresses, from the line's own resolver and from a trusted one.
+
+Plain DNS (RFC 1035) goes over a socket of its own per query, with a random id, and only an answer
+to *this* question counts; a truncated one is asked again over TCP (RFC 7766). The trusted
+resolver is asked over HTTPS (RFC 8484) at configured addresses, so that nobody can lie about it.
+dnspython reads and writes the messages.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import dns.exception
+import dns.flags
+import dns.message
+import dns.rcode
+import dns.rdatatype
+
+from probe.http1 import ClosedEarly, Exchange, InvalidResponse
+from probe.net import TlsStream
+from probe.wire.address import is_bogon
+from probe.wire.failure import Failure
+from probe.wire.observation import Observation
+from probe.wire.platform import Endpoint
+from probe.wire.stage import DnsDetail, Resolver, Stage
+
+from .errors import failure_of
+from .line import Line, Turn
+
+UDP_PAYLOAD = 1232  # DNS Flag Day 2020: fits every path without fragmentation.
+MAX_ANSWERS = 16
+MEDIA_TYPE = "application/dns-message"
+
+_RCODES = {
+    dns.rcode.NXDOMAIN: Failure.DNS_NXDOMAIN,
+    dns.rcode.SERVFAIL: Failure.DNS_SERVFAIL,
+    dns.rcode.REFUSED: Failure.DNS_REFUSED,
+}
+
+# What goes wrong before there is an answer; the first fitting row decides.
+_TROUBLE = (
+    (TimeoutError, Failure.DNS_TIMEOUT),
+    (ConnectionError, Failure.DNS_UNREACHABLE),
+    (ssl.SSLError, Failure.DNS_UNREACHABLE),
+    (InvalidResponse, Failure.DNS_SERVER_MISBEHAVING),
+    (ClosedEarly, Failure.DNS_SERVER_MISBEHAVING),
+    (dns.exception.DNSException, Failure.DNS_SERVER_MISBEHAVING),
+)
+
+
+class AnotherQuestion(dns.exception.DNSException):
+    """An answer that does not belong to the question asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class SystemResolver:
+    """The resolvers this line was given, asked in turn as a stub resolver would."""
+
+    servers: Sequence[str]
+    port: int = 53
+    kind = Resolver.SYSTEM
+
+    async def ask(self, line: Line, query: dns.message.QueryMessage, server: str) -> dns.message.Message:
+        """One query to one server; raises what the network and dnspython raise."""
+        answer = await _over_udp(line, query, server, self.port)
+        if answer.flags & dns.flags.TC:
+            async with asyncio.timeout(line.timeouts.dns_s):
+                answer = await _over_tcp(line, query, server, self.port)
+        return answer
+
+
+@dataclass(frozen=True, slots=True)
+class DohResolver:
+    """A trusted resolver over HTTPS, at addresses of our choosing."""
+
+    url: str
+    servers: Sequence[str]
+    kind = Resolver.DOH
+
+    async def ask(self, line: Line, query: dns.message.QueryMessage, server: str) -> dns.message.Message:
+        """One query; raises what the network, TLS, HTTP and dnspython raise."""
+        async with asyncio.timeout(line.timeouts.dns_s):
+            exchange = await self._post(line, query.to_wire(), server)
+        if exchange.status != 200 or exchange.headers.get("content-type") != MEDIA_TYPE:
+            raise InvalidResponse(f"status {exchange.status}")
+        return _checked(query, exchange.body)
+
+    async def _post(self, line: Line, wire: bytes, server: str) -> Exchange:
+        where = Endpoint(url=self.url)
+        stream = await line.net.connect(server, where.port)
+        try:
+            tls = TlsStream(stream, line.trust.bundle, where.host)
+            await tls.handshake()
+            exchange = Exchange(tls, max_body_bytes=65_535)
+            await exchange.run("POST", where.host, where.path, (("Content-Type", MEDIA_TYPE),), wire)
+            return exchange
+        finally:
+            stream.close()
+
+
+async def resolve(turn: Turn, resolver: SystemResolver | DohResolver, query_type: str) -> Observation:
+    """Ask for one record type; the observation is the last server's word, or why there was none."""
+    line, host = turn.line, turn.endpoint.host
+    began = line.clock()
+    detail = DnsDetail(resolver=resolver.kind, query_type=query_type)
+    failure = Failure.DNS_UNREACHABLE  # what is said where no server is configured at all
+    for server in resolver.servers:
+        detail = replace(detail, server=server)
+        query = dns.message.make_query(host, query_type, use_edns=0, payload=UDP_PAYLOAD)
+        try:
+            return _conclude(turn, began, await resolver.ask(line, query, server), detail)
+        except (OSError, InvalidResponse, ClosedEarly, dns.exception.DNSException) as error:
+            failure = failure_of(error, _TROUBLE)
+    return turn.observe(Stage.DNS, began, failure=failure, detail=detail)
+
+
+def _conclude(turn: Turn, began: float, answer: dns.message.Message, asked: DnsDetail) -> Observation:
+    addresses, cnames, failure = read_answer(answer)
+    rcode = dns.rcode.to_text(answer.rcode())
+    detail = replace(asked, rcode=rcode, answers=addresses, cnames=cnames)
+    return turn.observe(Stage.DNS, began, failure=failure, detail=detail)
+
+
+def read_answer(answer: dns.message.Message) -> tuple[tuple[str, ...], tuple[str, ...], Failure | None]:
+    """Addresses, the chain of names that led to them, and the failure if the answer is none.
+
+    An answer made of bogons alone is `dns_bogon_error`, with the bogons kept as evidence.
+    """
+    if answer.rcode() != dns.rcode.NOERROR:
+        return (), (), _RCODES.get(answer.rcode(), Failure.DNS_SERVER_MISBEHAVING)
+    try:
+        chain = answer.resolve_chaining()  # type: ignore[attr-defined]  # on QueryMessage
+    except dns.exception.DNSException:  # a loop, or a chain too long (RFC 1034, section 3.6.2)
+        return (), (), Failure.DNS_SERVER_MISBEHAVING
+    cnames = tuple(rdata.target.to_text(omit_final_dot=True) for rrset in chain.cnames for rdata in rrset)
+    addresses = tuple(rdata.address for rdata in chain.answer or ())[:MAX_ANSWERS]
+    if not addresses:
+        return (), cnames[:MAX_ANSWERS], Failure.DNS_NO_ANSWER
+    failure = Failure.DNS_BOGON if all(map(is_bogon, addresses)) else None
+    return addresses, cnames[:MAX_ANSWERS], failure
+
+
+def _checked(query: dns.message.QueryMessage, wire: bytes) -> dns.message.Message:
+    """Parse, and refuse an answer to another question."""
+    answer = dns.message.from_wire(wire)
+    if not query.is_response(answer):
+        raise AnotherQuestion
+    return answer
+
+
+async def _over_udp(
+    line: Line, query: dns.message.QueryMessage, server: str, port: int
+) -> dns.message.Message:
+    """Wait for the answer to this very question. What else arrives is passed over, and is what
+    went wrong if nothing better comes: a server that answers garbage is not a silent one."""
+    datagram = line.net.datagram(server, port)
+    heard: dns.exception.DNSException | None = None
+    try:
+        async with asyncio.timeout(line.timeouts.dns_s):
+            await datagram.send(query.to_wire())
+            while True:
+                try:
+                    return _checked(query, await datagram.receive())
+                except dns.exception.DNSException as error:
+                    heard = error
+    except TimeoutError:
+        raise heard or TimeoutError from None
+    finally:
+        datagram.close()
+
+
+async def _over_tcp(
+    line: Line, query: dns.message.QueryMessage, server: str, port: int
+) -> dns.message.Message:
+    """The same question over TCP, two bytes of length before each message (RFC 1035, 4.2.2)."""
+    stream = await line.net.connect(server, port)
+    try:
+        wire = query.to_wire()
+        await stream.write(struct.pack("!H", len(wire)) + wire)
+        heard = b""
+        while len(heard) < 2 or len(heard) < 2 + struct.unpack_from("!H", heard)[0]:
+            more = await stream.read()
+            if not more:
+                raise ClosedEarly
+            heard += more
+        return _checked(query, heard[2:])
+    finally:
+        stream.close()

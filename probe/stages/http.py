@@ -1,0 +1,70 @@
+"""Stage four: a small bounded GET (RFC 9110) of the object the endpoint names.
+
+A status is recorded as what it is: 403, 429 and 451 are answers, not failures. A redirect is
+recorded as scheme, host and path; its query is dropped where it is met, because block pages write
+the visitor's address there. Nothing is decompressed and no body is kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from urllib.parse import urljoin, urlsplit
+
+from probe.http1 import ClosedEarly, Exchange, InvalidResponse
+from probe.net import Stream
+from probe.wire.observation import Observation
+from probe.wire.stage import HttpDetail, Stage
+
+from .errors import EXCHANGE, failure_of
+from .line import Turn
+
+# robots.txt and favicons are 1-5 KB; more body says nothing more and costs the volunteer.
+MAX_BODY_BYTES = 8_192
+MAX_LOCATION = 255
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+
+
+async def get(turn: Turn, address: str, below: Stream | None) -> tuple[Observation, Stream | None]:
+    """Ask for the endpoint's object over `below`."""
+    if below is None:
+        raise ValueError("HTTP needs a connection below")
+    line, endpoint = turn.line, turn.endpoint
+    began = line.clock()
+    exchange = Exchange(below, max_body_bytes=MAX_BODY_BYTES)
+    failure = None
+    try:
+        async with asyncio.timeout(line.timeouts.http_s):
+            await exchange.run("GET", endpoint.host, endpoint.path)
+    except (OSError, ClosedEarly, InvalidResponse) as error:
+        failure = failure_of(error, EXCHANGE)
+    detail = describe(turn, exchange)
+    return turn.observe(Stage.HTTP, began, address=address, failure=failure, detail=detail), None
+
+
+def describe(turn: Turn, exchange: Exchange) -> HttpDetail:
+    """What came, of a whole response or of one that broke off."""
+    matches = None
+    if turn.wanted_body is not None and exchange.status is not None:
+        body = exchange.body.decode("utf-8", "replace").strip()
+        matches = exchange.status == 200 and body == turn.wanted_body.strip()
+    return HttpDetail(
+        url=turn.endpoint.url[:MAX_LOCATION],
+        status=exchange.status if exchange.status and 100 <= exchange.status <= 599 else None,
+        location=_location(turn.endpoint.url, exchange),
+        body_bytes=len(exchange.body),
+        body_matches=matches,
+    )
+
+
+def _location(url: str, exchange: Exchange) -> str | None:
+    """Where a redirect leads, without query, fragment and credentials; None if it is none."""
+    if exchange.status not in _REDIRECTS or "location" not in exchange.headers:
+        return None
+    try:
+        parts = urlsplit(urljoin(url, exchange.headers["location"]))
+        host = parts.hostname or ""
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:  # "http://[": a redirect to nowhere; that it was one is still known
+        return None
+    text = f"{parts.scheme}://{host}{port}{parts.path}"
+    return "".join(c for c in text if c.isprintable())[:MAX_LOCATION]

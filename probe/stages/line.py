@@ -1,0 +1,77 @@
+"""What every stage is given: the line it measures on, and whose turn it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from probe.config import Timeouts
+from probe.net import Net
+from probe.trust import Trust
+from probe.wire.failure import Failure
+from probe.wire.observation import Observation, Phase
+from probe.wire.platform import Endpoint
+from probe.wire.stage import DnsDetail, HttpDetail, Stage, TcpDetail, TlsDetail
+
+Clock = Callable[[], float]
+Record = Callable[[Observation], None]
+Detail = DnsDetail | TcpDetail | TlsDetail | HttpDetail
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One volunteer's line during one round. `clock` is monotonic, in seconds; `record` is called
+    with each observation the moment it is complete, so a cancelled round loses only the stage
+    it was in."""
+
+    net: Net
+    clock: Clock
+    started: float
+    timeouts: Timeouts
+    trust: Trust
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Whose turn it is: one endpoint, in one phase, at one redirect hop and attempt."""
+
+    line: Line
+    target: str
+    endpoint: Endpoint
+    phase: Phase = Phase.MAIN
+    hop: int = 0
+    attempt: int = 1
+    # Only the captive-portal check knows the body it must see.
+    wanted_body: str | None = None
+
+    def observe(
+        self,
+        stage: Stage,
+        began: float,
+        *,
+        address: str | None = None,
+        failure: Failure | None = None,
+        detail: Detail | None = None,
+    ) -> Observation:
+        """Make the observation of a stage that began at `began` on the line's clock, and record it."""
+        observation = Observation(
+            stage=stage,
+            target=self.target,
+            host=self.endpoint.host,
+            start_s=round(max(0.0, began - self.line.started), 6),
+            duration_s=round(max(0.0, self.line.clock() - began), 6),
+            phase=self.phase,
+            address=address,
+            port=self.endpoint.port if address else None,
+            hop=self.hop,
+            attempt=self.attempt,
+            failure=failure,
+            owner=failure.owner if failure else None,
+            dns=detail if isinstance(detail, DnsDetail) else None,
+            tcp=detail if isinstance(detail, TcpDetail) else None,
+            tls=detail if isinstance(detail, TlsDetail) else None,
+            http=detail if isinstance(detail, HttpDetail) else None,
+        )
+        self.line.record(observation)
+        return observation
