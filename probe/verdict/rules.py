@@ -113,6 +113,8 @@ def _foreign_redirect(evidence: Evidence) -> Iterator[Fact]:
 
 
 def _unfinished(evidence: Evidence) -> Iterator[Fact]:
+    if evidence.gate is not GateState.ONLINE:
+        return  # nothing was tried, and the gate has said why
     for role in evidence.required():
         if not role.is_finished:
             yield Fact(f"{role.target}: the round ended before it was measured.", role.target)

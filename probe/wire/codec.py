@@ -45,14 +45,16 @@ def encode(record: object) -> bytes:
     return json.dumps(plain(record), ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def plain(value: object) -> Any:
-    """The value as JSON's own types."""
+def plain(value: object, *, whole: bool = False) -> Any:
+    """The value as JSON's own types; `whole` keeps the fields that hold their default."""
     if is_dataclass(value):
-        return {f.name: plain(v) for f in fields(value) if (v := getattr(value, f.name)) != _default(f)}
+        return {
+            f.name: plain(item, whole=whole)
+            for f in fields(value)
+            if (item := getattr(value, f.name)) != _default(f) or whole
+        }
     if isinstance(value, (tuple, list)):
-        return [plain(item) for item in value]
-    if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
+        return [plain(item, whole=whole) for item in value]
     if isinstance(value, datetime):
         return rfc3339(value)
     return value

@@ -1,0 +1,256 @@
+"""``reachwatch-probe``: the commands, their flags and their exit statuses.
+
+0 a round was measured, whatever it found; 3 this machine could not judge; 2 usage or
+configuration; 1 anything else. With ``--json`` standard output carries one JSON document and
+nothing else; whatever is for a person goes to standard error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import fcntl
+import json
+import random
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from . import __version__, display, doctor, log
+from .agent import Agent, Desk
+from .config import Config, load, load_platforms, system_resolvers
+from .identity import Identity, IdentityError
+from .net import AsyncioNet
+from .outcome import document
+from .round import Plan
+from .schedule import Schedule
+from .spool import Spool, SpoolError
+from .stages.dns import DohResolver, SystemResolver
+from .trust import Trust
+from .upload import Uploader, drain
+from .wire.settings import ConfigError
+
+MEASURED, OTHER, USAGE, CANNOT_JUDGE = 0, 1, 2, 3
+
+
+class Trouble(Exception):
+    """Anything else that ends a command, in one line for a person."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; the return value is the exit status."""
+    arguments = _parser().parse_args(argv)
+    try:
+        run: Callable[[argparse.Namespace], int] = arguments.run
+        return run(arguments)
+    except ConfigError as error:
+        print(f"reachwatch-probe: {error}", file=sys.stderr)
+        return USAGE
+    except (Trouble, IdentityError, SpoolError) as error:
+        print(f"reachwatch-probe: {error}", file=sys.stderr)
+        return OTHER
+    except KeyboardInterrupt:
+        return 130  # 128 + SIGINT, as shells count it
+    except BrokenPipeError:
+        return OTHER
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="reachwatch-probe",
+        description="Measure whether X, Facebook, Instagram and YouTube can be reached from this line.",
+    )
+    parser.add_argument("--version", action="version", version=f"reachwatch {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=text, description=text)
+        added.add_argument("--config", type=Path, metavar="FILE", help="a TOML file; defaults otherwise")
+        added.set_defaults(run=run)
+        return added
+
+    one = command("run", _run, "measure one round now")
+    one.add_argument("--json", action="store_true", help="one JSON document on standard output")
+    one.add_argument("--platform", action="append", metavar="NAME", help="only this platform; may be repeated")
+    one.add_argument("--no-upload", action="store_true", help="keep the round on this machine")
+    start = command("start", _start, "measure round after round until stopped")
+    start.add_argument("--interval", type=float, metavar="SECONDS", help="from one round to the next")
+    start.add_argument("--collector", action="append", metavar="URL", help="where to push; may be repeated")
+    command("status", _status, "what the agent is doing and what waits to be sent")
+    history = command("history", _history, "the last rounds on this machine")
+    history.add_argument("--limit", type=int, default=20, metavar="N", help="how many (default 20)")
+    command("doctor", _doctor, "what this machine can measure, and what to do where it cannot")
+    config = commands.add_parser("config", help="look at the configuration").add_subparsers(
+        required=True, metavar="COMMAND"
+    )
+    check = config.add_parser("check", help="say whether the configuration can be used")
+    check.add_argument("--config", type=Path, metavar="FILE", help="a TOML file; defaults otherwise")
+    check.set_defaults(run=_config_check)
+    return parser
+
+
+def _load(arguments: argparse.Namespace, **flags: object) -> Config:
+    return load(arguments.config, flags)
+
+
+def _plan(config: Config) -> Plan:
+    resolvers = (
+        SystemResolver(system_resolvers(config)),
+        DohResolver(config.resolvers.doh_url, config.resolvers.doh_addresses),
+    )
+    trust = Trust(config.tls.ca_file)
+    try:
+        trust.bundle  # noqa: B018 - built here, so that an unusable file is said before any round
+    except OSError as error:
+        raise ConfigError(f"tls.ca_file: {error.strerror or error}") from None
+    return Plan(config, load_platforms(config), resolvers, AsyncioNet(), trust, time.monotonic)
+
+
+@contextmanager
+def _desk(config: Config) -> Iterator[Desk]:
+    plan = _plan(config)
+    identity = Identity.load_or_create(config.state_path)
+    with _spool(config) as spool:
+        yield Desk(plan, identity, spool)
+
+
+@contextmanager
+def _spool(config: Config) -> Iterator[Spool]:
+    limits = config.spool
+    spool = Spool.open(config.state_path / "spool.sqlite", max_bytes=limits.max_bytes, max_age_s=limits.max_age_s)
+    try:
+        yield spool
+    finally:
+        spool.close()
+
+
+def _uploader(config: Config, desk: Desk) -> Uploader | None:
+    if not config.collector.urls:
+        return None
+    return Uploader(
+        net=desk.plan.net,
+        routes=config.collector.urls,
+        identity=desk.identity,
+        network=config.network,
+        resolve=_addresses,
+        tls=desk.plan.trust.bundle,
+    )
+
+
+async def _addresses(host: str) -> list[str]:
+    """The system's own way to an address: the collector is reached as any program would."""
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    config = _load(arguments, platforms=arguments.platform)
+    with _desk(config) as desk:
+        return asyncio.run(_one_round(desk, config, arguments))
+
+
+async def _one_round(desk: Desk, config: Config, arguments: argparse.Namespace) -> int:
+    with display.live(desk.plan.platforms, sys.stderr if arguments.json else sys.stdout) as watch:
+        outcome = await desk.take(watch)
+    uploader = None if arguments.no_upload else _uploader(config, desk)
+    await desk.keep(outcome, upload=uploader is not None)
+    if arguments.json:
+        json.dump(document(outcome), sys.stdout, ensure_ascii=False, indent=1)
+        sys.stdout.write("\n")
+    else:
+        display.show(outcome, sys.stdout)
+    if uploader is not None:
+        await drain(uploader, desk.spool, lock=desk.lock, rng=random.SystemRandom(), wall=time.time, once=True)
+    return MEASURED if outcome.could_judge else CANNOT_JUDGE
+
+
+def _start(arguments: argparse.Namespace) -> int:
+    flags = {"interval_s": arguments.interval, "collector.urls": arguments.collector}
+    config = load(arguments.config, flags)
+    log.start()
+    with _desk(config) as desk, _alone(config.state_path):
+        asyncio.run(_agent(desk, config))
+    return MEASURED
+
+
+async def _agent(desk: Desk, config: Config) -> None:
+    rng = random.SystemRandom()
+    schedule = Schedule(interval_s=config.interval_s, phase_s=rng.uniform(0, config.interval_s))
+    agent = Agent(desk, schedule, _uploader(config, desk), rng)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, agent.stop.set)
+    await agent.run()
+
+
+@contextmanager
+def _alone(state_dir: Path) -> Iterator[None]:
+    """Hold the folder's lock: two agents on one key would double every vote."""
+    with (state_dir / "agent.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Trouble(f"another agent is running on {state_dir}") from None
+        yield
+
+
+def _is_running(state_dir: Path) -> bool:
+    try:
+        with _alone(state_dir):
+            return False
+    except Trouble:
+        return True
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    config = _load(arguments)
+    with _spool(config) as spool:
+        for line in display.status(_is_running(config.state_path), spool.figures(), spool.notes(), _last(spool)):
+            print(line)
+    return MEASURED
+
+
+def _last(spool: Spool) -> dict[str, Any] | None:
+    rounds = spool.history(1)
+    return json.loads(rounds[0]) if rounds else None
+
+
+def _history(arguments: argparse.Namespace) -> int:
+    with _spool(_load(arguments)) as spool:
+        rounds = [json.loads(entry) for entry in spool.history(arguments.limit)]
+    for line in display.history(rounds):
+        print(line)
+    return MEASURED
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    config = _load(arguments)
+    return asyncio.run(_examine(config))
+
+
+async def _examine(config: Config) -> int:
+    worst = MEASURED
+    collectors = []
+    for url in config.collector.urls:
+        try:
+            collectors.append((url, await _addresses(doctor.Endpoint(url=url).host)))
+        except OSError:
+            collectors.append((url, []))
+    async for finding in doctor.examine(_plan(config), collectors):
+        print(finding, flush=True)
+        if finding.health is doctor.Health.FAIL:
+            worst = OTHER
+    return worst
+
+
+def _config_check(arguments: argparse.Namespace) -> int:
+    config = _load(arguments)
+    platforms = _plan(config).platforms
+    endpoints = sum(len(role.endpoints) for platform in platforms for role in platform.roles)
+    print(f"{arguments.config or 'defaults'}: usable; {len(platforms)} platforms, {endpoints} endpoints")
+    return MEASURED

@@ -1,0 +1,140 @@
+"""What a volunteer reads: a live table while a round runs, then one plain sentence per platform.
+
+Readable without colour, by a screen reader, and on a terminal that is not UTF-8: every state is a
+word. Off a terminal there is no table, only the sentences. rich is imported only for the table.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TextIO
+
+from .outcome import Outcome
+from .verdict import Scope, Status, Verdict
+from .wire.observation import Observation, Phase
+from .wire.platform import Platform
+from .wire.stage import Stage
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+_STAGES = (Stage.DNS, Stage.TCP, Stage.TLS, Stage.HTTP)
+
+_OPENING = {
+    Status.OK: "reachable.",
+    Status.BLOCKED: "blocked",
+    Status.THROTTLED: "slowed down",
+    Status.UNREACHABLE: "not reachable from here; this line alone cannot tell a block from an outage.",
+    Status.INSUFFICIENT: "could not be judged.",
+}
+_COLOURS = {
+    Status.OK: "green",
+    Status.BLOCKED: "red",
+    Status.THROTTLED: "red",
+    Status.UNREACHABLE: "yellow",
+    Status.INSUFFICIENT: "dim",
+}
+
+
+def sentence(title: str, verdict: Verdict) -> str:
+    """One platform in plain words: what it is, how, and what it rests on."""
+    opening = _OPENING.get(verdict.status, f"{verdict.status}.")
+    if verdict.mechanisms:
+        how = ", ".join(f"{f.mechanism} ({f.level})" for f in verdict.mechanisms)
+        part = ", in part" if verdict.scope is Scope.PARTIAL else ""
+        opening = f"{opening}{part}, by {how}."
+    reasons = "" if verdict.status is Status.OK else " " + " ".join(r.text for r in verdict.reasons)
+    return f"{title}: {opening}{reasons}".rstrip()
+
+
+def sentences(outcome: Outcome) -> list[str]:
+    """Every platform's sentence."""
+    return [sentence(outcome.title(verdict), verdict) for verdict in outcome.verdicts]
+
+
+class Progress:
+    """Counts of what has been seen so far, by platform and stage."""
+
+    def __init__(self, platforms: Sequence[Platform]) -> None:
+        self._titles = {platform.name: platform.title for platform in platforms}
+        self._done: Counter[tuple[str, Stage, bool]] = Counter()
+        self._phase = Phase.BEFORE
+
+    def see(self, observation: Observation) -> None:
+        """Count one observation."""
+        self._phase = observation.phase
+        name = observation.target.partition("/")[0]
+        self._done[name, observation.stage, observation.failure is None] += 1
+
+    def phase(self) -> str:
+        """What the round is doing, in words."""
+        return {
+            Phase.BEFORE: "checking this line against unrelated sites",
+            Phase.MAIN: "measuring the platforms",
+            Phase.AFTER: "checking this line once more",
+        }.get(self._phase, "measuring")
+
+    def rows(self) -> Iterator[tuple[str, list[str]]]:
+        """Each platform's title and its cells, one per stage."""
+        for name, title in self._titles.items():
+            yield title, [self._cell(name, stage) for stage in _STAGES]
+
+    def _cell(self, name: str, stage: Stage) -> str:
+        good, bad = self._done[name, stage, True], self._done[name, stage, False]
+        if not good + bad:
+            return "-"
+        return f"{good} ok" + (f", {bad} failed" if bad else "")
+
+
+@contextmanager
+def live(
+    platforms: Sequence[Platform], stream: TextIO, environ: Mapping[str, str] = os.environ
+) -> Iterator[Callable[[Observation], None]]:
+    """A table on a terminal that fills in as observations come; nothing elsewhere."""
+    progress = Progress(platforms)
+    if not stream.isatty():
+        yield progress.see
+        return
+    from rich.console import Console
+    from rich.live import Live
+
+    console = Console(file=stream, no_color=bool(environ.get("NO_COLOR")) or None)
+    with Live(_table(progress), console=console, refresh_per_second=8, transient=False) as view:
+
+        def see(observation: Observation) -> None:
+            progress.see(observation)
+            view.update(_table(progress))
+
+        yield see
+
+
+def _table(progress: Progress) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.ASCII2, title=progress.phase(), title_justify="left", title_style="")
+    table.add_column("platform")
+    for stage in _STAGES:
+        table.add_column(stage.upper())
+    for title, cells in progress.rows():
+        table.add_row(title, *cells)
+    return table
+
+
+def show(outcome: Outcome, stream: TextIO, environ: Mapping[str, str] = os.environ) -> None:
+    """The sentences, the verdict's word coloured where the terminal wants colour."""
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(
+        file=stream, no_color=bool(environ.get("NO_COLOR")) or None, highlight=False, soft_wrap=not stream.isatty()
+    )
+    for verdict, line in zip(outcome.verdicts, sentences(outcome), strict=True):
+        title = outcome.title(verdict)
+        text = Text(line)
+        text.stylize("bold", 0, len(title))
+        text.stylize(_COLOURS.get(verdict.status, ""), len(title) + 2, len(line.split(".")[0]) + 1)
+        console.print(text)

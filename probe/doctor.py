@@ -1,0 +1,160 @@
+"""What this machine can measure, line by line, and what to do about what it cannot."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from enum import StrEnum
+
+from .config import Config
+from .http1 import ClosedEarly, Exchange, InvalidResponse
+from .net import Net, TlsStream
+from .round import SOME_IPV6, Plan
+from .stages import dns
+from .stages.line import Line, Turn
+from .wire.platform import Endpoint
+
+# A certificate valid for a day or two is the tightest thing a wrong clock breaks; the collector
+# refuses rounds more than ten minutes ahead.
+MAX_SKEW_S = 600
+
+
+class Health(StrEnum):
+    """How a line stands: fine, worth knowing, or in the way of measuring."""
+
+    OK = "ok"
+    NOTE = "note"
+    FAIL = "FAIL"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line: what was looked at, how it stands, and what to do where it is not fine."""
+
+    subject: str
+    health: Health
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.health:<5} {self.subject:<18} {self.text}"
+
+
+async def examine(plan: Plan, collectors: Sequence[tuple[str, Sequence[str]]]) -> AsyncIterator[Finding]:
+    """Every line in turn. `collectors` are URLs with the addresses their names resolve to."""
+    line = Line(plan.net, plan.clock, plan.clock(), plan.config.timeouts, plan.trust, lambda _: None)
+    yield await _system_resolver(plan, line)
+    yield await _trusted_resolver(plan, line)
+    yield _ipv6(plan.net)
+    yield await _clock(plan, line)
+    yield _raw_sockets()
+    if not collectors:
+        yield Finding("collector", Health.NOTE, "none configured: rounds stay on this machine (collector.urls)")
+    for url, addresses in collectors:
+        yield await _collector(plan, url, addresses)
+
+
+def _turn(line: Line, url: str) -> Turn:
+    return Turn(line, "doctor", Endpoint(url=url))
+
+
+async def _system_resolver(plan: Plan, line: Line) -> Finding:
+    resolver = plan.resolvers[0]
+    if not resolver.servers:
+        advice = f"no nameserver in {plan.config.resolvers.resolv_conf}; set resolvers.system"
+        return Finding("resolver", Health.FAIL, advice)
+    return await _lookup(plan.config, line, resolver, "resolver", "the router or the provider's resolver is down")
+
+
+async def _trusted_resolver(plan: Plan, line: Line) -> Finding:
+    return await _lookup(
+        plan.config,
+        line,
+        plan.resolvers[1],
+        "trusted resolver",
+        "blocking by DNS cannot be proven without it; try another resolvers.doh_url",
+    )
+
+
+async def _lookup(
+    config: Config, line: Line, resolver: dns.SystemResolver | dns.DohResolver, subject: str, advice: str
+) -> Finding:
+    seen = await dns.resolve(_turn(line, config.controls.foreign[0]), resolver, "A")
+    server = seen.dns.server if seen.dns else None
+    if seen.failure is None:
+        return Finding(subject, Health.OK, f"{server} answered in {seen.duration_s * 1000:.0f} ms")
+    return Finding(subject, Health.FAIL, f"{server}: {seen.failure}; {advice}")
+
+
+def _ipv6(net: Net) -> Finding:
+    if net.source_address(SOME_IPV6):
+        return Finding("IPv6", Health.OK, "there is a route: both families are measured, apart")
+    return Finding("IPv6", Health.NOTE, "no route: IPv4 alone is measured, which is enough")
+
+
+async def _clock(plan: Plan, line: Line) -> Finding:
+    """Compare with the Date header (RFC 9110, 6.6.1) of the cleartext page: no certificate needed."""
+    endpoint = Endpoint(url=plan.config.controls.portal_url)
+    looked_up = await dns.resolve(_turn(line, plan.config.controls.portal_url), plan.resolvers[0], "A")
+    addresses = looked_up.dns.answers if looked_up.dns else ()
+    for address in addresses[:1]:
+        answer = await _fetch(plan, endpoint, address)
+        if isinstance(answer, Exchange) and (skew_s := _skew_s(answer.headers.get("date", ""))) is not None:
+            if abs(skew_s) <= MAX_SKEW_S:
+                return Finding("clock", Health.OK, f"{abs(skew_s):.0f} s off at most")
+            return Finding("clock", Health.FAIL, f"{skew_s:+.0f} s off: set it, or turn on NTP")
+    return Finding("clock", Health.NOTE, "no site could be asked for the time")
+
+
+def _skew_s(date: str) -> float | None:
+    try:
+        return (datetime.now(UTC) - parsedate_to_datetime(date)).total_seconds()
+    except (ValueError, TypeError):
+        return None
+
+
+async def _fetch(plan: Plan, endpoint: Endpoint, address: str) -> Exchange | str:
+    """The exchange, or in one word why there is none."""
+    try:
+        async with asyncio.timeout(plan.config.timeouts.tcp_s):
+            below = await plan.net.connect(address, endpoint.port)
+            try:
+                stream = below
+                if endpoint.is_tls:
+                    stream = TlsStream(below, plan.trust.bundle, endpoint.host)
+                    await stream.handshake()
+                exchange = Exchange(stream, max_body_bytes=4096)
+                await exchange.run("GET", endpoint.host, endpoint.path)
+                return exchange
+            finally:
+                below.close()
+    except (OSError, ClosedEarly, InvalidResponse) as error:
+        return str(error) or type(error).__name__
+
+
+def _raw_sockets() -> Finding:
+    """Packet evidence needs CAP_NET_RAW (capabilities(7)); measuring does not."""
+    try:
+        socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP).close()
+    except PermissionError:
+        return Finding("raw sockets", Health.NOTE, "not permitted (CAP_NET_RAW): packet evidence is left out")
+    except OSError as error:
+        return Finding("raw sockets", Health.NOTE, f"not available ({error.strerror})")
+    return Finding("raw sockets", Health.OK, "permitted")
+
+
+async def _collector(plan: Plan, url: str, addresses: Sequence[str]) -> Finding:
+    health = Endpoint(url=url.rstrip("/") + "/healthz")
+    trouble = "its name does not resolve"
+    for address in addresses:
+        began = time.monotonic()
+        answer = await _fetch(plan, health, address)
+        if isinstance(answer, Exchange) and answer.status == 200:
+            return Finding("collector", Health.OK, f"{url} answered in {(time.monotonic() - began) * 1000:.0f} ms")
+        trouble = answer if isinstance(answer, str) else f"answered {answer.status}"
+    advice = "rounds wait on this machine until it can be reached"
+    return Finding("collector", Health.FAIL, f"{url}: {trouble}; {advice}")
