@@ -1,0 +1,58 @@
+# Two commands do everything: `make run` and `make test`. Each makes its own virtual environment.
+
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+# What `make test` uses from Debian: the lab's kernel tools and servers, and Prometheus itself.
+DEBIAN := iproute2 nftables unbound nginx-light curl bind9-dnsutils prometheus tor-geoipdb
+
+.PHONY: run test lint pin clean help
+
+help: ## what there is
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+$(VENV)/ready: requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "reachwatch needs Python 3.11 or newer"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then apt-get update -qq && apt-get install -y -qq python3-venv; \
+	  else echo "Python's venv is missing; on Debian: apt-get install python3-venv"; exit 1; fi; }
+	@echo "installing into $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/ready-dev: requirements-dev.txt $(VENV)/ready
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@
+
+# The agent and the collector run in sessions of their own, so that Ctrl-C reaches this shell alone
+# and they are stopped in order: the agent says goodbye to a collector that still listens.
+run: $(VENV)/ready ## a collector and one agent on this machine, measuring every minute
+	@mkdir -p run; \
+	setsid $(BIN)/reachwatch-collector serve --data-dir run/collector & collector=$$!; \
+	for _ in {1..100}; do \
+	  $(BIN)/python -c 'import urllib.request as u; u.urlopen("http://127.0.0.1:8460/readyz", timeout=1)' 2>/dev/null && break; \
+	  kill -0 $$collector 2>/dev/null || { wait $$collector; exit; }; sleep 0.1; \
+	done; \
+	REACHWATCH_STATE_DIR=run/probe setsid $(BIN)/reachwatch-probe start --interval 60 --collector http://127.0.0.1:8460 & probe=$$!; \
+	trap 'trap "" INT TERM; kill $$probe 2>/dev/null; wait $$probe; kill $$collector 2>/dev/null; wait $$collector; exit 0' INT TERM; \
+	wait -n; kill $$probe $$collector 2>/dev/null; wait; exit 1
+
+test: $(VENV)/ready-dev ## everything that is checked: style, types, tests, the lab
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  dpkg -s $(DEBIAN) >/dev/null 2>&1 || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(DEBIAN); }; \
+	else echo "not root: the tests that need network namespaces are left out and counted below; to run them: sudo make test"; fi
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+pin: ## renew the pinned requirements
+	$(BIN)/pip-compile $(PIN) --extra collector -o requirements.txt pyproject.toml
+	$(BIN)/pip-compile $(PIN) --extra collector --extra dev -c requirements.txt -o requirements-dev.txt
+PIN := --quiet --strip-extras --generate-hashes --allow-unsafe --no-emit-index-url --no-emit-find-links --no-header --build-deps-for editable
+
+clean: ## remove what the other commands made
+	rm -rf $(VENV) run dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
