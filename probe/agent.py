@@ -22,7 +22,7 @@ from .outcome import Outcome, outcome_of, statuses, summary
 from .round import SOME_IPV6, Plan, measure
 from .schedule import Schedule
 from .spool import Spool, SpoolError
-from .upload import Uploader, drain
+from .upload import Courier, Uploader
 from .wire.codec import encode
 from .wire.exchange import Presence
 from .wire.observation import SCHEMA, Batch, GateState, Observation, Round
@@ -125,8 +125,8 @@ class Agent:
             self._tell(outcome, last)
             last = outcome
             now = self.desk.wall()
-            started = outcome.round.started_at.timestamp()
-            await asyncio.sleep(self.schedule.next_at(now, started, changed, self.rng) - now)
+            next_at, self.schedule = self.schedule.after(now, changed, self.rng)
+            await asyncio.sleep(next_at - now)
 
     async def _keep(self, outcome: Outcome) -> None:
         """A full disk must not end the measuring: it is said, and the next round tries again."""
@@ -146,10 +146,14 @@ class Agent:
             log.info("verdicts %s%s", said, "" if gate is GateState.ONLINE else f" gate={gate}")
 
     async def _uploads(self, uploader: Uploader) -> None:
+        courier = Courier(uploader, self.desk.spool, self.desk.lock, self.rng, self.desk.wall)
         while True:
+            try:
+                await courier.drain()
+            except SpoolError as error:
+                log.error("spool_failed error=%s", error)
             await self._spooled.wait()
             self._spooled.clear()
-            await drain(uploader, self.desk.spool, lock=self.desk.lock, rng=self.rng, wall=self.desk.wall)
 
     async def _heartbeats(self, uploader: Uploader) -> None:
         while True:

@@ -32,7 +32,8 @@ from .schedule import Schedule
 from .spool import Spool, SpoolError
 from .stages.dns import DohResolver, SystemResolver
 from .trust import Trust
-from .upload import Uploader, drain
+from .upload import Courier, Uploader
+from .wire.platform import Endpoint
 from .wire.settings import ConfigError
 
 MEASURED, OTHER, USAGE, CANNOT_JUDGE = 0, 1, 2, 3
@@ -76,7 +77,9 @@ def _parser() -> argparse.ArgumentParser:
 
     one = command("run", _run, "measure one round now")
     one.add_argument("--json", action="store_true", help="one JSON document on standard output")
-    one.add_argument("--platform", action="append", metavar="NAME", help="only this platform; may be repeated")
+    one.add_argument(
+        "--platform", action="append", metavar="NAME", help="only this platform; may be repeated"
+    )
     one.add_argument("--no-upload", action="store_true", help="keep the round on this machine")
     start = command("start", _start, "measure round after round until stopped")
     start.add_argument("--interval", type=float, metavar="SECONDS", help="from one round to the next")
@@ -122,7 +125,9 @@ def _desk(config: Config) -> Iterator[Desk]:
 @contextmanager
 def _spool(config: Config) -> Iterator[Spool]:
     limits = config.spool
-    spool = Spool.open(config.state_path / "spool.sqlite", max_bytes=limits.max_bytes, max_age_s=limits.max_age_s)
+    spool = Spool.open(
+        config.state_path / "spool.sqlite", max_bytes=limits.max_bytes, max_age_s=limits.max_age_s
+    )
     try:
         yield spool
     finally:
@@ -139,6 +144,7 @@ def _uploader(config: Config, desk: Desk) -> Uploader | None:
         network=config.network,
         resolve=_addresses,
         tls=desk.plan.trust.bundle,
+        wall=time.time,
     )
 
 
@@ -166,7 +172,9 @@ async def _one_round(desk: Desk, config: Config, arguments: argparse.Namespace) 
     else:
         display.show(outcome, sys.stdout)
     if uploader is not None:
-        await drain(uploader, desk.spool, lock=desk.lock, rng=random.SystemRandom(), wall=time.time, once=True)
+        courier = Courier(uploader, desk.spool, desk.lock, random.SystemRandom(), time.time)
+        if await courier.push() is not None:
+            print("no collector could be reached; the round waits on this machine", file=sys.stderr)
     return MEASURED if outcome.could_judge else CANNOT_JUDGE
 
 
@@ -210,21 +218,20 @@ def _is_running(state_dir: Path) -> bool:
 def _status(arguments: argparse.Namespace) -> int:
     config = _load(arguments)
     with _spool(config) as spool:
-        for line in display.status(_is_running(config.state_path), spool.figures(), spool.notes(), _last(spool)):
-            print(line)
+        running, rounds = _is_running(config.state_path), _rounds(spool, 1)
+        lines = display.status(running, spool.figures(), spool.notes(), rounds, time.time())
+    print("\n".join(lines))
     return MEASURED
 
 
-def _last(spool: Spool) -> dict[str, Any] | None:
-    rounds = spool.history(1)
-    return json.loads(rounds[0]) if rounds else None
+def _rounds(spool: Spool, limit: int) -> list[dict[str, Any]]:
+    return [json.loads(summary) for summary in spool.history(limit)]
 
 
 def _history(arguments: argparse.Namespace) -> int:
     with _spool(_load(arguments)) as spool:
-        rounds = [json.loads(entry) for entry in spool.history(arguments.limit)]
-    for line in display.history(rounds):
-        print(line)
+        rounds = _rounds(spool, arguments.limit)
+    print("\n".join(display.history(rounds)))
     return MEASURED
 
 
@@ -238,7 +245,7 @@ async def _examine(config: Config) -> int:
     collectors = []
     for url in config.collector.urls:
         try:
-            collectors.append((url, await _addresses(doctor.Endpoint(url=url).host)))
+            collectors.append((url, await _addresses(Endpoint(url=url).host)))
         except OSError:
             collectors.append((url, []))
     async for finding in doctor.examine(_plan(config), collectors):

@@ -197,6 +197,9 @@ def load_platforms(config: Config) -> tuple[Platform, ...]:
 
 
 def _load_platform(path: Path, name: str) -> Platform:
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in path.parent.glob("*.toml"))) or "none"
+        raise ConfigError(f"platforms: no file for {name!r} in {path.parent} (there: {known})")
     found = settle(PlatformFile, text=_read(path), source=path.name, environ={}, flags={}).platform()
     if found.name != name:
         raise ConfigError(f"{path.name}: name: is {found.name!r}, and the file is named {name!r}")

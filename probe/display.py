@@ -10,9 +10,10 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from .outcome import Outcome
+from .spool import SpoolFigures
 from .verdict import Scope, Status, Verdict
 from .wire.observation import Observation, Phase
 from .wire.platform import Platform
@@ -130,7 +131,10 @@ def show(outcome: Outcome, stream: TextIO, environ: Mapping[str, str] = os.envir
     from rich.text import Text
 
     console = Console(
-        file=stream, no_color=bool(environ.get("NO_COLOR")) or None, highlight=False, soft_wrap=not stream.isatty()
+        file=stream,
+        no_color=bool(environ.get("NO_COLOR")) or None,
+        highlight=False,
+        soft_wrap=not stream.isatty(),
     )
     for verdict, line in zip(outcome.verdicts, sentences(outcome), strict=True):
         title = outcome.title(verdict)
@@ -138,3 +142,51 @@ def show(outcome: Outcome, stream: TextIO, environ: Mapping[str, str] = os.envir
         text.stylize("bold", 0, len(title))
         text.stylize(_COLOURS.get(verdict.status, ""), len(title) + 2, len(line.split(".")[0]) + 1)
         console.print(text)
+
+
+def status(
+    running: bool,
+    figures: SpoolFigures,
+    notes: Mapping[str, str],
+    rounds: Sequence[Mapping[str, Any]],
+    now: float,
+) -> list[str]:
+    """What ``status`` prints; `now` is Unix seconds."""
+    lines = [f"agent        {'running' if running else 'not running'}"]
+    lines += [f"last round   {line}" for line in history(rounds)] if rounds else ["last round   none yet"]
+    waiting = f"{figures.pending} rounds, {figures.size_bytes / 1024:.0f} KiB"
+    if figures.oldest_at is not None:
+        waiting += f", the oldest from {_ago(now - figures.oldest_at)}"
+    lines.append(f"waiting      {waiting}")
+    uploaded = notes.get("last_upload_at")
+    if uploaded:
+        lines.append(f"last upload  {_ago(now - float(uploaded))}, to {notes.get('last_route', '?')}")
+    if notes.get("last_obstacle"):
+        lines.append(f"obstacle     {notes['last_obstacle']}")
+    if figures.dropped:
+        lines.append(
+            f"dropped      {figures.dropped} rounds, because the spool was full or they were too old"
+        )
+    for code, count in figures.refused.items():
+        lines.append(f"refused      {count} rounds, by the collector: {code}")
+    return lines
+
+
+def history(rounds: Sequence[Mapping[str, Any]]) -> list[str]:
+    """One line a round, newest first."""
+    return [
+        f"{entry['started_at']}  {entry['gate']:<8} "
+        + "  ".join(f"{name} {_in_short(seen)}" for name, seen in entry["platforms"].items())
+        for entry in rounds
+    ] or ["no rounds yet"]
+
+
+def _in_short(seen: Mapping[str, Any]) -> str:
+    how = ",".join(seen["mechanisms"])
+    return f"{seen['status']}({how})" if how else str(seen["status"])
+
+
+def _ago(seconds: float) -> str:
+    if seconds < 120:
+        return f"{max(0, seconds):.0f} s ago"
+    return f"{seconds / 60:.0f} min ago" if seconds < 7200 else f"{seconds / 3600:.0f} h ago"

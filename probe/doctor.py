@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -53,7 +52,9 @@ async def examine(plan: Plan, collectors: Sequence[tuple[str, Sequence[str]]]) -
     yield await _clock(plan, line)
     yield _raw_sockets()
     if not collectors:
-        yield Finding("collector", Health.NOTE, "none configured: rounds stay on this machine (collector.urls)")
+        yield Finding(
+            "collector", Health.NOTE, "none configured: rounds stay on this machine (collector.urls)"
+        )
     for url, addresses in collectors:
         yield await _collector(plan, url, addresses)
 
@@ -67,7 +68,9 @@ async def _system_resolver(plan: Plan, line: Line) -> Finding:
     if not resolver.servers:
         advice = f"no nameserver in {plan.config.resolvers.resolv_conf}; set resolvers.system"
         return Finding("resolver", Health.FAIL, advice)
-    return await _lookup(plan.config, line, resolver, "resolver", "the router or the provider's resolver is down")
+    return await _lookup(
+        plan.config, line, resolver, "resolver", "the router or the provider's resolver is down"
+    )
 
 
 async def _trusted_resolver(plan: Plan, line: Line) -> Finding:
@@ -151,10 +154,11 @@ async def _collector(plan: Plan, url: str, addresses: Sequence[str]) -> Finding:
     health = Endpoint(url=url.rstrip("/") + "/healthz")
     trouble = "its name does not resolve"
     for address in addresses:
-        began = time.monotonic()
+        began = plan.clock()
         answer = await _fetch(plan, health, address)
         if isinstance(answer, Exchange) and answer.status == 200:
-            return Finding("collector", Health.OK, f"{url} answered in {(time.monotonic() - began) * 1000:.0f} ms")
+            took_ms = (plan.clock() - began) * 1000
+            return Finding("collector", Health.OK, f"{url} answered in {took_ms:.0f} ms")
         trouble = answer if isinstance(answer, str) else f"answered {answer.status}"
     advice = "rounds wait on this machine until it can be reached"
     return Finding("collector", Health.FAIL, f"{url}: {trouble}; {advice}")

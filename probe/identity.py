@@ -1,0 +1,87 @@
+"""Who this installation is: an Ed25519 key (RFC 8032) made on first use, and nothing else.
+
+The key is a pseudonym. It is worth protecting because whoever has it can speak in this volunteer's
+name, so a file that others could read is refused rather than used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+KEY_BYTES = 32
+
+
+class IdentityError(Exception):
+    """The key cannot be made or must not be used; the message names the path."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """The key and the name that follows from it."""
+
+    _key: Ed25519PrivateKey
+
+    @classmethod
+    def load_or_create(cls, state_dir: Path) -> Identity:
+        """The key in ``identity.key``, made there if there is none. Raises `IdentityError`."""
+        path = state_dir / "identity.key"
+        try:
+            state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not path.exists():
+                _create(path)
+            return cls(Ed25519PrivateKey.from_private_bytes(_read(path)))
+        except OSError as error:
+            raise IdentityError(f"{error.filename or path}: {error.strerror or error}") from None
+
+    @property
+    def public_key(self) -> bytes:
+        """The raw public key, 32 bytes."""
+        return self._key.public_key().public_bytes_raw()
+
+    @property
+    def probe_id(self) -> str:
+        """The first 32 hex digits of the SHA-256 of the public key."""
+        return hashlib.sha256(self.public_key).hexdigest()[:32]
+
+    def sign(self, body: bytes) -> bytes:
+        """The signature over a body, 64 bytes."""
+        return self._key.sign(body)
+
+
+def _create(path: Path) -> None:
+    """Write the key whole or not at all; if another process was first, its key stands."""
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    seed = Ed25519PrivateKey.generate().private_bytes_raw()
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(seed)
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            return
+    finally:
+        draft.unlink()
+
+
+def _read(path: Path) -> bytes:
+    with path.open("rb") as file:
+        mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+        if mode & 0o077:
+            raise IdentityError(
+                f"{path}: others may read this key (mode {mode:04o}); chmod 600 it, or remove it"
+            )
+        seed = file.read(KEY_BYTES + 1)
+    if len(seed) != KEY_BYTES:
+        raise IdentityError(
+            f"{path}: {len(seed)} bytes where a key has {KEY_BYTES}; remove it to make a new one"
+        )
+    return seed

@@ -1,0 +1,276 @@
+"""Every route to the collector: several URLs tried in turn, the one that worked last first.
+
+A request is signed once, when it is spooled, and sent unchanged as often as it takes. What
+happened comes back as data; `drain` empties the spool with it and stops at the first obstacle.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import gzip
+import logging
+import ssl
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from random import Random
+from typing import ParamSpec, TypeVar
+
+from . import __version__
+from .backoff import delay_s, retry_after_s
+from .http1 import ClosedEarly, Exchange, InvalidResponse
+from .identity import Identity
+from .net import Net, Stream, TlsStream
+from .spool import Item, Spool
+from .wire.codec import DecodeError, decode, encode
+from .wire.exchange import (
+    PROBE_HEADER,
+    SIGNATURE_HEADER,
+    Enrolment,
+    Heartbeat,
+    Presence,
+    Receipt,
+    Refused,
+)
+from .wire.observation import SCHEMA, Network
+from .wire.platform import Endpoint
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+log = logging.getLogger("reachwatch.upload")
+
+ROUTE_S = 20.0  # per route: a congested line is given a batch's worth of time, not more
+MAX_ANSWER_BYTES = 65_536
+
+# The collector says "never": sending the same bytes again would be answered the same.
+_PERMANENT = frozenset({400, 403, 413, 415, 422})
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """Stored durably, says the receipt, by the collector at `route`."""
+
+    receipt: Receipt
+    route: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The collector will never take it."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """No route took it now. `reasons` holds what each said; the longest Retry-After counts."""
+
+    reasons: dict[str, str]
+    retry_after_s: float | None = None
+
+
+Answer = Accepted | Rejected | Later
+
+
+@dataclass(frozen=True, slots=True)
+class _Response:
+    status: int
+    body: bytes
+    retry_after: str
+
+
+class Uploader:
+    """Speaks to collectors in one installation's name."""
+
+    def __init__(
+        self,
+        *,
+        net: Net,
+        routes: Sequence[str],
+        identity: Identity,
+        network: Network,
+        resolve: Callable[[str], Awaitable[Sequence[str]]],
+        tls: ssl.SSLContext,
+        wall: Callable[[], float],
+    ) -> None:
+        self._net = net
+        self._routes = list(routes)
+        self._identity = identity
+        self._network = network
+        self._resolve = resolve
+        self._tls = tls
+        self._wall = wall
+
+    async def batch(self, item: Item) -> Answer:
+        """Offer a batch to each route until one takes or rejects it."""
+        return await self._offer("/v1/batch", item.body, item.signature)
+
+    async def heartbeat(self, state: Presence) -> Answer:
+        """Say that this probe is here, or that it is leaving."""
+        sent_at = datetime.fromtimestamp(self._wall(), UTC)
+        beat = Heartbeat(
+            schema=SCHEMA, probe=self._identity.probe_id, state=state, sent_at=sent_at, network=self._network
+        )
+        body = encode(beat)
+        return await self._offer("/v1/heartbeat", body, self._identity.sign(body))
+
+    async def _offer(self, path: str, body: bytes, signature: bytes) -> Answer:
+        reasons: dict[str, str] = {}
+        waits: list[float] = []
+        for route in list(self._routes):
+            try:
+                async with asyncio.timeout(ROUTE_S):
+                    response = await self._introduced(route, path, body, signature)
+            except (OSError, ClosedEarly, InvalidResponse) as error:
+                reasons[route] = str(error) or type(error).__name__
+                continue
+            answer = self._read(response, route)
+            if not isinstance(answer, Later):
+                self._prefer(route)
+                return answer
+            reasons |= answer.reasons
+            if answer.retry_after_s is not None:
+                waits.append(answer.retry_after_s)
+        return Later(reasons, max(waits, default=None))
+
+    async def _introduced(self, route: str, path: str, body: bytes, signature: bytes) -> _Response:
+        """Post; where the collector does not know this key yet, enrol and post again, once."""
+        response = await self._post(route, path, body, signature)
+        if response.status == 401 and _refusal(response.body)[0] == "unknown_probe":
+            enrolment = encode(
+                Enrolment(
+                    schema=SCHEMA,
+                    public_key=base64.b64encode(self._identity.public_key).decode(),
+                    agent=f"reachwatch-probe/{__version__}",
+                    network=self._network,
+                )
+            )
+            enrolled = await self._post(route, "/v1/enrol", enrolment, self._identity.sign(enrolment))
+            if enrolled.status != 200:
+                return enrolled
+            response = await self._post(route, path, body, signature)
+        return response
+
+    async def _post(self, route: str, path: str, body: bytes, signature: bytes) -> _Response:
+        endpoint = Endpoint(url=route.rstrip("/") + path)
+        headers = (
+            ("Content-Type", "application/json"),
+            ("Content-Encoding", "gzip"),
+            (PROBE_HEADER, self._identity.probe_id),
+            (SIGNATURE_HEADER, base64.b64encode(signature).decode()),
+        )
+        stream = await self._open(endpoint)
+        try:
+            exchange = Exchange(stream, max_body_bytes=MAX_ANSWER_BYTES)
+            packed = gzip.compress(body, compresslevel=6, mtime=0)
+            await exchange.run("POST", endpoint.host, endpoint.path, headers, packed)
+        finally:
+            stream.close()
+        return _Response(exchange.status or 0, exchange.body, exchange.headers.get("retry-after", ""))
+
+    async def _open(self, endpoint: Endpoint) -> Stream:
+        trouble: OSError = OSError("its name does not resolve")
+        for address in await self._resolve(endpoint.host):
+            try:
+                below = await self._net.connect(address, endpoint.port)
+            except OSError as error:
+                trouble = error
+                continue
+            if not endpoint.is_tls:
+                return below
+            tls = TlsStream(below, self._tls, endpoint.host)
+            try:
+                await tls.handshake()
+            except BaseException:  # cancelled or refused: either way the socket goes
+                below.close()
+                raise
+            return tls
+        raise trouble
+
+    def _read(self, response: _Response, route: str) -> Answer:
+        if response.status == 200:
+            try:
+                return Accepted(decode(Receipt, response.body), route)
+            except DecodeError as error:
+                return Later({route: f"answered with no receipt ({error})"})
+        code, message = _refusal(response.body)
+        if response.status in _PERMANENT and code:
+            return Rejected(code, message)
+        wait_s = retry_after_s(response.retry_after, self._wall()) if response.retry_after else None
+        return Later({route: f"answered {response.status} {code}".rstrip()}, wait_s)
+
+    def _prefer(self, route: str) -> None:
+        self._routes.remove(route)
+        self._routes.insert(0, route)
+
+
+def _refusal(body: bytes) -> tuple[str, str]:
+    """The code and message of a `Refused`; empty for anything else, such as a proxy's page."""
+    try:
+        refused = decode(Refused, body)
+    except DecodeError:
+        return "", ""
+    return refused.code, f"{refused.path}: {refused.message}"
+
+
+def _checked(answer: Answer, item: Item) -> Answer:
+    """A receipt for another batch is no receipt for this one."""
+    if isinstance(answer, Accepted) and answer.receipt.sequence != item.sequence:
+        return Later({answer.route: f"its receipt is for batch {answer.receipt.sequence}"})
+    return answer
+
+
+@dataclass
+class Courier:
+    """Empties the spool, oldest first. `lock` keeps spool calls from overlapping."""
+
+    uploader: Uploader
+    spool: Spool
+    lock: asyncio.Lock
+    rng: Random
+    wall: Callable[[], float]
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    _failures: int = 0
+
+    async def drain(self) -> None:
+        """Send until nothing waits, however long the collector is away."""
+        while (wait_s := await self.push()) is not None:
+            await self.sleep(wait_s)
+
+    async def push(self) -> float | None:
+        """Send until nothing waits (None) or something stands in the way (seconds to wait)."""
+        while (item := await self._call(self.spool.peek)) is not None:
+            answer = _checked(await self.uploader.batch(item), item)
+            if isinstance(answer, Later):
+                return await self._broken(answer)
+            await self._settled(item, answer)
+        return None
+
+    async def _settled(self, item: Item, answer: Accepted | Rejected) -> None:
+        if isinstance(answer, Rejected):
+            log.warning("round_refused code=%s reason=%s", answer.code, answer.message)
+            await self._call(self.spool.refuse, item.sequence, answer.code)
+            return
+        await self._call(self.spool.done, item.sequence)
+        await self._call(self.spool.note, "last_upload_at", str(self.wall()))
+        await self._call(self.spool.note, "last_route", answer.route)
+        if self._failures:
+            log.info("upload_recovered route=%s after_failures=%d", answer.route, self._failures)
+            await self._call(self.spool.note, "last_obstacle", "")
+        self._failures = 0
+
+    async def _broken(self, later: Later) -> float:
+        said = "; ".join(f"{route}: {reason}" for route, reason in later.reasons.items())
+        if not self._failures:
+            log.warning("upload_failed %s", said)
+            await self._call(self.spool.note, "last_obstacle", said)
+        self._failures += 1
+        return delay_s(self._failures, self.rng, later.retry_after_s)
+
+    async def _call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """A call to the spool, off the event loop: an SD card's fsync takes tens of milliseconds."""
+        async with self.lock:
+            return await asyncio.to_thread(function, *args, **kwargs)
