@@ -1,29 +1,37 @@
 """What the collector says now, taken from cells once and read by page, API, peers and /metrics.
 
 PURE. One snapshot is taken every few seconds from the store's recent cells; nothing that serves
-a request ever queries the store. A prefix's vote is its newest within the window.
+a request ever queries the store. A prefix's vote is its newest within the window, so ten rounds
+of one home are one vote, and a home that moved on from `blocked` to `ok` counts as `ok`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import reduce
+from itertools import groupby
+from typing import TypeVar
 
-from collector.detect.cells import FAILING, Cell, CellKey, Vote
+from collector.detect.cells import FAILING, Cell, CellKey, merge
 from collector.store.base import Seen, StoreFigures
 from probe.wire.exchange import PeerView, Presence
+
+K = TypeVar("K", tuple[str, str], tuple[str, int, str])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
     """Votes on one platform from one place. `statuses` and `mechanisms` count rounds in the
-    window; `votes` and `failing` count prefixes by their newest vote."""
+    window; `votes` and `failing` count prefixes by their newest vote; `newest_at` is when the
+    newest of them was measured (Unix seconds)."""
 
-    votes: int
-    failing: int
-    statuses: Mapping[str, int]
-    mechanisms: Mapping[str, int]
-    newest_at: float | None
+    votes: int = 0
+    failing: int = 0
+    statuses: Mapping[str, int] = field(default_factory=dict)
+    mechanisms: Mapping[str, int] = field(default_factory=dict)
+    newest_at: float | None = None
 
     @property
     def ratio(self) -> float | None:
@@ -33,12 +41,73 @@ class Tally:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """Immutable; `at` and `window_s` in seconds. Keys: ``(country, platform)`` and
-    ``(country, asn, platform)``."""
+    """Immutable. `at` is Unix seconds, `window_s` seconds. Keys: ``(country, platform)`` and
+    ``(country, asn, platform)``; `probes` counts probes heard from, by country."""
 
     at: float
     window_s: float
+    platforms: tuple[str, ...]
     countries: Mapping[tuple[str, str], Tally]
     networks: Mapping[tuple[str, int, str], Tally]
     probes: Mapping[str, int]
-    store: StoreFigures | None
+    store: StoreFigures | None = None
+
+    def peers(self, country: str) -> tuple[PeerView, ...]:
+        """What probes in other countries see of each platform now."""
+        return tuple(self._abroad(platform, country) for platform in self.platforms)
+
+    def _abroad(self, platform: str, home: str) -> PeerView:
+        others = [
+            t for (country, p), t in self.countries.items() if p == platform and country != home and t.votes
+        ]
+        return PeerView(
+            platform=platform,
+            countries=len(others),
+            votes=sum(tally.votes for tally in others),
+            failing=sum(tally.failing for tally in others),
+        )
+
+
+def take(
+    cells: Mapping[CellKey, Cell],
+    seen: Iterable[Seen],
+    *,
+    now: float,
+    window_s: float,
+    platforms: Collection[str],
+    store: StoreFigures | None = None,
+) -> Snapshot:
+    """Fold recent cells into tallies. `seen` are the heartbeats of the last few minutes; a probe
+    that said goodbye is not reporting."""
+    since = now - window_s
+    recent = [(k, c) for k, c in cells.items() if k.platform in platforms and (k.minute + 1) * 60 > since]
+    return Snapshot(
+        at=now,
+        window_s=window_s,
+        platforms=tuple(platforms),
+        countries=_tallies(recent, lambda k: (k.country, k.platform), since),
+        networks=_tallies(recent, lambda k: (k.country, k.asn, k.platform), since),
+        probes=Counter(s.country for s in seen if s.state is Presence.ALIVE),
+        store=store,
+    )
+
+
+def _tallies(
+    recent: Iterable[tuple[CellKey, Cell]], place: Callable[[CellKey], K], since: float
+) -> dict[K, Tally]:
+    ordered = sorted(recent, key=lambda item: (place(item[0]), item[0]))
+    return {
+        where: _tally(reduce(merge, (cell for _, cell in items)), since)
+        for where, items in groupby(ordered, key=lambda item: place(item[0]))
+    }
+
+
+def _tally(cell: Cell, since: float) -> Tally:
+    votes = [vote for vote in cell.votes.values() if vote.at >= since]
+    return Tally(
+        votes=len(votes),
+        failing=sum(vote.status in FAILING for vote in votes),
+        statuses=dict(sorted(cell.statuses.items())),
+        mechanisms=dict(sorted(cell.mechanisms.items())),
+        newest_at=max((vote.at for vote in votes), default=None),
+    )

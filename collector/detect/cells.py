@@ -52,21 +52,23 @@ class Vote:
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
-    """Durations by bucket (not cumulative; one more than `BUCKETS_S`) and their sum in seconds."""
+    """Durations by bucket (not cumulative; one more than `BUCKETS_S`) and their sum.
+
+    The sum is in whole microseconds: fractions added in another order give another sum."""
 
     counts: tuple[int, ...] = (0,) * (len(BUCKETS_S) + 1)
-    total_s: float = 0.0
+    total_us: int = 0
 
     def plus(self, other: Histogram) -> Histogram:
         """Both together."""
         counts = tuple(a + b for a, b in zip(self.counts, other.counts, strict=True))
-        return Histogram(counts, self.total_s + other.total_s)
+        return Histogram(counts, self.total_us + other.total_us)
 
     def observe(self, seconds: float) -> Histogram:
         """With one more duration."""
         at = bisect_left(BUCKETS_S, seconds)
         counts = (*self.counts[:at], self.counts[at] + 1, *self.counts[at + 1 :])
-        return Histogram(counts, self.total_s + seconds)
+        return Histogram(counts, self.total_us + round(seconds * 1e6))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,96 @@
+"""The collector's configuration: frozen records, complete with defaults.
+
+``configs/collector.toml`` is the same thing with its reasons; a test holds the two equal.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+from annotated_types import Ge, Le, Len
+
+from probe.wire.platform import Name
+from probe.wire.settings import ConfigError, settle
+from probe.wire.stage import Text
+from probe.wire.strict import STRICT
+
+Days = Annotated[float, Ge(1), Le(36_500)]
+_LISTEN = re.compile(r"(?:\[(?P<six>[0-9a-fA-F:.]+)\]|(?P<host>[^:\[\]]+)):(?P<port>[0-9]{1,5})")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Geo:
+    """Databases that tell country and AS from an address; each empty when there is none."""
+
+    __pydantic_config__ = STRICT
+    country_file: Text = ""
+    country6_file: Text = ""
+    asn_file: Text = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """How long signed rounds and cells are kept, in days."""
+
+    __pydantic_config__ = STRICT
+    batches_days: Days = 90.0
+    cells_days: Days = 400.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Display:
+    """What page and metrics say. `window_s` is how long a vote counts, in seconds."""
+
+    __pydantic_config__ = STRICT
+    window_s: Annotated[float, Ge(60), Le(86_400)] = 600.0
+    min_prefixes: Annotated[int, Ge(1)] = 5
+    max_networks: Annotated[int, Ge(1), Le(1000)] = 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Everything the collector can be told."""
+
+    __pydantic_config__ = STRICT
+    listen: Text = "127.0.0.1:8460"
+    metrics_listen: Text = "127.0.0.1:8461"
+    data_dir: Text = "~/.local/share/reachwatch"
+    platforms: Annotated[tuple[Name, ...], Len(1, 16)] = ("x", "facebook", "instagram", "youtube")
+    geo: Geo = field(default_factory=Geo)
+    retention: Retention = field(default_factory=Retention)
+    display: Display = field(default_factory=Display)
+
+    def __post_init__(self) -> None:
+        for text in (self.listen, self.metrics_listen):
+            address_of(text)
+
+    @property
+    def data_path(self) -> Path:
+        """The data folder, with the home folder filled in."""
+        return Path(self.data_dir).expanduser()
+
+
+def address_of(text: str) -> tuple[str, int]:
+    """``host:port`` or ``[v6]:port`` as host and port; raises `ValueError`."""
+    match = _LISTEN.fullmatch(text)
+    if match is None or int(match["port"]) > 65_535:
+        raise ValueError(f"{text!r} is not host:port")
+    return match["six"] or match["host"], int(match["port"])
+
+
+def load(path: Path | None, flags: Mapping[str, object], environ: Mapping[str, str] = os.environ) -> Config:
+    """Read the configuration; raises `ConfigError`. No path means defaults, environment and flags."""
+    text = ""
+    if path is not None:
+        try:
+            text = path.read_text(encoding="utf-8")
+        except OSError as error:
+            raise ConfigError(f"{path}: {error.strerror or error}") from None
+        except UnicodeDecodeError:
+            raise ConfigError(f"{path}: not UTF-8") from None
+    return settle(Config, text=text, source=path.name if path else "defaults", environ=environ, flags=flags)

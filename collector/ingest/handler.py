@@ -1,0 +1,227 @@
+"""Bytes in, status out: the three requests agents make.
+
+The order is the order of cost: what can be refused by a header is refused before the body is
+read, the body is read with a limit and a deadline, decompressed with a limit, and only then looked
+at. The source address is used to find country, AS and prefix tag, and dropped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import zlib
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from aiohttp import web
+
+from collector.detect.cells import Cell, CellKey, cells_of, merge
+from collector.metrics import Metrics
+from collector.store.base import Ingest, Seen, SignedBatch, Stored, StoreError
+from probe.verdict import judge
+from probe.wire.codec import MAX_BYTES, encode
+from probe.wire.exchange import PROBE_HEADER, SIGNATURE_HEADER, PeerView, Receipt, Refused
+from probe.wire.observation import SCHEMA, Batch
+
+from .admit import Code, Refusal, Request, admit_batch, admit_enrolment, admit_heartbeat, probe_id
+from .commit import Committer, Overloaded
+from .netinfo import NetInfo, Place
+from .prefix import Tagger
+
+log = logging.getLogger("reachwatch.ingest")
+
+MAX_BODY_BYTES = 64 * 1024
+BODY_S = 15.0  # a 64 KiB body over a 56 kbit/s line takes ten
+RETRY_AFTER_S = "30"
+
+_STATUS: Mapping[Code, int] = {
+    Code.MALFORMED: 400,
+    Code.BAD_COUNTRY: 400,
+    Code.BAD_ENCODING: 400,
+    Code.UNKNOWN_PROBE: 401,
+    Code.BAD_SIGNATURE: 401,
+    Code.WRONG_PROBE: 403,
+    Code.TOO_SLOW: 408,
+    Code.TOO_LARGE: 413,
+    Code.UNSUPPORTED_ENCODING: 415,
+    Code.FUTURE: 422,
+    Code.TOO_OLD: 422,
+    Code.OVERLOADED: 429,
+    Code.STORE_FAILED: 503,
+}
+_COME_BACK = frozenset({429, 503})
+
+
+@dataclass
+class Intake:
+    """What the requests need. `keys` is the enrolled keys, kept current by enrolment."""
+
+    committer: Committer
+    keys: dict[str, bytes]
+    netinfo: NetInfo
+    tagger: Tagger
+    metrics: Metrics
+    wall: Callable[[], float]
+    platforms: frozenset[str]
+    peers: Callable[[str], tuple[PeerView, ...]]
+
+    def routes(self) -> list[web.RouteDef]:
+        """The three requests."""
+        return [
+            web.post("/v1/enrol", self._counted("enrol", self._enrol)),
+            web.post("/v1/heartbeat", self._counted("heartbeat", self._heartbeat)),
+            web.post("/v1/batch", self._counted("batch", self._batch)),
+        ]
+
+    def _counted(
+        self, route: str, act: Callable[[Request, str], Awaitable[Receipt | Refusal]]
+    ) -> Callable[[web.Request], Awaitable[web.Response]]:
+        """Read the request, act on it, answer, and count the answer."""
+
+        async def handle(http: web.Request) -> web.Response:
+            request = await _read(http)
+            outcome = request if isinstance(request, Refusal) else await act(request, http.remote or "")
+            response = self._refused(outcome) if isinstance(outcome, Refusal) else _json(200, encode(outcome))
+            self.metrics.request(route, response.status)
+            return response
+
+        return handle
+
+    def _refused(self, refusal: Refusal) -> web.Response:
+        self.metrics.refused(refusal.code)
+        status = _STATUS[refusal.code]
+        answer = Refused(
+            code=refusal.code, path=refusal.path[:255], message=refusal.message[:500], server_time=self._now()
+        )
+        response = _json(status, encode(answer))
+        if status in _COME_BACK:
+            response.headers["Retry-After"] = RETRY_AFTER_S
+        return response
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self.wall(), UTC)
+
+    async def _enrol(self, request: Request, _address: str) -> Receipt | Refusal:
+        key = admit_enrolment(request)
+        if isinstance(key, Refusal):
+            return key
+        name = probe_id(key)
+        try:
+            await self.committer.call(self.committer.store.enrol, name, key, self.wall())
+        except StoreError as error:
+            return _store_failed(error)
+        self.keys[name] = key
+        return Receipt(schema=SCHEMA, server_time=self._now(), probe=name)
+
+    async def _heartbeat(self, request: Request, address: str) -> Receipt | Refusal:
+        beat = admit_heartbeat(request, self.keys, self.wall())
+        if isinstance(beat, Refusal):
+            return beat
+        place = self.netinfo.place(address, beat.network)
+        seen = Seen(
+            probe=beat.probe,
+            at=self.wall(),
+            state=beat.state,
+            country=place.country,
+            asn=place.asn,
+            prefix=self.tagger.tag(address),
+        )
+        try:
+            await self.committer.call(self.committer.store.see, [seen])
+        except StoreError as error:
+            return _store_failed(error)
+        self.metrics.heartbeat()
+        return self._receipt(beat.probe, place)
+
+    async def _batch(self, request: Request, address: str) -> Receipt | Refusal:
+        admitted = admit_batch(request, self.keys, self.wall())
+        if isinstance(admitted, Refusal):
+            return admitted
+        place = self.netinfo.place(address, admitted.batch.rounds[-1].network)
+        prefix = self.tagger.tag(address)
+        signed = SignedBatch(
+            probe=admitted.batch.probe,
+            sequence=admitted.batch.sequence,
+            received_at=self.wall(),
+            country=place.country,
+            asn=place.asn,
+            located_by=place.located_by,
+            prefix=prefix,
+            signature=admitted.signature,
+            body=request.body,
+        )
+        item = Ingest(batch=signed, cells=self._cells(admitted.batch, place, prefix))
+        try:
+            stored = await self.committer.submit(item)
+        except Overloaded:
+            return Refusal(Code.OVERLOADED, "$", "too many batches wait to be stored")
+        except StoreError as error:
+            return _store_failed(error)
+        return self._receipt(signed.probe, place, signed.sequence, stored)
+
+    def _cells(self, batch: Batch, place: Place, prefix: str) -> dict[CellKey, Cell]:
+        found: dict[CellKey, Cell] = {}
+        for rnd in batch.rounds:
+            verdicts = [v for v in judge(rnd) if v.platform in self.platforms]
+            cells = cells_of(rnd, verdicts, country=place.country, asn=place.asn, prefix=prefix)
+            for key, cell in cells.items():
+                found[key] = merge(found[key], cell) if key in found else cell
+        return found
+
+    def _receipt(
+        self, probe: str, place: Place, sequence: int | None = None, stored: Stored = Stored.NEW
+    ) -> Receipt:
+        return Receipt(
+            schema=SCHEMA,
+            server_time=self._now(),
+            probe=probe,
+            sequence=sequence,
+            duplicate=stored is Stored.DUPLICATE,
+            peers=self.peers(place.country),
+        )
+
+
+def _store_failed(error: StoreError) -> Refusal:
+    log.error("store_failed error=%s", error)
+    return Refusal(Code.STORE_FAILED, "$", "could not be stored now")
+
+
+def _json(status: int, body: bytes) -> web.Response:
+    return web.Response(status=status, body=body, content_type="application/json")
+
+
+async def _read(http: web.Request) -> Request | Refusal:
+    """The body within its limits, and who signed it."""
+    encoding = http.headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding not in ("identity", "gzip"):
+        return Refusal(Code.UNSUPPORTED_ENCODING, "Content-Encoding", "only gzip and identity are read")
+    if (http.content_length or 0) > MAX_BODY_BYTES:
+        return Refusal(Code.TOO_LARGE, "Content-Length", f"over {MAX_BODY_BYTES} bytes")
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_S):
+            async for chunk in http.content.iter_any():
+                body += chunk
+                if len(body) > MAX_BODY_BYTES:
+                    return Refusal(Code.TOO_LARGE, "$", f"over {MAX_BODY_BYTES} bytes")
+    except TimeoutError:
+        return Refusal(Code.TOO_SLOW, "$", f"not whole after {BODY_S:.0f} s")
+    plain = _unpacked(bytes(body)) if encoding == "gzip" else bytes(body)
+    if isinstance(plain, Refusal):
+        return plain
+    return Request(plain, http.headers.get(PROBE_HEADER, ""), http.headers.get(SIGNATURE_HEADER, ""))
+
+
+def _unpacked(packed: bytes) -> bytes | Refusal:
+    """Decompress (RFC 1952) no further than the limit: a bomb costs its limit and no more."""
+    machine = zlib.decompressobj(wbits=31)
+    try:
+        plain = machine.decompress(packed, MAX_BYTES)
+    except zlib.error:
+        return Refusal(Code.BAD_ENCODING, "$", "not gzip")
+    if machine.unconsumed_tail or (len(plain) == MAX_BYTES and not machine.eof):
+        return Refusal(Code.TOO_LARGE, "$", f"over {MAX_BYTES} bytes once decompressed")
+    if not machine.eof:
+        return Refusal(Code.BAD_ENCODING, "$", "gzip breaks off")
+    return plain

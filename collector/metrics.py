@@ -1,0 +1,317 @@
+"""Every metric, declared once: name, unit, help, bounded labels.
+
+Counters and histograms are moved by ingest; gauges about countries and networks are read from the
+last snapshot when Prometheus asks, without a query. No label holds a probe, an address or a URL,
+and whatever agents send, the number of series stays below `MAX_SERIES`: countries, networks,
+platforms, stages and failures all come from closed or capped sets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter as Tallied
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, exposition
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from collector.detect.cells import BUCKETS_S, Cell, CellKey
+from collector.ingest.admit import LIVE_S, Code
+from collector.snapshot import Snapshot, Tally
+from collector.store.base import Ingest, Stored
+from probe.verdict import Mechanism, Status
+from probe.wire.failure import Failure
+from probe.wire.stage import Stage
+
+MAX_SERIES = 15_000
+# ISO 3166-1 has 249 countries; more than these are somebody's invention and share one label.
+MAX_COUNTRIES = 260
+OTHER = "other"
+NONE = "none"  # the failure of a stage that succeeded
+
+_LAG_BUCKETS_S = (1, 2.5, 5, 10, 30, 60, 120, 300, 600)
+_COMMIT_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
+
+
+class Metrics:
+    """All metrics of one collector, on a registry of their own."""
+
+    def __init__(self, version: str, platforms: Collection[str]) -> None:
+        self.registry = CollectorRegistry()
+        self._declare()
+        self._gauges = _Gauges()
+        self.registry.register(self._gauges)
+        self._build.labels(version).set(1)
+        self._start_at_zero(platforms)
+
+    def _declare(self) -> None:
+        own = self.registry
+        self._build = Gauge(
+            "reachwatch_build_info", "The release that is running.", ["version"], registry=own
+        )
+        self._requests = Counter(
+            "reachwatch_ingest_requests_total", "Requests from agents.", ["route", "status"], registry=own
+        )
+        self._refusals = Counter(
+            "reachwatch_ingest_refusals_total", "Requests refused, by reason.", ["reason"], registry=own
+        )
+        self._batches = Counter(
+            "reachwatch_ingest_batches_total",
+            "Batches with a receipt: new, or sent again.",
+            ["result"],
+            registry=own,
+        )
+        self._queue = Gauge("reachwatch_ingest_queue_batches", "Batches waiting to be stored.", registry=own)
+        self._lag = Histogram(
+            "reachwatch_ingest_lag_seconds",
+            "From the start of a live round to its receipt.",
+            buckets=_LAG_BUCKETS_S,
+            registry=own,
+        )
+        self._spooled = Counter(
+            "reachwatch_ingest_spooled_batches_total",
+            "Batches measured before the live window.",
+            registry=own,
+        )
+        self._commit = Histogram(
+            "reachwatch_ingest_commit_seconds",
+            "Time to make a group durable.",
+            buckets=_COMMIT_BUCKETS_S,
+            registry=own,
+        )
+        self._heartbeats = Counter("reachwatch_heartbeats_total", "Heartbeats received.", registry=own)
+        self._rounds = Counter(
+            "reachwatch_rounds_total", "Rounds by verdict.", ["platform", "status"], registry=own
+        )
+        self._mechanisms = Counter(
+            "reachwatch_mechanisms_total",
+            "Rounds naming a mechanism.",
+            ["platform", "mechanism"],
+            registry=own,
+        )
+        self._results = Counter(
+            "reachwatch_stage_results_total",
+            "Observations by stage and failure; none is success.",
+            ["platform", "stage", "failure"],
+            registry=own,
+        )
+        self._durations = _Durations()
+        self.registry.register(self._durations)
+
+    def _start_at_zero(self, platforms: Collection[str]) -> None:
+        """A counter that appears with its first event hides that event from rate()."""
+        for code in Code:
+            self._refusals.labels(code)
+        for result in Stored:
+            self._batches.labels(result)
+        for platform in platforms:
+            for status in Status:
+                self._rounds.labels(platform, status)
+            for mechanism in Mechanism:
+                self._mechanisms.labels(platform, mechanism)
+
+    def request(self, route: str, status: int) -> None:
+        """One request answered; `route` is one of ours, never a path that was asked for."""
+        self._requests.labels(route, str(status)).inc()
+
+    def refused(self, code: Code) -> None:
+        """One request refused."""
+        self._refusals.labels(code).inc()
+
+    def queue(self, depth: int) -> None:
+        """How many batches wait now."""
+        self._queue.set(depth)
+
+    def heartbeat(self) -> None:
+        """One heartbeat taken."""
+        self._heartbeats.inc()
+
+    def committed(
+        self, seconds: float, group: Sequence[Ingest], answers: Sequence[Stored], now: float
+    ) -> None:
+        """A group is durable; only what was new is counted as measured. `now` is Unix seconds."""
+        self._commit.observe(seconds)
+        for item, answer in zip(group, answers, strict=True):
+            self._batches.labels(answer).inc()
+            if answer is Stored.NEW:
+                self._measured(item, now)
+
+    def _measured(self, item: Ingest, now: float) -> None:
+        newest_at = max((vote.at for c in item.cells.values() for vote in c.votes.values()), default=None)
+        if newest_at is not None:
+            if now - newest_at <= LIVE_S:
+                self._lag.observe(max(0.0, now - newest_at))
+            else:
+                self._spooled.inc()
+        for key, cell in item.cells.items():
+            self._count(key, cell)
+        self._durations.add(item.cells)
+
+    def _count(self, key: CellKey, cell: Cell) -> None:
+        for status, n in cell.statuses.items():
+            self._rounds.labels(key.platform, Status(status).label).inc(n)
+        for mechanism, n in cell.mechanisms.items():
+            self._mechanisms.labels(key.platform, Mechanism(mechanism).label).inc(n)
+        for (stage, failure), n in cell.results.items():
+            word = Failure(failure).label if failure else NONE
+            self._results.labels(key.platform, Stage(stage).label, word).inc(n)
+
+    def snapshot(self, snapshot: Snapshot, *, min_prefixes: int = 5, max_networks: int = 300) -> None:
+        """What the gauges show from now on."""
+        self._gauges.show(snapshot, min_prefixes, max_networks)
+
+    def render(self, accept: str) -> tuple[bytes, str]:
+        """The exposition and its content type, in the format the client accepts."""
+        encoder, content_type = exposition.choose_encoder(accept)
+        return encoder(self.registry), content_type
+
+
+class _Durations(Collector):
+    """Stage durations as a classic histogram, fed with the cells' own buckets: adding a cell's
+    histogram is one addition a bucket, where observing each duration again would be a search."""
+
+    def __init__(self) -> None:
+        self._sums: dict[tuple[str, str], tuple[list[int], int]] = {}
+
+    def add(self, cells: Mapping[CellKey, Cell]) -> None:
+        for key, cell in cells.items():
+            for stage, histogram in cell.durations.items():
+                name = (key.platform, Stage(stage).label)
+                counts, total_us = self._sums.get(name, ([0] * (len(BUCKETS_S) + 1), 0))
+                added = [a + b for a, b in zip(counts, histogram.counts, strict=True)]
+                self._sums[name] = (added, total_us + histogram.total_us)
+
+    def collect(self) -> Iterator[Metric]:
+        name = "reachwatch_stage_duration_seconds"
+        family = Metric(name, "Duration of stages that succeeded.", "histogram")
+        for (platform, stage), (counts, total_us) in sorted(self._sums.items()):
+            labels = {"platform": platform, "stage": stage}
+            running = 0
+            for bound, count in zip((*map(str, BUCKETS_S), "+Inf"), counts, strict=True):
+                running += count
+                family.add_sample(f"{name}_bucket", {**labels, "le": bound}, running)
+            family.add_sample(f"{name}_sum", labels, total_us / 1e6)
+            family.add_sample(f"{name}_count", labels, running)
+        yield family
+
+
+class _Gauges(Collector):
+    """What the last snapshot says, capped."""
+
+    def __init__(self) -> None:
+        self._shown: tuple[Snapshot, int, int] | None = None
+
+    def show(self, snapshot: Snapshot, min_prefixes: int, max_networks: int) -> None:
+        self._shown = (snapshot, min_prefixes, max_networks)
+
+    def collect(self) -> Iterator[Metric]:
+        if self._shown is None:
+            return
+        snapshot, min_prefixes, max_networks = self._shown
+        yield _gauge(
+            "reachwatch_snapshot_timestamp_seconds", "When these gauges were taken.", [], [((), snapshot.at)]
+        )
+        known = _countries(snapshot)
+        probes = Tallied[tuple[str, ...]]()
+        for country, count in snapshot.probes.items():
+            probes[(known.get(country, OTHER),)] += count
+        yield _gauge("reachwatch_probes_reporting", "Probes heard from.", ["country"], probes.items())
+        countries = _folded(((known.get(c, OTHER), p), t) for (c, p), t in snapshot.countries.items())
+        yield from _votes("reachwatch", "country", ["country", "platform"], countries)
+        networks = _networks(snapshot, known, min_prefixes, max_networks)
+        yield from _votes("reachwatch_network", "network", ["country", "asn", "platform"], networks)
+        yield from _store(snapshot)
+
+
+Rows = Iterable[tuple[tuple[str, ...], float]]
+Votes = Mapping[tuple[str, ...], tuple[int, int]]
+
+
+def _gauge(name: str, text: str, labels: list[str], rows: Rows) -> Metric:
+    family = GaugeMetricFamily(name, text, labels=labels)
+    for values, value in rows:
+        family.add_metric(list(values), value)
+    return family
+
+
+def _countries(snapshot: Snapshot) -> dict[str, str]:
+    """The countries that get a label of their own: those with most votes, up to the cap."""
+    votes = Tallied[str]()
+    for (country, _), tally in snapshot.countries.items():
+        votes[country] += tally.votes
+    for country, count in snapshot.probes.items():
+        votes[country] += count
+    ranked = sorted(votes, key=lambda country: (-votes[country], country))
+    return {country: country for country in ranked[:MAX_COUNTRIES]}
+
+
+def _networks(snapshot: Snapshot, known: Mapping[str, str], min_prefixes: int, most: int) -> Votes:
+    """Networks large enough that a number says nothing about one home; the rest together."""
+    size = Tallied[tuple[str, int]]()
+    for (country, asn, _), tally in snapshot.networks.items():
+        size[country, asn] = max(size[country, asn], tally.votes)
+    large = [network for network in size if size[network] >= min_prefixes and network[0] in known]
+    shown = set(sorted(large, key=lambda network: (-size[network], network))[:most])
+    return _folded(
+        ((known.get(c, OTHER), str(asn) if (c, asn) in shown else OTHER, platform), tally)
+        for (c, asn, platform), tally in snapshot.networks.items()
+    )
+
+
+def _folded(tallies: Iterable[tuple[tuple[str, ...], Tally]]) -> Votes:
+    votes, failing = Tallied[tuple[str, ...]](), Tallied[tuple[str, ...]]()
+    for labels, tally in tallies:
+        votes[labels] += tally.votes
+        failing[labels] += tally.failing
+    return {labels: (votes[labels], failing[labels]) for labels in votes}
+
+
+def _votes(prefix: str, place: str, labels: list[str], votes: Votes) -> Iterator[Metric]:
+    yield _gauge(
+        f"{prefix}_votes",
+        f"Prefixes that voted, by {place}.",
+        labels,
+        ((k, v) for k, (v, _) in votes.items()),
+    )
+    yield _gauge(
+        f"{prefix}_votes_failing",
+        f"Prefixes whose newest vote is a failure, by {place}.",
+        labels,
+        ((k, f) for k, (_, f) in votes.items()),
+    )
+    yield _gauge(
+        f"{prefix}_reachability_ratio",
+        f"Share of prefixes that reach the platform, by {place}; absent without votes.",
+        labels,
+        ((k, 1 - f / v) for k, (v, f) in votes.items() if v),
+    )
+
+
+def _store(snapshot: Snapshot) -> Iterator[Metric]:
+    figures = snapshot.store
+    if figures is None:
+        return
+    yield _gauge("reachwatch_store_size_bytes", "Size of the store.", [], [((), figures.size_bytes)])
+    yield _gauge("reachwatch_store_batches", "Signed batches kept.", [], [((), figures.batches)])
+    yield _gauge("reachwatch_store_cells", "Minute cells kept.", [], [((), figures.cells)])
+    if figures.oldest_batch_at is not None:
+        yield _gauge(
+            "reachwatch_store_oldest_batch_timestamp_seconds",
+            "When the oldest kept batch was received.",
+            [],
+            [((), figures.oldest_batch_at)],
+        )
+
+
+def routes(metrics: Metrics) -> list[web.RouteDef]:
+    """``/metrics``, for a listener of its own."""
+
+    async def show(request: web.Request) -> web.Response:
+        # In a thread: thousands of series take long enough to hold up a receipt.
+        accept = request.headers.get("Accept", "")
+        body, content_type = await asyncio.to_thread(metrics.render, accept)
+        return web.Response(body=body, headers={"Content-Type": content_type})
+
+    return [web.get("/metrics", show)]

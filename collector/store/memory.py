@@ -1,0 +1,85 @@
+"""A store that forgets when the process ends: for trying things out, and for tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from collector.detect.cells import Cell, CellKey, merge
+
+from .base import Ingest, Seen, SignedBatch, Stored, StoreFigures
+
+
+class MemoryStore:
+    """See `base.Store` for what each method promises."""
+
+    def __init__(self) -> None:
+        self._keys: dict[str, bytes] = {}
+        self._batches: dict[tuple[str, int], SignedBatch] = {}
+        self._cells: dict[CellKey, Cell] = {}
+        self._seen: dict[str, Seen] = {}
+
+    @classmethod
+    def open(cls, _where: str) -> MemoryStore:
+        """A new one, always empty."""
+        return cls()
+
+    def enrol(self, probe: str, public_key: bytes, at: float) -> None:
+        """See `base.Store`."""
+        self._keys.setdefault(probe, public_key)
+
+    def keys(self) -> Mapping[str, bytes]:
+        """See `base.Store`."""
+        return dict(self._keys)
+
+    def ingest(self, group: Sequence[Ingest]) -> list[Stored]:
+        """See `base.Store`."""
+        return [self._ingest(item) for item in group]
+
+    def _ingest(self, item: Ingest) -> Stored:
+        name = (item.batch.probe, item.batch.sequence)
+        if name in self._batches:
+            return Stored.DUPLICATE
+        self._batches[name] = item.batch
+        for key, cell in item.cells.items():
+            self._cells[key] = merge(self._cells.get(key, Cell()), cell)
+        return Stored.NEW
+
+    def see(self, heartbeats: Iterable[Seen]) -> None:
+        """See `base.Store`."""
+        for seen in heartbeats:
+            known = self._seen.get(seen.probe)
+            if known is None or known.at <= seen.at:
+                self._seen[seen.probe] = seen
+
+    def seen(self, since: float) -> list[Seen]:
+        """See `base.Store`."""
+        return [seen for seen in self._seen.values() if seen.at >= since]
+
+    def cells(self, first_minute: int, last_minute: int) -> dict[CellKey, Cell]:
+        """See `base.Store`."""
+        return {k: cell for k, cell in self._cells.items() if first_minute <= k.minute <= last_minute}
+
+    def batches(self, probe: str | None = None, since: float = 0.0) -> Iterable[SignedBatch]:
+        """See `base.Store`."""
+        kept = (b for b in self._batches.values() if b.received_at >= since and probe in (None, b.probe))
+        return sorted(kept, key=lambda batch: batch.received_at)
+
+    def expire(self, batches_before: float, cells_before: float) -> int:
+        """See `base.Store`; here a segment is one batch."""
+        old = [name for name, batch in self._batches.items() if batch.received_at < batches_before]
+        for name in old:
+            del self._batches[name]
+        for key in [key for key in self._cells if key.minute * 60 < cells_before]:
+            del self._cells[key]
+        return len(old)
+
+    def figures(self) -> StoreFigures:
+        """See `base.Store`."""
+        oldest = min((batch.received_at for batch in self._batches.values()), default=None)
+        size = sum(len(batch.body) for batch in self._batches.values())
+        return StoreFigures(
+            batches=len(self._batches), cells=len(self._cells), size_bytes=size, oldest_batch_at=oldest
+        )
+
+    def close(self) -> None:
+        """See `base.Store`."""

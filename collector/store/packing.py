@@ -1,0 +1,77 @@
+"""How batches become a segment and cells a value, and back. PURE.
+
+A segment is one zstd frame over its batches one after another; each is a JSON head, then the
+signed body byte for byte, both with their length before them. Readable with any zstd and a dozen
+lines of any language, on purpose: it is evidence.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import zstandard
+
+from collector.detect.cells import Cell, Histogram, Vote
+
+from .base import SignedBatch
+
+_LENGTHS = struct.Struct(">II")  # of the head, of the body; network byte order
+_LEVEL = 3
+_HEAD = ("probe", "sequence", "received_at", "country", "asn", "located_by", "prefix")
+
+
+def pack_segment(batches: Iterable[SignedBatch]) -> bytes:
+    """Batches as one compressed segment."""
+    parts = []
+    for batch in batches:
+        head: dict[str, Any] = {name: getattr(batch, name) for name in _HEAD}
+        head["signature"] = batch.signature.hex()
+        text = json.dumps(head, separators=(",", ":")).encode()
+        parts += [_LENGTHS.pack(len(text), len(batch.body)), text, batch.body]
+    return zstandard.ZstdCompressor(level=_LEVEL).compress(b"".join(parts))
+
+
+def unpack_segment(segment: bytes) -> Iterator[SignedBatch]:
+    """The batches of a segment. Raises `ValueError` or `zstandard.ZstdError` where it is torn."""
+    data = zstandard.ZstdDecompressor().decompress(segment)
+    at = 0
+    while at < len(data):
+        head_bytes, body_bytes = _LENGTHS.unpack_from(data, at)
+        at += _LENGTHS.size
+        head = json.loads(data[at : at + head_bytes])
+        at += head_bytes
+        signature = bytes.fromhex(head.pop("signature"))
+        yield SignedBatch(signature=signature, body=data[at : at + body_bytes], **head)
+        at += body_bytes
+
+
+def pack_cell(cell: Cell) -> bytes:
+    """A cell as canonical JSON: the same counts, the same bytes."""
+    value = {
+        "statuses": dict(cell.statuses),
+        "mechanisms": dict(cell.mechanisms),
+        "results": {f"{stage} {failure}": n for (stage, failure), n in cell.results.items()},
+        "durations": {stage: [*h.counts, h.total_us] for stage, h in cell.durations.items()},
+        "votes": {prefix: [vote.at, vote.status] for prefix, vote in cell.votes.items()},
+    }
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+
+
+def unpack_cell(data: bytes) -> Cell:
+    """A cell from its bytes."""
+    value = json.loads(data)
+    return Cell(
+        statuses=value["statuses"],
+        mechanisms=value["mechanisms"],
+        results={_pair(key): n for key, n in value["results"].items()},
+        durations={stage: Histogram(tuple(h[:-1]), h[-1]) for stage, h in value["durations"].items()},
+        votes={prefix: Vote(at, status) for prefix, (at, status) in value["votes"].items()},
+    )
+
+
+def _pair(key: str) -> tuple[str, str]:
+    stage, _, failure = key.partition(" ")
+    return stage, failure

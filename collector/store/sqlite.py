@@ -1,0 +1,244 @@
+"""The embedded store: one folder, one SQLite file, whole groups as compressed segments.
+
+Signed batches are never taken apart: a group becomes one segment, and beside it, in the same
+transaction, stand the receipts that make a retry harmless and the cells that the group adds. One
+connection does all writes and checkpoints (SQLite before 3.51.3 can corrupt a WAL that two
+connections reset), and a lock on the folder keeps a second collector out. Retention drops whole
+segments, because deleting rows gives nothing back.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import zstandard
+
+from collector.detect.cells import Cell, CellKey, merge
+from probe.wire.exchange import Presence
+
+from .base import Ingest, Seen, SignedBatch, Stored, StoreError, StoreFigures
+from .packing import pack_cell, pack_segment, unpack_cell, unpack_segment
+
+_VERSION = 1
+_SCHEMA = f"""
+CREATE TABLE IF NOT EXISTS segments (
+    id INTEGER PRIMARY KEY, first_at REAL NOT NULL, last_at REAL NOT NULL, batches INTEGER NOT NULL,
+    data BLOB NOT NULL);
+CREATE INDEX IF NOT EXISTS segments_by_time ON segments (last_at);
+CREATE TABLE IF NOT EXISTS receipts (
+    probe TEXT NOT NULL, sequence INTEGER NOT NULL, segment INTEGER NOT NULL,
+    PRIMARY KEY (probe, sequence)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS receipts_by_segment ON receipts (segment);
+CREATE TABLE IF NOT EXISTS cells (
+    minute INTEGER NOT NULL, country TEXT NOT NULL, asn INTEGER NOT NULL, platform TEXT NOT NULL,
+    cell BLOB NOT NULL, PRIMARY KEY (minute, country, asn, platform)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS probes (
+    probe TEXT PRIMARY KEY, public_key BLOB NOT NULL, enrolled_at REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS presence (
+    probe TEXT PRIMARY KEY, at REAL NOT NULL, state TEXT NOT NULL, country TEXT NOT NULL,
+    asn INTEGER NOT NULL, prefix TEXT NOT NULL) WITHOUT ROWID;
+PRAGMA user_version = {_VERSION};
+"""
+
+
+class SqliteStore:
+    """See `base.Store` for what each method promises."""
+
+    def __init__(self, db: sqlite3.Connection, folder: Path, lock: IO[str]) -> None:
+        self._db = db
+        self._folder = folder
+        self._lock = lock
+
+    @classmethod
+    def open(cls, where: str) -> SqliteStore:
+        """Open or make the store in the folder `where`."""
+        folder = Path(where)
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = (folder / "lock").open("w")
+        except OSError as error:
+            raise StoreError(f"{error.filename or folder}: {error.strerror or error}") from None
+        try:
+            _lock(lock, folder)
+            with _translated(folder):
+                db = sqlite3.connect(
+                    folder / "reachwatch.sqlite", isolation_level=None, check_same_thread=False
+                )
+                _prepare(db, folder)
+        except BaseException:
+            lock.close()
+            raise
+        return cls(db, folder, lock)
+
+    def close(self) -> None:
+        """See `base.Store`."""
+        self._db.close()
+        self._lock.close()
+
+    def enrol(self, probe: str, public_key: bytes, at: float) -> None:
+        """See `base.Store`."""
+        with self._transaction():
+            self._db.execute("INSERT OR IGNORE INTO probes VALUES (?, ?, ?)", (probe, public_key, at))
+
+    def keys(self) -> Mapping[str, bytes]:
+        """See `base.Store`."""
+        with _translated(self._folder):
+            return dict(self._db.execute("SELECT probe, public_key FROM probes").fetchall())
+
+    def ingest(self, group: Sequence[Ingest]) -> list[Stored]:
+        """See `base.Store`."""
+        with self._transaction():
+            (segment,) = self._db.execute("SELECT coalesce(max(id), 0) + 1 FROM segments").fetchone()
+            answers = [self._receipt(item.batch, segment) for item in group]
+            new = [item for item, answer in zip(group, answers, strict=True) if answer is Stored.NEW]
+            if new:
+                self._add_segment(segment, [item.batch for item in new])
+                self._add_cells(item.cells for item in new)
+        return answers
+
+    def _receipt(self, batch: SignedBatch, segment: int) -> Stored:
+        """The primary key decides, so that two copies in one group are found as well."""
+        added = self._db.execute(
+            "INSERT OR IGNORE INTO receipts VALUES (?, ?, ?)", (batch.probe, batch.sequence, segment)
+        )
+        return Stored.NEW if added.rowcount else Stored.DUPLICATE
+
+    def _add_segment(self, segment: int, batches: Sequence[SignedBatch]) -> None:
+        times = [batch.received_at for batch in batches]
+        row = (segment, min(times), max(times), len(batches), pack_segment(batches))
+        self._db.execute("INSERT INTO segments VALUES (?, ?, ?, ?, ?)", row)
+
+    def _add_cells(self, additions: Iterable[Mapping[CellKey, Cell]]) -> None:
+        summed: dict[CellKey, Cell] = {}
+        for cells in additions:
+            for key, cell in cells.items():
+                summed[key] = merge(summed[key], cell) if key in summed else cell
+        for key, cell in summed.items():
+            name = (key.minute, key.country, key.asn, key.platform)
+            row = self._db.execute(
+                "SELECT cell FROM cells WHERE minute = ? AND country = ? AND asn = ? AND platform = ?", name
+            ).fetchone()
+            whole = merge(unpack_cell(row[0]), cell) if row else cell
+            self._db.execute("INSERT OR REPLACE INTO cells VALUES (?, ?, ?, ?, ?)", (*name, pack_cell(whole)))
+
+    def see(self, heartbeats: Iterable[Seen]) -> None:
+        """See `base.Store`."""
+        rows = [(s.probe, s.at, str(s.state), s.country, s.asn, s.prefix) for s in heartbeats]
+        with self._transaction():
+            self._db.executemany(
+                "INSERT INTO presence VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (probe)"
+                " DO UPDATE SET at = excluded.at, state = excluded.state,"
+                " country = excluded.country, asn = excluded.asn, prefix = excluded.prefix WHERE excluded.at >= at",
+                rows,
+            )
+
+    def seen(self, since: float) -> list[Seen]:
+        """See `base.Store`."""
+        with _translated(self._folder):
+            rows = self._db.execute("SELECT * FROM presence WHERE at >= ?", (since,)).fetchall()
+        return [
+            Seen(probe=p, at=at, state=Presence(state), country=country, asn=asn, prefix=prefix)
+            for p, at, state, country, asn, prefix in rows
+        ]
+
+    def cells(self, first_minute: int, last_minute: int) -> dict[CellKey, Cell]:
+        """See `base.Store`."""
+        with _translated(self._folder):
+            rows = self._db.execute(
+                "SELECT minute, country, asn, platform, cell FROM cells WHERE minute BETWEEN ? AND ?",
+                (first_minute, last_minute),
+            ).fetchall()
+        return {CellKey(*row[:4]): unpack_cell(row[4]) for row in rows}
+
+    def batches(self, probe: str | None = None, since: float = 0.0) -> Iterator[SignedBatch]:
+        """See `base.Store`."""
+        chosen = "SELECT id FROM segments WHERE last_at >= ? ORDER BY id"
+        wanted: tuple[object, ...] = (since,)
+        if probe is not None:
+            chosen = (
+                "SELECT DISTINCT segment FROM receipts JOIN segments ON segments.id = segment"
+                " WHERE last_at >= ? AND probe = ? ORDER BY segment"
+            )
+            wanted = (since, probe)
+        with _translated(self._folder):
+            segments = [row[0] for row in self._db.execute(chosen, wanted)]
+            for segment in segments:
+                row = self._db.execute("SELECT data FROM segments WHERE id = ?", (segment,)).fetchone()
+                for batch in self._unpacked(segment, row[0]):
+                    if batch.received_at >= since and probe in (None, batch.probe):
+                        yield batch
+
+    def _unpacked(self, segment: int, data: bytes) -> list[SignedBatch]:
+        try:
+            return list(unpack_segment(data))
+        except (ValueError, zstandard.ZstdError) as error:
+            raise StoreError(f"{self._folder}: segment {segment} is damaged: {error}") from None
+
+    def expire(self, batches_before: float, cells_before: float) -> int:
+        """See `base.Store`."""
+        with self._transaction():
+            (dropped,) = self._db.execute(
+                "SELECT coalesce(sum(batches), 0) FROM segments WHERE last_at < ?", (batches_before,)
+            ).fetchone()
+            old = "SELECT id FROM segments WHERE last_at < ?"
+            self._db.execute(f"DELETE FROM receipts WHERE segment IN ({old})", (batches_before,))  # noqa: S608
+            self._db.execute("DELETE FROM segments WHERE last_at < ?", (batches_before,))
+            self._db.execute("DELETE FROM cells WHERE minute < ?", (int(cells_before // 60),))
+        return int(dropped)
+
+    def figures(self) -> StoreFigures:
+        """See `base.Store`."""
+        with _translated(self._folder):
+            batches, oldest = self._db.execute(
+                "SELECT coalesce(sum(batches), 0), min(first_at) FROM segments"
+            ).fetchone()
+            (cells,) = self._db.execute("SELECT count(*) FROM cells").fetchone()
+        size = sum(file.stat().st_size for file in self._folder.glob("reachwatch.sqlite*"))
+        return StoreFigures(batches=batches, cells=cells, size_bytes=size, oldest_batch_at=oldest)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with _translated(self._folder):
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            finally:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+
+
+def _lock(lock: IO[str], folder: Path) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise StoreError(f"{folder}: another collector uses this folder") from None
+
+
+def _prepare(db: sqlite3.Connection, folder: Path) -> None:
+    try:
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+        if version > _VERSION:
+            raise StoreError(
+                f"{folder}: written by a newer release (version {version}, this one knows {_VERSION})"
+            )
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")  # a receipt is given on the strength of this fsync
+        db.executescript(_SCHEMA)
+    except BaseException:
+        db.close()
+        raise
+
+
+@contextmanager
+def _translated(folder: Path) -> Iterator[None]:
+    """SQLite's words for a failing disk, with the folder they leave out."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        raise StoreError(f"{folder}: {error}") from None
