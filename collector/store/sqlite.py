@@ -133,7 +133,8 @@ class SqliteStore:
             self._db.executemany(
                 "INSERT INTO presence VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (probe)"
                 " DO UPDATE SET at = excluded.at, state = excluded.state,"
-                " country = excluded.country, asn = excluded.asn, prefix = excluded.prefix WHERE excluded.at >= at",
+                " country = excluded.country, asn = excluded.asn, prefix = excluded.prefix"
+                " WHERE excluded.at >= at",
                 rows,
             )
 
