@@ -106,7 +106,8 @@ _PAGE = """<!doctype html>
 <body>
 <header>
 <h1>reachwatch</h1>
-<p>Whether X, Facebook, Instagram and YouTube can be reached, measured from volunteers' lines, stage by stage.</p>
+<p>Whether X, Facebook, Instagram and YouTube can be reached, measured stage by stage from volunteers'
+lines.</p>
 <p class="at">As of {at}, over the last {minutes} minutes. A vote is one home network's newest round.</p>
 </header>
 <main>
@@ -125,7 +126,8 @@ _SECTION = """<section>
 <table>
 <caption>{name}: platforms now</caption>
 <thead><tr><th scope="col">Platform</th><th scope="col">State</th><th scope="col">Votes reaching it</th>
-<th scope="col">Mechanisms, in rounds</th><th scope="col">Verdicts, in rounds</th><th scope="col">Newest</th></tr></thead>
+<th scope="col">Mechanisms, in rounds</th><th scope="col">Verdicts, in rounds</th>
+<th scope="col">Newest</th></tr></thead>
 <tbody>
 {rows}</tbody>
 </table>

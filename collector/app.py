@@ -1,0 +1,212 @@
+"""The only wiring: store, ingest, snapshot, page and metrics become one running server.
+
+Two listeners: one faces agents and readers, one faces Prometheus. Stopping goes in order: accept
+nothing new, answer what was accepted, commit, close.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from probe import __version__
+from probe.wire.exchange import PeerView
+
+from . import metrics as metrics_routes
+from . import web as pages
+from .config import Config, address_of
+from .ingest.commit import Committer
+from .ingest.handler import Intake
+from .ingest.netinfo import open_netinfo
+from .ingest.prefix import Tagger
+from .log import HTTP
+from .metrics import Metrics
+from .snapshot import Snapshot, take
+from .store import open_store
+from .store.base import StoreError, StoreFigures
+
+log = logging.getLogger("reachwatch.collector")
+
+SNAPSHOT_S = 2.0
+FIGURES_S = 30.0  # counting every cell is the one slow question, so it is asked seldom
+EXPIRE_S = 3600.0
+PRESENCE_S = 180.0  # three heartbeats missed: no longer reporting
+STALE_S = 30.0  # a snapshot older than this is not news
+DRAIN_S = 20.0  # what stopping waits for requests in progress
+DAY_S = 86_400.0
+
+
+class CannotListen(Exception):
+    """An address that cannot be bound; the message names it."""
+
+
+@dataclass
+class Service:
+    """One collector: its parts and what the listeners serve."""
+
+    config: Config
+    committer: Committer
+    intake: Intake
+    metrics: Metrics
+    wall: Callable[[], float]
+    snapshot: Snapshot
+    _figures: StoreFigures | None = None
+    _figures_at: float = 0.0
+
+    def current(self) -> Snapshot:
+        """The last snapshot."""
+        return self.snapshot
+
+    def peers(self, country: str) -> tuple[PeerView, ...]:
+        """What probes in other countries see, for receipts."""
+        return self.snapshot.peers(country)
+
+    async def refresh(self) -> None:
+        """Take a new snapshot from the store."""
+        store, now, window_s = self.committer.store, self.wall(), self.config.display.window_s
+        # Clocks may be ahead by as much as is admitted, so the newest minute is not now's.
+        first, last = int((now - window_s) // 60), int((now + window_s) // 60) + 10
+        cells = await self.committer.call(store.cells, first, last)
+        seen = await self.committer.call(store.seen, now - PRESENCE_S)
+        if now - self._figures_at >= FIGURES_S:
+            self._figures = await self.committer.call(store.figures)
+            self._figures_at = now
+        self.snapshot = take(
+            cells, seen, now=now, window_s=window_s, platforms=self.config.platforms, store=self._figures
+        )
+        display = self.config.display
+        self.metrics.snapshot(
+            self.snapshot, min_prefixes=display.min_prefixes, max_networks=display.max_networks
+        )
+
+    async def expire(self) -> None:
+        """Drop what retention says may go."""
+        now, keep = self.wall(), self.config.retention
+        dropped = await self.committer.call(
+            self.committer.store.expire, now - keep.batches_days * DAY_S, now - keep.cells_days * DAY_S
+        )
+        if dropped:
+            log.info("expired batches=%d", dropped)
+
+    def main_app(self) -> web.Application:
+        """What agents and readers reach."""
+        app = web.Application()
+        app.add_routes([*self.intake.routes(), *pages.routes(self.current)])
+        app.add_routes([web.get("/healthz", self._healthz), web.get("/readyz", self._readyz)])
+        return app
+
+    def metrics_app(self) -> web.Application:
+        """What Prometheus reaches."""
+        app = web.Application()
+        app.add_routes(metrics_routes.routes(self.metrics))
+        return app
+
+    async def _healthz(self, _request: web.Request) -> web.Response:
+        return web.Response(text="alive\n")
+
+    async def _readyz(self, _request: web.Request) -> web.Response:
+        """Ready while snapshots come: they come through the store's own thread."""
+        age_s = self.wall() - self.snapshot.at
+        if age_s > STALE_S:
+            return web.Response(status=503, text=f"the last look at the store is {age_s:.0f} s old\n")
+        return web.Response(text="ready\n")
+
+
+def build(config: Config, wall: Callable[[], float] = time.time) -> Service:
+    """Open everything; raises `ConfigError` or `StoreError`."""
+    netinfo = open_netinfo(config.geo)
+    metrics = Metrics(__version__, config.platforms)
+    store = open_store(f"sqlite://{config.data_path}")
+    committer = Committer(store, metrics, wall)
+    empty = take({}, [], now=wall(), window_s=config.display.window_s, platforms=config.platforms)
+    intake = Intake(
+        committer=committer,
+        keys=dict(store.keys()),
+        netinfo=netinfo,
+        tagger=Tagger(wall),
+        metrics=metrics,
+        wall=wall,
+        platforms=frozenset(config.platforms),
+        peers=lambda country: service.peers(country),
+    )
+    service = Service(config, committer, intake, metrics, wall, empty)
+    return service
+
+
+async def serve(config: Config, stop: asyncio.Event, listening: Callable[[str, str], None]) -> None:
+    """Run until `stop` is set. `listening` is told both addresses once they are bound."""
+    service = build(config)
+    runners = [_runner(service.main_app()), _runner(service.metrics_app())]
+    try:
+        await service.refresh()
+        main = await _listen(runners[0], config.listen)
+        listening(main, await _listen(runners[1], config.metrics_listen))
+        await _work(service, stop, runners)
+    finally:
+        for runner in runners:
+            await runner.cleanup()
+        service.committer.close()
+
+
+async def _work(service: Service, stop: asyncio.Event, runners: Sequence[web.AppRunner]) -> None:
+    async with asyncio.TaskGroup() as group:
+        tasks = [
+            group.create_task(service.committer.run()),
+            group.create_task(_repeat(service.refresh, SNAPSHOT_S)),
+            group.create_task(_repeat(service.expire, EXPIRE_S)),
+        ]
+        await stop.wait()
+        for runner in runners:  # accepts nothing new, and waits for what is in progress
+            await runner.cleanup()
+        await service.committer.finish()
+        for task in tasks:
+            task.cancel()
+    log.info("stopped")
+
+
+def _runner(app: web.Application) -> web.AppRunner:
+    return web.AppRunner(
+        app,
+        access_log=None,
+        logger=HTTP,
+        auto_decompress=False,  # ours is bounded
+        shutdown_timeout=DRAIN_S,
+        keepalive_timeout=75,
+        lingering_time=2,
+    )
+
+
+async def _listen(runner: web.AppRunner, where: str) -> str:
+    """Bind, and say where: the port is the kernel's choice where it was 0."""
+    host, port = address_of(where)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port).start()
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise CannotListen(f"cannot listen on {where}: {reason}") from None
+    bound = runner.addresses[0]
+    name = f"[{bound[0]}]" if ":" in str(bound[0]) else bound[0]
+    return f"http://{name}:{bound[1]}"
+
+
+async def _repeat(work: Callable[[], Awaitable[None]], every_s: float) -> None:
+    """Again and again. A store that fails is said once on breaking and once on recovery."""
+    broken = False
+    while True:
+        try:
+            await work()
+            if broken:
+                log.info("store_recovered")
+            broken = False
+        except StoreError as error:
+            if not broken:
+                log.error("store_failed error=%s", error)
+            broken = True
+        await asyncio.sleep(every_s)
