@@ -23,9 +23,9 @@ CLEAN_MEDIA = fine("x/media")
 GENUINE = [dns("x/web", "doh", X_ADDRESS), *reached("x/web", X_ADDRESS)]
 
 
-def lied(*answers: str, failure: Failure, **more: str) -> list[Observation]:
+def lied(*answers: str, failure: Failure) -> list[Observation]:
     """The line's resolver lies in both attempts; the trusted one's address is genuine."""
-    return twice([dns("x/web", "system", *answers, failure=failure, **more), *GENUINE]) + CLEAN_MEDIA
+    return twice([dns("x/web", "system", *answers, failure=failure), *GENUINE]) + CLEAN_MEDIA
 
 
 def shut(state: str) -> Gate:
@@ -162,8 +162,8 @@ NEVER_BLOCKED: dict[str, list[Observation]] = {
     "a name without AAAA": [
         dns("x/web", "system", kind="AAAA", failure=Failure.DNS_NO_ANSWER),
         *fine("x/web"),
-    ]
-    + CLEAN_MEDIA,
+        *CLEAN_MEDIA,
+    ],
     "a timeout at the resolver": twice([dns("x/web", "system", failure=Failure.DNS_TIMEOUT), *GENUINE])
     + CLEAN_MEDIA,
     "a certificate out of date": twice(
