@@ -65,11 +65,14 @@ _BY_VERIFY_CODE = {
 
 def failure_of(error: BaseException, table: Table) -> Failure:
     """The failure code for an exception a stage met."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return _BY_VERIFY_CODE.get(error.verify_code, Failure.TLS_INVALID_CERTIFICATE)
     for kind, failure in table:
         if isinstance(error, kind):
             return failure
     if isinstance(error, OSError) and error.errno in _BY_ERRNO:
         return _BY_ERRNO[error.errno]
     return Failure.LOCAL_ERROR
+
+
+def certificate_failure(error: ssl.SSLCertVerificationError) -> Failure:
+    """The failure code for a certificate that OpenSSL refused."""
+    return _BY_VERIFY_CODE.get(error.verify_code, Failure.TLS_INVALID_CERTIFICATE)

@@ -17,7 +17,7 @@ from probe.wire.observation import Observation
 from probe.wire.stage import Certificate, Stage, TlsDetail
 
 from .certificate import describe
-from .errors import HANDSHAKE, failure_of
+from .errors import HANDSHAKE, certificate_failure, failure_of
 from .line import Turn
 
 MAX_CHAIN = 8
@@ -34,6 +34,7 @@ async def handshake(turn: Turn, address: str, below: Stream | None) -> tuple[Obs
         failure, detail = failure_of(error, HANDSHAKE), None
         observed_s = turn.line.clock()
         if isinstance(error, ssl.SSLCertVerificationError):
+            failure = certificate_failure(error)
             detail = await _refused_chain(turn, address, error.verify_message)
         # What recording the chain took is not what the handshake took.
         began += turn.line.clock() - observed_s

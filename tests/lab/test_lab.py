@@ -39,13 +39,20 @@ def test_every_name_resolves_and_answers_with_a_valid_certificate_when_nobody_in
 def test_the_trusted_resolver_answers_over_https_whatever_the_isp_says(lab: Lab) -> None:
     lab.switch("x_bogon")
     question = dns.message.make_query("x.com", "A").to_wire()
+    asked = (
+        "-H",
+        "Content-Type: application/dns-message",
+        "--data-binary",
+        "@-",
+        "https://doh.lab/dns-query",
+    )
+    where = ("--resolve", f"doh.lab:443:{DOH}", "--cacert", str(lab.ca_file))
     answer = subprocess.run(
-        lab.home.command(
-            "curl", "-s", "-m", "3", "--http1.1", "--cacert", str(lab.ca_file), "--resolve", f"doh.lab:443:{DOH}",
-            "-H", "Content-Type: application/dns-message", "--data-binary", "@-", "https://doh.lab/dns-query",
-        ),
-        input=question, capture_output=True, check=True,
-    )  # fmt: skip
+        lab.home.command("curl", "-s", "-m", "3", "--http1.1", *where, *asked),
+        input=question,
+        capture_output=True,
+        check=True,
+    )
     assert ZONE["x.com"] in dns.message.from_wire(answer.stdout).to_text()
 
 

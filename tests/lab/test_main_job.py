@@ -157,7 +157,8 @@ def test_prometheus_sees_the_ratio_fall_within_one_scrape_of_the_lying_resolver(
     )
     prometheus = lab.collector.popen(
         "prometheus", f"--config.file={tmp_path / 'prometheus.yml'}",
-        f"--storage.tsdb.path={tmp_path / 'tsdb'}", "--web.listen-address=127.0.0.1:9090", "--log.level=error", log=tmp_path / "prometheus.log",
+        f"--storage.tsdb.path={tmp_path / 'tsdb'}",
+        "--web.listen-address=127.0.0.1:9090", "--log.level=error", log=tmp_path / "prometheus.log",
     )  # fmt: skip
 
     def ratio(platform: str) -> float | None:

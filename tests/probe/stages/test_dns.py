@@ -1,0 +1,97 @@
+"""DNS: every way a resolver can answer, by its own name, and only an answer to the question counts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from probe.stages.dns import DohResolver, SystemResolver, resolve
+from probe.wire.failure import Failure, Owner
+from tests.authority import Authority
+from tests.loopback import LoopbackNet, dns_server, doh, tcp_server
+
+from .conftest import MakeTurn
+
+SERVER = "203.0.113.53"
+X = ("x.com", "A")
+
+CASES: dict[str, tuple[list[str] | str, Failure | None, tuple[str, ...]]] = {
+    "an address": (["104.244.42.1"], None, ("104.244.42.1",)),
+    "several addresses": (["104.244.42.1", "104.244.42.65"], None, ("104.244.42.1", "104.244.42.65")),
+    "a name that does not exist": ("nxdomain", Failure.DNS_NXDOMAIN, ()),
+    "no record": ([], Failure.DNS_NO_ANSWER, ()),
+    "a failing server": ("servfail", Failure.DNS_SERVFAIL, ()),
+    "a refusing server": ("refused", Failure.DNS_REFUSED, ()),
+    "another rcode": ("notimp", Failure.DNS_SERVER_MISBEHAVING, ()),
+    "silence": ("drop", Failure.DNS_TIMEOUT, ()),
+    "garbage": ("garbage", Failure.DNS_SERVER_MISBEHAVING, ()),
+    "an answer to another question": ("other_question", Failure.DNS_SERVER_MISBEHAVING, ()),
+    "an answer under another id": ("other_id", Failure.DNS_SERVER_MISBEHAVING, ()),
+    "a loop of names": ("cname_loop", Failure.DNS_SERVER_MISBEHAVING, ()),
+    "a truncated answer, whole over TCP": ("truncated", None, ("104.244.42.1",)),
+    "a private address": (["10.10.34.35"], Failure.DNS_BOGON, ("10.10.34.35",)),
+    "loopback": (["127.0.0.1"], Failure.DNS_BOGON, ("127.0.0.1",)),
+    "no address at all": (["0.0.0.0"], Failure.DNS_BOGON, ("0.0.0.0",)),
+    "a bogon among genuine ones": (["10.1.1.1", "104.244.42.1"], None, ("10.1.1.1", "104.244.42.1")),
+}
+
+
+@pytest.mark.parametrize("story", CASES)
+async def test_the_systems_resolver_answers_with(story: str, make_turn: MakeTurn) -> None:
+    behaviour, failure, answers = CASES[story]
+    async with dns_server({X: behaviour}) as port:
+        net = LoopbackNet({(SERVER, 53): port})
+        seen = await resolve(make_turn(net), SystemResolver((SERVER,)), "A")
+    assert (seen.failure, seen.dns and seen.dns.answers) == (failure, answers)
+    assert seen.owner == (Owner.RESOLVER if failure else None)
+    assert seen.dns is not None
+    assert (seen.dns.server, seen.family) == (SERVER, 4)
+
+
+@pytest.mark.parametrize(
+    "story", ["an address", "a name that does not exist", "no record", "a private address"]
+)
+async def test_the_trusted_resolver_answers_with(
+    story: str, make_turn: MakeTurn, authority: Authority, tmp_path: Path
+) -> None:
+    behaviour, failure, answers = CASES[story]
+    async with tcp_server(doh({X: behaviour}), authority.issue(["doh.example"], tmp_path)) as port:
+        net = LoopbackNet({("1.1.1.1", 443): port})
+        resolver = DohResolver("https://doh.example/dns-query", ("1.1.1.1",))
+        seen = await resolve(make_turn(net), resolver, "A")
+    assert (seen.failure, seen.dns and seen.dns.answers) == (failure, answers)
+
+
+async def test_a_trusted_resolver_that_cannot_prove_its_name_is_not_trusted(
+    make_turn: MakeTurn, authority: Authority, tmp_path: Path
+) -> None:
+    async with tcp_server(doh({X: ["104.244.42.1"]}), authority.issue(["other.example"], tmp_path)) as port:
+        net = LoopbackNet({("1.1.1.1", 443): port})
+        seen = await resolve(make_turn(net), DohResolver("https://doh.example/", ("1.1.1.1",)), "A")
+    assert seen.failure is Failure.DNS_UNREACHABLE
+
+
+async def test_the_next_server_is_asked_where_the_first_is_silent(make_turn: MakeTurn) -> None:
+    async with dns_server({X: "drop"}) as silent, dns_server({X: ["104.244.42.1"]}) as good:
+        net = LoopbackNet({(SERVER, 53): silent, ("203.0.113.54", 53): good})
+        seen = await resolve(make_turn(net), SystemResolver((SERVER, "203.0.113.54")), "A")
+    assert seen.failure is None
+    assert seen.dns is not None
+    assert seen.dns.server == "203.0.113.54"
+
+
+async def test_a_resolver_whose_port_is_closed_is_unreachable_and_one_without_route_is_ours(
+    make_turn: MakeTurn,
+) -> None:
+    async with dns_server({}) as port:
+        pass
+    closed = await resolve(make_turn(LoopbackNet({(SERVER, 53): port})), SystemResolver((SERVER,)), "A")
+    assert closed.failure is Failure.DNS_UNREACHABLE
+    unrouted = await resolve(make_turn(LoopbackNet()), SystemResolver((SERVER,)), "A")
+    assert (unrouted.failure, unrouted.owner) == (Failure.NO_ROUTE, Owner.LOCAL)
+
+
+async def test_no_resolver_at_all_is_said_as_such(make_turn: MakeTurn) -> None:
+    seen = await resolve(make_turn(LoopbackNet()), SystemResolver(()), "A")
+    assert seen.failure is Failure.DNS_UNREACHABLE
