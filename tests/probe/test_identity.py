@@ -1,0 +1,53 @@
+"""The key: made once, for its owner's eyes, and refused rather than used when it is not."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from probe.identity import Identity, IdentityError
+
+
+def test_it_is_made_once_readable_by_its_owner_alone(tmp_path: Path) -> None:
+    state = tmp_path / "deep" / "state"
+    identity = Identity.load_or_create(state)
+    assert (state / "identity.key").stat().st_mode & 0o777 == 0o600
+    assert state.stat().st_mode & 0o777 == 0o700
+    assert [file.name for file in state.iterdir()] == ["identity.key"]
+    assert Identity.load_or_create(state).probe_id == identity.probe_id
+
+
+def test_its_name_follows_from_the_key_and_its_signature_verifies(tmp_path: Path) -> None:
+    identity = Identity.load_or_create(tmp_path)
+    assert identity.probe_id == hashlib.sha256(identity.public_key).hexdigest()[:32]
+    Ed25519PublicKey.from_public_bytes(identity.public_key).verify(identity.sign(b"body"), b"body")
+
+
+def test_two_installations_differ(tmp_path: Path) -> None:
+    one, two = (Identity.load_or_create(tmp_path / name) for name in ("a", "b"))
+    assert one.probe_id != two.probe_id
+
+
+def test_a_key_others_may_read_is_refused(tmp_path: Path) -> None:
+    Identity.load_or_create(tmp_path)
+    (tmp_path / "identity.key").chmod(0o640)
+    with pytest.raises(IdentityError, match=r"identity\.key: others may read this key \(mode 0640\)"):
+        Identity.load_or_create(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"short", b"x" * 33])
+def test_a_damaged_key_is_refused_by_its_path(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "identity.key"
+    path.write_bytes(content)
+    path.chmod(0o600)
+    with pytest.raises(IdentityError, match=r"identity\.key: \d+ bytes where a key has 32"):
+        Identity.load_or_create(tmp_path)
+
+
+def test_a_folder_that_cannot_be_made_is_refused_by_its_path(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(IdentityError, match="file"):
+        Identity.load_or_create(tmp_path / "file" / "state")

@@ -1,0 +1,116 @@
+"""The volunteer's own addresses never leave, however somebody wrote them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from probe.wire.address import is_bogon, prefix_of
+from probe.wire.codec import encode
+from probe.wire.failure import Failure
+from probe.wire.observation import Observation
+from probe.wire.scrub import REPLACEMENT, scrub, written
+from probe.wire.stage import HttpDetail, Stage, TlsDetail
+from tests.rounds import CERTIFICATE, X_ADDRESS, a_round, dns, fine, observed
+
+OWN = "203.0.113.77"
+ADDRESSES = st.ip_addresses(v=4, network="198.51.100.0/24") | st.ip_addresses(v=6, network="2001:db8::/32")
+
+
+def redirected(location: str) -> Observation:
+    detail = HttpDetail(url="http://x.com/", status=302, location=location)
+    return observed(Stage.HTTP, "x/plain", address=X_ADDRESS, http=detail)
+
+
+def location_after(location: str, own: str = OWN) -> str:
+    rnd = scrub(a_round(redirected(location)), [own])
+    (http,) = (o.http for o in rnd.observations if o.target == "x/plain")
+    assert http is not None
+    assert http.location is not None
+    return http.location
+
+
+@given(ADDRESSES, st.data(), st.sampled_from(["path", "host", "issuer", "name", "cname", "error"]))
+def test_no_form_of_an_own_address_is_in_what_leaves(
+    own: IPv4Address | IPv6Address, data: st.DataObject, place: str
+) -> None:
+    form = data.draw(st.sampled_from(sorted(written(own))))
+    web = fine("x/web")
+    lookup, tls, http = web[0], web[3], web[4]
+    assert lookup.dns is not None
+    assert http.http is not None
+    changed = {
+        "path": [replace(http, http=replace(http.http, location=f"https://block.example/a/{form}/b"))],
+        "host": [replace(http, http=replace(http.http, location=f"https://{form}.isp.example/"))],
+        "issuer": [replace(tls, tls=TlsDetail(chain=(replace(CERTIFICATE, issuer=f"CN={form}"),)))],
+        "name": [replace(tls, tls=TlsDetail(chain=(replace(CERTIFICATE, names=(f"{form}.isp.example",)),)))],
+        "cname": [replace(lookup, dns=replace(lookup.dns, cnames=(f"c-{form}.isp.example",)))],
+        "error": [replace(tls, tls=TlsDetail(verify_error=f"for {form}"))],
+    }[place]
+    sent = encode(scrub(a_round(*changed), [str(own)])).decode().lower()
+    assert form.lower() not in sent
+    assert str(own) not in sent
+
+
+def test_the_public_address_behind_a_nat_is_taken_out_of_a_redirects_path_though_nobody_knows_it() -> None:
+    assert location_after("http://block.isp.example/ip/198.51.100.23/x.com") == (
+        f"http://block.isp.example/ip/{REPLACEMENT}/x.com"
+    )
+    assert "2001:db8" not in location_after("http://block.isp.example/ip/2001:db8:1::9/x")
+
+
+def test_a_redirects_query_never_survives_whoever_recorded_it() -> None:
+    assert location_after("http://block.isp.example/p?client=198.51.100.23") == "http://block.isp.example/p"
+
+
+def test_a_block_pages_own_address_is_evidence_and_stays() -> None:
+    assert location_after("http://10.10.34.35/blocked") == "http://10.10.34.35/blocked"
+
+
+def test_the_homes_router_is_not_named_and_the_isps_resolver_is() -> None:
+    home = replace(dns("x/web", "system", X_ADDRESS))
+    assert home.dns is not None
+    router = replace(home, dns=replace(home.dns, server="192.168.1.1"))
+    seen = [o.dns.server for o in scrub(a_round(router, home), []).observations if o.dns]
+    assert seen == [None, "203.0.113.53"]
+
+
+def test_a_bogon_answer_stays_and_an_answer_that_is_the_volunteers_own_goes() -> None:
+    lie = dns("x/web", "system", "10.10.34.35", OWN, failure=Failure.DNS_BOGON)
+    (seen,) = (o.dns for o in scrub(a_round(lie), [OWN]).observations if o.dns)
+    assert seen is not None
+    assert seen.answers == ("10.10.34.35",)
+
+
+def test_an_observation_on_an_own_address_is_dropped() -> None:
+    rnd = a_round(observed(Stage.TCP, "x/web", address=OWN), observed(Stage.TCP, "x/web", address=X_ADDRESS))
+    assert [o.address for o in scrub(rnd, [OWN]).observations if o.target == "x/web"] == [X_ADDRESS]
+
+
+def test_scrubbing_a_clean_round_changes_nothing() -> None:
+    rnd = a_round(*fine("x/web"))
+    assert scrub(rnd, [OWN]) == rnd
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["10.10.34.35", "127.0.0.1", "0.0.0.0", "100.64.1.1", "192.0.2.1", "224.0.0.1", "::1", "fe80::1", "not"],
+)
+def test_no_public_service_lives_at(text: str) -> None:
+    assert is_bogon(text)
+
+
+@pytest.mark.parametrize("text", ["104.244.42.1", "2a03:2880::1", "64:ff9b::68f4:2a01"])
+def test_a_public_service_may_live_at(text: str) -> None:
+    assert not is_bogon(text)
+
+
+@given(st.ip_addresses())
+def test_a_prefix_is_the_same_for_all_its_addresses(address: IPv4Address | IPv6Address) -> None:
+    prefix, length = prefix_of(str(address)).split("/")
+    assert int(length) == (24 if ip_address(prefix).version == 4 else 48)
+    assert prefix_of(prefix) == prefix_of(str(address))
