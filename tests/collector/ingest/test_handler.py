@@ -1,0 +1,172 @@
+"""The three requests over real HTTP: statuses, receipts, limits, and nothing of an address."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import zlib
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+
+from collector.ingest import commit, handler
+from collector.store.base import StoreError
+from probe.wire.codec import MAX_BYTES
+from probe.wire.exchange import Presence
+from tests.batches import Request, at, batch, heartbeat, signed, someone
+from tests.collector.conftest import Running
+
+ME = someone(1)
+
+
+async def test_a_batch_gets_its_receipt_and_a_retry_the_same_one_marked(collector: Running) -> None:
+    await collector.enrol(ME)
+    request = signed(ME, batch(ME, sequence=42))
+    assert [await collector.post("/v1/batch", request) for _ in range(2)] == [200, 200]
+    first, second = collector.answers[-2:]
+    assert (first["probe"], first["sequence"]) == (ME.probe_id, 42)
+    assert first.get("duplicate", False) is False
+    assert second["duplicate"] is True
+    assert first["server_time"] == at(0).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    assert len(list(collector.service.committer.store.batches())) == 1
+
+
+async def test_a_receipt_says_what_peers_in_other_countries_see(collector: Running) -> None:
+    await collector.enrol(ME)
+    await collector.post("/v1/batch", signed(ME, batch(ME)))
+    await collector.service.refresh()
+    abroad = {view.platform: view for view in collector.service.peers("IN")}
+    assert (abroad["x"].countries, abroad["x"].votes, abroad["x"].failing) == (1, 1, 0)
+    assert {view.votes for view in collector.service.peers("PK")} == {0}
+
+
+async def test_an_unknown_key_is_told_to_enrol(collector: Running) -> None:
+    assert await collector.post("/v1/batch", signed(ME, batch(ME))) == 401
+    assert collector.answers[-1]["code"] == "unknown_probe"
+    await collector.enrol(ME)
+    assert await collector.post("/v1/batch", signed(ME, batch(ME))) == 200
+
+
+async def test_a_goodbye_ends_a_probes_reporting(collector: Running) -> None:
+    await collector.enrol(ME)
+    for state, reporting in ((Presence.ALIVE, {"PK": 1}), (Presence.BYE, {})):
+        assert await collector.post("/v1/heartbeat", signed(ME, heartbeat(ME, state))) == 200
+        await collector.service.refresh()
+        assert collector.service.snapshot.probes == reporting
+
+
+REFUSED: dict[str, tuple[Request, dict[str, str], int, str]] = {
+    "another coding": (signed(ME, b"{}"), {"Content_Encoding": "br"}, 415, "unsupported_encoding"),
+    "no gzip though it says so": (signed(ME, b"{}"), {"Content_Encoding": "gzip"}, 400, "bad_encoding"),
+    "gzip broken off": (
+        Request(gzip.compress(b"x" * 5000)[:-9], ME.probe_id, ""),
+        {"Content_Encoding": "gzip"},
+        400,
+        "bad_encoding",
+    ),
+    "too many bytes": (signed(ME, b"x" * 65_537), {"Content_Encoding": "identity"}, 413, "too_large"),
+    "a bomb": (
+        Request(gzip.compress(b"0" * (MAX_BYTES * 40)), ME.probe_id, ""),
+        {"Content_Encoding": "gzip"},
+        413,
+        "too_large",
+    ),
+    "no JSON": (signed(ME, b"{"), {}, 400, "malformed"),
+    "a stranger's batch": (signed(ME, batch(someone(2))), {}, 403, "wrong_probe"),
+    "from the future": (signed(ME, heartbeat(ME, sent_at=at(700))), {}, 422, "future"),
+}
+
+
+@pytest.mark.parametrize("story", REFUSED)
+async def test_refused(collector: Running, story: str) -> None:
+    request, headers, status, code = REFUSED[story]
+    path = "/v1/heartbeat" if story == "from the future" else "/v1/batch"
+    await collector.enrol(ME)
+    assert await collector.post(path, request, **headers) == status
+    assert collector.answers[-1]["code"] == code
+    assert f'reachwatch_ingest_refusals_total{{reason="{code}"}} 1.0' in await collector.get("/metrics")
+
+
+async def test_a_bomb_costs_no_more_than_its_limit() -> None:
+    bomb = gzip.compress(b"0" * (MAX_BYTES * 40))
+    with patch.object(handler.zlib, "decompressobj", wraps=zlib.decompressobj) as made:
+        assert isinstance(handler._unpacked(bomb), handler.Refusal)
+    assert made.call_count == 1
+
+
+async def test_a_body_that_never_ends_is_given_up(
+    collector: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handler, "BODY_S", 0.2)
+    host, port = collector.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(b"POST /v1/batch HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{")
+    assert b" 408 " in await reader.readline()
+    writer.close()
+
+
+async def test_a_full_queue_says_come_back_later(collector: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    await collector.enrol(ME)
+
+    def full(_item: object) -> None:
+        raise asyncio.QueueFull
+
+    monkeypatch.setattr(collector.service.committer._queue, "put_nowait", full)
+    async with collector.client.post(
+        collector.url + "/v1/batch",
+        data=batch(ME),
+        headers={"Reachwatch-Probe": ME.probe_id, "Reachwatch-Signature": signed(ME, batch(ME)).signature},
+    ) as response:
+        assert (response.status, response.headers["Retry-After"]) == (429, handler.RETRY_AFTER_S)
+
+
+async def test_a_store_that_fails_gives_no_receipt_and_nothing_is_counted_as_stored(
+    collector: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await collector.enrol(ME)
+
+    def failing(_group: object) -> None:
+        raise StoreError("disk full")
+
+    monkeypatch.setattr(collector.service.committer.store, "ingest", failing)
+    assert await collector.post("/v1/batch", signed(ME, batch(ME))) == 503
+    monkeypatch.undo()
+    assert await collector.post("/v1/batch", signed(ME, batch(ME))) == 200
+    assert 'batches_total{result="new"} 1.0' in await collector.get("/metrics")
+
+
+async def test_many_at_once_are_committed_in_groups(collector: Running) -> None:
+    probes = [someone(n) for n in range(1, 21)]
+    for who in probes:
+        await collector.enrol(who)
+    groups: list[int] = []
+    store = collector.service.committer.store
+    plain = store.ingest
+    with patch.object(store, "ingest", lambda group: groups.append(len(group)) or plain(group)):
+        async with asyncio.TaskGroup() as tasks:
+            for who in probes:
+                tasks.create_task(collector.post("/v1/batch", signed(who, batch(who))))
+    assert sum(groups) == 20
+    assert len(groups) < 20
+    assert commit.GROUP_BATCHES > 20
+
+
+async def test_no_form_of_a_source_address_is_in_what_is_stored_shown_or_logged(
+    collector: Running, caplog: pytest.LogCaptureFixture
+) -> None:
+    await collector.enrol(ME)
+    await collector.post("/v1/batch", signed(ME, batch(ME)))
+    await collector.post("/v1/heartbeat", signed(ME, heartbeat(ME)))
+    await collector.post("/v1/batch", signed(ME, b"{"))
+    shown = [await collector.get(path) for path in ("/", "/api/v1/state", "/metrics")]
+    folder = Path(collector.service.config.data_dir)
+    stored = b"".join(file.read_bytes() for file in folder.iterdir())
+    for form in ("127.0.0.1", "127.0.0", "7f000001", "2130706433"):
+        assert form.encode() not in stored
+        assert not any(form in text for text in [*shown, caplog.text])
+
+
+async def test_an_enrolment_survives_a_restart(collector: Running) -> None:
+    await collector.enrol(ME)
+    assert collector.service.committer.store.keys() == {ME.probe_id: ME.public_key}

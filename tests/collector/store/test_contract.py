@@ -1,0 +1,214 @@
+"""What every store promises, run over the whole table of stores; and what the embedded one adds."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from collector.detect.cells import Cell, CellKey, merge
+from collector.store import STORES, open_store
+from collector.store.base import Seen, Store, Stored, StoreError
+from probe.wire.exchange import Presence
+from tests.batches import CLEAN, NOW, cells, ingest, someone
+from tests.rounds import NOW as MEASURED
+
+MINUTE = int(MEASURED.timestamp() // 60)
+
+
+@pytest.fixture(params=sorted(STORES))
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    opened = open_store(f"{request.param}://{tmp_path / 'store'}")
+    yield opened
+    opened.close()
+
+
+def everything(store: Store) -> dict[CellKey, Cell]:
+    return store.cells(0, MINUTE + 10_000_000)
+
+
+def test_a_batch_is_kept_byte_for_byte_as_it_was_signed(store: Store) -> None:
+    item = ingest(someone())
+    assert store.ingest([item]) == [Stored.NEW]
+    assert list(store.batches()) == [item.batch]
+
+
+def test_the_cells_a_batch_adds_are_there(store: Store) -> None:
+    store.ingest([ingest(someone())])
+    assert everything(store) == cells(CLEAN)
+
+
+def test_a_retry_is_a_duplicate_and_counts_nothing_twice(store: Store) -> None:
+    item = ingest(someone())
+    store.ingest([item])
+    assert store.ingest([item]) == [Stored.DUPLICATE]
+    assert everything(store) == cells(CLEAN)
+    assert len(list(store.batches())) == 1
+
+
+def test_a_retry_within_one_group_is_a_duplicate_too(store: Store) -> None:
+    item = ingest(someone())
+    assert store.ingest([item, item]) == [Stored.NEW, Stored.DUPLICATE]
+    assert everything(store) == cells(CLEAN)
+
+
+def test_the_same_sequence_of_another_probe_is_no_duplicate(store: Store) -> None:
+    assert store.ingest([ingest(someone(1)), ingest(someone(2))]) == [Stored.NEW, Stored.NEW]
+
+
+def test_cells_of_many_batches_add_up_in_any_grouping(store: Store) -> None:
+    items = [ingest(someone(), sequence=n, prefix=f"p{n % 3}") for n in range(1, 8)]
+    store.ingest(items[:3])
+    for item in items[3:]:
+        store.ingest([item])
+    (cell,) = everything(store).values()
+    expected = Cell()
+    for item in items:
+        expected = merge(expected, next(iter(item.cells.values())))
+    assert cell == expected
+    assert cell.statuses == {"ok": 7}
+    assert set(cell.votes) == {"p0", "p1", "p2"}
+
+
+def test_cells_are_asked_for_by_minute_both_ends_included(store: Store) -> None:
+    store.ingest([ingest(someone())])
+    assert store.cells(MINUTE, MINUTE)
+    assert not store.cells(MINUTE + 1, MINUTE + 5)
+    assert not store.cells(MINUTE - 5, MINUTE - 1)
+
+
+def test_batches_can_be_asked_for_by_probe_and_by_time(store: Store) -> None:
+    old, new = ingest(someone(1), received_at=NOW - 100), ingest(someone(2), received_at=NOW)
+    store.ingest([old])
+    store.ingest([new])
+    assert [b.probe for b in store.batches(someone(1).probe_id)] == [someone(1).probe_id]
+    assert [b.probe for b in store.batches(since=NOW - 50)] == [someone(2).probe_id]
+    assert list(store.batches(someone(3).probe_id)) == []
+
+
+def test_a_key_stays_the_one_that_was_enrolled_first(store: Store) -> None:
+    store.enrol("p", b"first", NOW)
+    store.enrol("p", b"second", NOW)
+    assert store.keys() == {"p": b"first"}
+
+
+def test_the_newest_heartbeat_of_each_probe_is_kept_whatever_the_order(store: Store) -> None:
+    newest = Seen(probe="p", at=NOW, state=Presence.BYE, country="PK", asn=1, prefix="aa")
+    store.see([newest])
+    store.see([replace(newest, at=NOW - 60, state=Presence.ALIVE)])
+    assert store.seen(NOW - 1) == [newest]
+    assert store.seen(NOW + 1) == []
+
+
+def test_retention_drops_old_batches_and_old_cells_and_leaves_the_rest(store: Store) -> None:
+    store.ingest([ingest(someone(1), received_at=NOW - 1000)])
+    store.ingest([ingest(someone(2), received_at=NOW)])
+    assert store.expire(NOW - 500, 0) == 1
+    assert [b.probe for b in store.batches()] == [someone(2).probe_id]
+    assert everything(store)
+    assert store.expire(0, MEASURED.timestamp() + 3600) == 0
+    assert not everything(store)
+    figures = store.figures()
+    assert (figures.batches, figures.cells, figures.oldest_batch_at) == (1, 0, NOW)
+
+
+def test_figures_of_an_empty_store_are_zero(store: Store) -> None:
+    figures = store.figures()
+    assert (figures.batches, figures.cells, figures.oldest_batch_at) == (0, 0, None)
+
+
+def test_an_unknown_store_is_refused_by_name() -> None:
+    with pytest.raises(StoreError, match="postgres:x: no such store; there are memory, sqlite"):
+        open_store("postgres:x")
+
+
+class TestSqlite:
+    def test_it_is_all_there_after_a_restart(self, tmp_path: Path) -> None:
+        first = open_store(f"sqlite://{tmp_path}")
+        first.ingest([ingest(someone())])
+        first.enrol("p", b"key", NOW)
+        first.close()
+        again = open_store(f"sqlite://{tmp_path}")
+        assert again.ingest([ingest(someone())]) == [Stored.DUPLICATE]
+        assert everything(again) == cells(CLEAN)
+        assert again.keys() == {"p": b"key"}
+        again.close()
+
+    def test_a_second_collector_on_the_folder_is_refused(self, tmp_path: Path) -> None:
+        first = open_store(f"sqlite://{tmp_path}")
+        with pytest.raises(StoreError, match="another collector uses this folder"):
+            open_store(f"sqlite://{tmp_path}")
+        first.close()
+
+    def test_a_file_of_a_newer_release_is_left_alone(self, tmp_path: Path) -> None:
+        import sqlite3
+
+        db = sqlite3.connect(tmp_path / "reachwatch.sqlite")
+        db.execute("PRAGMA user_version = 99")
+        db.close()
+        with pytest.raises(StoreError, match="newer release"):
+            open_store(f"sqlite://{tmp_path}")
+
+    def test_a_damaged_file_is_one_clear_line(self, tmp_path: Path) -> None:
+        (tmp_path / "reachwatch.sqlite").write_bytes(b"this is no database" * 100)
+        with pytest.raises(StoreError, match="file is not a database"):
+            open_store(f"sqlite://{tmp_path}")
+
+    def test_a_full_disk_refuses_the_whole_group_and_keeps_what_was_there(self, tmp_path: Path) -> None:
+        store = open_store(f"sqlite://{tmp_path}")
+        store.ingest([ingest(someone(1))])
+        store._db.execute("PRAGMA max_page_count = 17")  # type: ignore[attr-defined]
+        group = [ingest(someone(n), prefix=f"{n:016x}") for n in range(2, 400)]
+        with pytest.raises(StoreError, match="full"):
+            store.ingest(group)
+        assert len(list(store.batches())) == 1
+        assert everything(store) == cells(CLEAN)
+        store.close()
+
+    def test_a_torn_segment_is_said_and_not_read_as_nothing(self, tmp_path: Path) -> None:
+        store = open_store(f"sqlite://{tmp_path}")
+        store.ingest([ingest(someone())])
+        store._db.execute("UPDATE segments SET data = substr(data, 1, 40)")  # type: ignore[attr-defined]
+        with pytest.raises(StoreError, match="segment 1 is damaged"):
+            list(store.batches())
+        store.close()
+
+
+CHILD = """
+import sys
+from collector.store import open_store
+from tests.batches import ingest, someone
+store = open_store("sqlite://" + sys.argv[1])
+first = int(sys.argv[2])
+for start in range(first, first + 100_000, 4):
+    group = [ingest(someone(), sequence=n) for n in range(start, start + 4)]
+    store.ingest(group)
+    print(start + 3, flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_a_kill_in_the_middle_loses_nothing_acknowledged_and_counts_nothing_twice(tmp_path: Path) -> None:
+    first, acknowledged = 1, 0
+    for cycle in range(6):
+        child = subprocess.Popen(
+            [sys.executable, "-c", CHILD, str(tmp_path), str(first)], stdout=subprocess.PIPE, text=True
+        )
+        assert child.stdout is not None
+        for _ in range(3 + cycle):
+            acknowledged = int(child.stdout.readline())
+        child.send_signal(signal.SIGKILL)
+        child.communicate()
+        first = acknowledged + 1  # the next child sends again what was not acknowledged
+    store = open_store(f"sqlite://{tmp_path}")
+    sequences = [batch.sequence for batch in store.batches()]
+    (cell,) = everything(store).values()
+    store.close()
+    assert len(sequences) == len(set(sequences))
+    assert set(sequences) >= set(range(1, acknowledged + 1))
+    assert cell.statuses == {"ok": len(sequences)}

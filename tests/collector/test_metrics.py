@@ -1,0 +1,141 @@
+"""Metrics: bounded whatever is thrown at them, counted once, and clean by promtool's word."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from collector.config import Config
+from collector.detect.cells import Cell, CellKey, Histogram, Vote
+from collector.metrics import MAX_SERIES, Metrics
+from collector.snapshot import take
+from collector.store.base import Ingest, Seen, Stored, StoreFigures
+from probe.wire.exchange import Presence
+from tests.batches import NOW, ingest, someone
+from tests.collector.conftest import Running
+
+PLATFORMS = Config().platforms
+MINUTE = int(NOW // 60)
+
+
+def samples(metrics: Metrics) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    body, _ = metrics.render("")
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(body.decode())
+        for sample in family.samples
+    }
+
+
+def voting(country: str, asn: int, platform: str, ok: int, failing: int) -> tuple[CellKey, Cell]:
+    votes = {f"{country}{asn}ok{n}": Vote(NOW - 5, "ok") for n in range(ok)}
+    votes |= {f"{country}{asn}no{n}": Vote(NOW - 5, "blocked") for n in range(failing)}
+    return CellKey(MINUTE, country, asn, platform), Cell(statuses={"ok": ok}, votes=votes)
+
+
+def shown(*cells: tuple[CellKey, Cell], seen: list[Seen] | None = None, **limits: int) -> Metrics:
+    metrics = Metrics("test", PLATFORMS)
+    figures = StoreFigures(batches=1, cells=1, size_bytes=1, oldest_batch_at=NOW)
+    whole = take(dict(cells), seen or [], now=NOW, window_s=600, platforms=PLATFORMS, store=figures)
+    metrics.snapshot(whole, **limits)
+    return metrics
+
+
+def test_the_ratio_is_the_share_of_prefixes_and_absent_without_votes() -> None:
+    found = samples(shown(voting("PK", 1, "x", 1, 3), voting("PK", 1, "youtube", 0, 0)))
+    pk_x = (("country", "PK"), ("platform", "x"))
+    assert found["reachwatch_reachability_ratio", pk_x] == 0.25
+    assert found["reachwatch_votes", pk_x] == 4
+    assert found["reachwatch_votes_failing", pk_x] == 3
+    assert ("reachwatch_reachability_ratio", (("country", "PK"), ("platform", "youtube"))) not in found
+
+
+def test_a_small_network_is_not_shown_on_its_own() -> None:
+    found = samples(
+        shown(voting("PK", 111, "x", 5, 0), voting("PK", 222, "x", 4, 0), voting("PK", 333, "x", 0, 2))
+    )
+    ratios = {
+        dict(labels)["asn"]: value
+        for (name, labels), value in found.items()
+        if name == "reachwatch_network_reachability_ratio"
+    }
+    assert ratios == {"111": 1.0, "other": pytest.approx(4 / 6)}
+
+
+def test_no_more_networks_than_the_cap() -> None:
+    found = samples(shown(*(voting("PK", asn, "x", 5 + asn % 3, 0) for asn in range(1, 50)), max_networks=10))
+    asns = {dict(labels)["asn"] for (name, labels) in found if name == "reachwatch_network_votes"}
+    assert len(asns) == 11
+    assert "other" in asns
+
+
+def hostile(count: int) -> list[Ingest]:
+    """Batches whose every word is invented."""
+    template = ingest(someone()).batch
+    items = []
+    for n in range(count):
+        word = f"w{n}"
+        platform = PLATFORMS[n % 4]
+        cell = Cell(
+            statuses={word: 1},
+            mechanisms={word: 1},
+            results={(word, word): 1, ("tcp", word): 1},
+            durations={word: Histogram()},
+            votes={word: Vote(NOW, word)},
+        )
+        country = chr(65 + n % 26) + chr(65 + n // 26 % 26)
+        items.append(Ingest(batch=template, cells={CellKey(MINUTE, country, n, platform): cell}))
+    return items
+
+
+def test_under_the_limit_of_series_whatever_is_thrown_at_it() -> None:
+    items = hostile(20_000)
+    countries = [chr(65 + a) + chr(65 + b) for a in range(26) for b in range(26)]
+    cells = [voting(c, asn, p, 6, 1) for c in countries for asn in range(3) for p in PLATFORMS]
+    seen = [Seen(probe=c, at=NOW, state=Presence.ALIVE, country=c, asn=1, prefix="p") for c in countries]
+    metrics = shown(
+        *cells, *((k, c) for i in items for k, c in i.cells.items()), seen=seen, max_networks=1000
+    )
+    metrics.committed(0.01, items, [Stored.NEW] * len(items), NOW)
+    found = samples(metrics)
+    assert 5_000 < len(found) < MAX_SERIES
+    values = {value for _, labels in found for _, value in labels}
+    assert not any(value.startswith("w") and value[1:].isdigit() for value in values)
+    assert "unknown" in values
+
+
+def test_a_duplicate_is_counted_as_such_and_as_nothing_else() -> None:
+    metrics = Metrics("test", PLATFORMS)
+    item = ingest(someone())
+    metrics.committed(0.01, [item, item], [Stored.NEW, Stored.DUPLICATE], NOW)
+    found = samples(metrics)
+    assert found["reachwatch_rounds_total", (("platform", "x"), ("status", "ok"))] == 1
+    assert found["reachwatch_ingest_batches_total", (("result", "duplicate"),)] == 1
+    tls = (("platform", "x"), ("stage", "tls"))
+    assert found["reachwatch_stage_duration_seconds_count", tls] == 2
+    assert found["reachwatch_stage_duration_seconds_sum", tls] == pytest.approx(0.1)
+
+
+def test_counters_stand_at_zero_before_their_first_event() -> None:
+    found = samples(Metrics("test", PLATFORMS))
+    assert found["reachwatch_rounds_total", (("platform", "youtube"), ("status", "blocked"))] == 0
+    assert found["reachwatch_ingest_refusals_total", (("reason", "too_old"),)] == 0
+
+
+def test_no_label_names_a_probe_an_address_or_a_url() -> None:
+    metrics = shown(voting("PK", 1, "x", 5, 0))
+    metrics.request("batch", 200)
+    allowed = {"country", "asn", "platform", "status", "mechanism", "stage", "failure", "route", "reason"}
+    labels = {name for _, pairs in samples(metrics) for name, _ in pairs}
+    assert labels <= allowed | {"result", "version", "le"}
+
+
+@pytest.mark.skipif(not shutil.which("promtool"), reason="needs promtool, of Debian's prometheus")
+async def test_promtool_finds_nothing_to_say(collector: Running) -> None:
+    collector.service.metrics.committed(0.01, [ingest(someone())], [Stored.NEW], NOW)
+    text = await collector.get("/metrics")
+    done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True)
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
