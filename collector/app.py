@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from probe import __version__
 from probe.wire.exchange import PeerView
+from probe.wire.version import __version__
 
 from . import metrics as metrics_routes
 from . import web as pages

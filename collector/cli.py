@@ -12,8 +12,8 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from probe import __version__
 from probe.wire.settings import ConfigError
+from probe.wire.version import __version__
 
 from . import log
 from .app import CannotListen, serve

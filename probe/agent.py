@@ -16,7 +16,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from . import __version__
 from .identity import Identity
 from .outcome import Outcome, outcome_of, statuses, summary
 from .round import SOME_IPV6, Plan, measure
@@ -27,6 +26,7 @@ from .wire.codec import encode
 from .wire.exchange import Presence
 from .wire.observation import SCHEMA, Batch, GateState, Observation, Round
 from .wire.scrub import scrub
+from .wire.version import __version__
 
 log = logging.getLogger("reachwatch.agent")
 

@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from . import __version__, display, doctor, log
+from . import display, doctor, log
 from .agent import Agent, Desk
 from .config import Config, load, load_platforms, system_resolvers
 from .identity import Identity, IdentityError
@@ -35,6 +35,7 @@ from .trust import Trust
 from .upload import Courier, Uploader
 from .wire.platform import Endpoint
 from .wire.settings import ConfigError
+from .wire.version import __version__
 
 MEASURED, OTHER, USAGE, CANNOT_JUDGE = 0, 1, 2, 3
 

@@ -9,7 +9,10 @@ volunteer's data.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from random import Random
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from random import Random
 
 JITTER = 0.1  # of the interval, either way
 SOONER = 4  # after a change the next round comes in a quarter of the interval

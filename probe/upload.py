@@ -17,7 +17,6 @@ from datetime import UTC, datetime
 from random import Random
 from typing import ParamSpec, TypeVar
 
-from . import __version__
 from .backoff import delay_s, retry_after_s
 from .http1 import ClosedEarly, Exchange, InvalidResponse
 from .identity import Identity
@@ -35,6 +34,7 @@ from .wire.exchange import (
 )
 from .wire.observation import SCHEMA, Network
 from .wire.platform import Endpoint
+from .wire.version import __version__
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -81,8 +81,10 @@ def _asn(geo: Geo) -> Asn | None:
 def _reader(file: str, setting: str) -> maxminddb.Reader:
     try:
         return maxminddb.open_database(file)
-    except (OSError, ValueError, maxminddb.InvalidDatabaseError) as error:
-        raise ConfigError(f"{setting}: {file}: {error}") from None
+    except OSError as error:
+        raise ConfigError(f"{setting}: {file}: {error.strerror or error}") from None
+    except (ValueError, maxminddb.InvalidDatabaseError):
+        raise ConfigError(f"{setting}: {file}: not a maxminddb file") from None
 
 
 def _text_of(record: object) -> str | None:

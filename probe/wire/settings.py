@@ -69,6 +69,8 @@ def _put(merged: dict[str, Any], path: str, value: object) -> None:
     *sections, key = path.split(".")
     for section in sections:
         merged = merged.setdefault(section, {})
+        if not isinstance(merged, dict):
+            raise ConfigError(f"{path}: {section} is set as a value, and is a section")
     merged[key] = value
 
 
