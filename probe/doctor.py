@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from .config import Config
 from .http1 import ClosedEarly, Exchange, InvalidResponse
-from .net import Net, TlsStream
+from .net import Net, TlsStream, in_words
 from .round import SOME_IPV6, Plan
 from .stages import dns
 from .stages.line import Line, Turn
@@ -136,7 +136,7 @@ async def _fetch(plan: Plan, endpoint: Endpoint, address: str) -> Exchange | str
             finally:
                 below.close()
     except (OSError, ClosedEarly, InvalidResponse) as error:
-        return str(error) or type(error).__name__
+        return in_words(error)
 
 
 def _raw_sockets() -> Finding:

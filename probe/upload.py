@@ -20,7 +20,7 @@ from typing import ParamSpec, TypeVar
 from .backoff import delay_s, retry_after_s
 from .http1 import ClosedEarly, Exchange, InvalidResponse
 from .identity import Identity
-from .net import Net, Stream, TlsStream
+from .net import Net, Stream, TlsStream, in_words
 from .spool import Item, Spool
 from .wire.codec import DecodeError, decode, encode
 from .wire.exchange import (
@@ -125,7 +125,7 @@ class Uploader:
                 async with asyncio.timeout(ROUTE_S):
                     response = await self._introduced(route, path, body, signature)
             except (OSError, ClosedEarly, InvalidResponse) as error:
-                reasons[route] = str(error) or type(error).__name__
+                reasons[route] = in_words(error)
                 continue
             answer = self._read(response, route)
             if not isinstance(answer, Later):

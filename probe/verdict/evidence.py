@@ -104,8 +104,8 @@ class EndpointEvidence:
 
     @property
     def is_finished(self) -> bool:
-        """Whether the round got to asking at all, before its deadline."""
-        return any(o.owner is not Owner.LOCAL for o in self.observations)
+        """Whether the round came to an end here before its deadline: an answer, or a failure."""
+        return any(_speaks(o) or (o.http is not None and o.http.status) for o in self.observations)
 
 
 def leads_away(observation: Observation, platform: Platform) -> bool:

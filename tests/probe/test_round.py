@@ -1,0 +1,256 @@
+"""A round on real servers: gate, endpoints, second attempts, redirects, deadlines, cancelling."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from probe.config import Config, Controls, Resolvers, Timeouts
+from probe.outcome import Outcome, document, outcome_of
+from probe.round import Plan, choose, measure
+from probe.stages.dns import DohResolver, SystemResolver
+from probe.trust import Trust
+from probe.wire.failure import Failure
+from probe.wire.observation import GateState, Phase
+from probe.wire.platform import Endpoint, Platform, Role
+from probe.wire.stage import Stage
+from tests.authority import Authority
+from tests.loopback import Handler, LoopbackNet, Zone, dns_server, doh, response, says, tcp_server
+from tests.rounds import X_ADDRESS, dns
+
+CONTROLS = {"one.example": "9.9.9.1", "two.example": "9.9.9.2", "three.example": "9.9.9.3"}
+PORTAL = {"portal.example": "9.9.9.4"}
+OWN_HOST = "104.244.42.65"
+BASE: Zone = {
+    **{(host, "A"): [address] for host, address in {**CONTROLS, **PORTAL}.items()},
+    ("x.com", "A"): [X_ADDRESS],
+    ("www.x.com", "A"): [OWN_HOST],
+}
+X = Platform(
+    name="x",
+    title="X",
+    hosts=("x.com",),
+    roles=(Role(name="web", endpoints=(Endpoint(url="https://x.com/robots.txt"),)),),
+)
+CONFIG = Config(
+    controls=Controls(
+        foreign=tuple(f"https://{host}/" for host in CONTROLS),
+        portal_url="http://portal.example/",
+        portal_body="success",
+    ),
+    resolvers=Resolvers(doh_url="https://doh.example/dns-query", doh_addresses=("1.1.1.1",)),
+    timeouts=Timeouts(dns_s=0.5, tcp_s=0.5, tls_s=0.5, http_s=0.5),
+    round_deadline_s=10.0,
+)
+
+
+@dataclass
+class Line:
+    """A whole line on loopback; `zone` is what the line's own resolver says."""
+
+    authority: Authority
+    folder: Path
+    zone: dict[tuple[str, str], list[str] | str]
+    net: LoopbackNet
+    plan: Plan
+
+    async def round(self, **config: object) -> Outcome:
+        plan = replace(self.plan, config=replace(self.plan.config, **config))  # type: ignore[arg-type]
+        return outcome_of(await measure(plan, round_id="0" * 32, started_at=datetime.now(UTC)))
+
+
+async def _no_pause(_seconds: float) -> None:
+    return None
+
+
+@asynccontextmanager
+async def a_line(
+    folder: Path, x: Handler | None = None, also: Mapping[tuple[str, int], Handler] | None = None
+) -> AsyncIterator[Line]:
+    """Controls, portal page, both resolvers and X, each a real server."""
+    authority = Authority("test CA")
+    (folder / "ca.pem").write_bytes(authority.pem())
+    pem = authority.issue([*CONTROLS, "doh.example", "x.com", "www.x.com"], folder)
+    zone = dict(BASE)
+    doors: dict[tuple[str, int], int] = {}
+    async with AsyncExitStack() as stack:
+
+        async def open_door(address: str, port: int, handler: Handler, certificate: Path | None) -> None:
+            doors[address, port] = await stack.enter_async_context(tcp_server(handler, certificate))
+
+        doors["203.0.113.53", 53] = await stack.enter_async_context(dns_server(zone))
+        await open_door("1.1.1.1", 443, doh(BASE), pem)
+        await open_door(PORTAL["portal.example"], 80, says(response(200, b"success\n")), None)
+        for address in CONTROLS.values():
+            await open_door(address, 443, says(response(200)), pem)
+        await open_door(X_ADDRESS, 443, x or says(response(200)), pem)
+        for (address, port), handler in (also or {}).items():
+            await open_door(address, port, handler, pem)
+        net = LoopbackNet(doors)
+        resolvers = (
+            SystemResolver(("203.0.113.53",)),
+            DohResolver(CONFIG.resolvers.doh_url, CONFIG.resolvers.doh_addresses),
+        )
+        trust = Trust(str(folder / "ca.pem"))
+        plan = Plan(CONFIG, (X,), resolvers, net, trust, time.monotonic, _no_pause)
+        yield Line(authority, folder, zone, net, plan)
+
+
+async def test_a_clean_line_is_measured_once_stage_by_stage(tmp_path: Path) -> None:
+    async with a_line(tmp_path) as line:
+        outcome = await line.round()
+    assert outcome.verdicts[0].status == "ok"
+    main = [o.stage for o in outcome.round.observations if o.phase is Phase.MAIN]
+    assert main == [Stage.DNS, Stage.DNS, Stage.TCP, Stage.TLS, Stage.HTTP]
+    phases = [o.phase for o in outcome.round.observations]
+    assert phases == sorted(phases, key=[Phase.BEFORE, Phase.MAIN, Phase.AFTER].index)
+    assert outcome.round.gate.passed_before == outcome.round.gate.passed_after == 3
+
+
+async def test_a_lie_is_measured_twice_and_its_address_never_dialled(tmp_path: Path) -> None:
+    async with a_line(tmp_path) as line:
+        line.zone["x.com", "A"] = ["10.10.34.35"]
+        outcome = await line.round()
+    assert outcome.verdicts[0].status == "blocked"
+    lies = [o for o in outcome.round.observations if o.failure is Failure.DNS_BOGON]
+    assert [o.attempt for o in lies] == [1, 2]
+    assert not any(address.startswith("10.") for address, _ in line.net.dialled)
+
+
+async def test_a_single_attempt_by_configuration_never_says_blocked(tmp_path: Path) -> None:
+    async with a_line(tmp_path) as line:
+        line.zone["x.com", "A"] = ["10.10.34.35"]
+        outcome = await line.round(attempts=1)
+    assert outcome.verdicts[0].status == "unreachable"
+
+
+async def test_a_transient_failure_is_no_failure(tmp_path: Path) -> None:
+    tries = 0
+
+    async def at_first_silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal tries
+        tries += 1
+        if tries > 1:
+            await says(response(200))(reader, writer)
+
+    async with a_line(tmp_path, at_first_silent) as line:
+        outcome = await line.round()
+    assert outcome.verdicts[0].status == "ok"
+    assert [
+        o.failure for o in outcome.round.observations if o.stage is Stage.HTTP and o.target == "x/web"
+    ] == [
+        Failure.HTTP_EOF,
+        None,
+    ]
+
+
+async def test_on_a_dead_line_nothing_of_the_platform_is_tried(tmp_path: Path) -> None:
+    async with a_line(tmp_path) as line:
+        for address in CONTROLS.values():
+            del line.net.doors[address, 443]
+        outcome = await line.round()
+    assert outcome.round.gate.state is GateState.OFFLINE
+    assert outcome.verdicts[0].status == "insufficient"
+    assert not outcome.could_judge
+    assert not any(o.phase is Phase.MAIN for o in outcome.round.observations)
+
+
+async def test_a_line_that_dies_in_mid_round_proves_nothing(tmp_path: Path) -> None:
+    async with a_line(tmp_path) as line:
+        line.zone["x.com", "A"] = ["10.10.34.35"]
+
+        async def dies(_seconds: float) -> None:
+            for address in CONTROLS.values():
+                line.net.doors.pop((address, 443), None)
+
+        line.plan = replace(line.plan, pause=dies)
+        outcome = await line.round()
+    assert (outcome.round.gate.passed_before, outcome.round.gate.passed_after) == (3, 0)
+    assert outcome.verdicts[0].status == "insufficient"
+
+
+async def test_a_captive_portal_is_told_from_a_dead_line(tmp_path: Path) -> None:
+    login = says(response(302, Location="http://login.hotel.example/"))
+    async with a_line(tmp_path, also={("9.9.9.5", 80): login}) as line:
+        for address in CONTROLS.values():
+            del line.net.doors[address, 443]
+        async with tcp_server(login) as port:
+            line.net.doors["9.9.9.4", 80] = port
+            outcome = await line.round()
+    assert outcome.round.gate.state is GateState.PORTAL
+
+
+async def test_a_redirect_is_followed_within_the_platforms_own_hosts_alone(tmp_path: Path) -> None:
+    for location, hosts in (
+        ("https://www.x.com/home", {"x.com", "www.x.com"}),
+        ("https://elsewhere.example/", {"x.com"}),
+        ("http://www.x.com/", {"x.com"}),
+        ("https://x.com/login", {"x.com"}),
+        ("file:///etc/passwd", {"x.com"}),
+        ("https://x.com.evil.example/", {"x.com"}),
+    ):
+        moved = says(response(302, Location=location))
+        async with a_line(tmp_path, moved, {(OWN_HOST, 443): says(response(200))}) as line:
+            outcome = await line.round()
+        main = [o for o in outcome.round.observations if o.phase is Phase.MAIN]
+        assert {o.host for o in main} == hosts, location
+        assert outcome.verdicts[0].status == "ok"
+
+
+async def test_redirects_in_a_circle_end(tmp_path: Path) -> None:
+    to_www, back = (says(response(302, Location=f"https://{host}/")) for host in ("www.x.com", "x.com"))
+    async with a_line(tmp_path, to_www, {(OWN_HOST, 443): back}) as line:
+        outcome = await line.round()
+    assert max(o.hop for o in outcome.round.observations) == 2
+
+
+async def test_a_round_ends_by_its_deadline_and_says_what_was_not_measured(tmp_path: Path) -> None:
+    slow = Timeouts(dns_s=30, tcp_s=30, tls_s=30, http_s=30)
+    async with a_line(tmp_path, says(hang=True)) as line:
+        began = time.monotonic()
+        outcome = await line.round(round_deadline_s=1.0, timeouts=slow)
+    assert time.monotonic() - began < 3
+    assert outcome.round.gate.state is GateState.ONLINE
+    assert [reason.rule for reason in outcome.verdicts[0].reasons] == ["round.unfinished"]
+
+
+async def test_a_cancelled_round_leaves_no_task_and_no_round(tmp_path: Path) -> None:
+    async with a_line(tmp_path, says(hang=True)) as line:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.4):
+                await line.round(timeouts=Timeouts(http_s=30))
+        assert not [t for t in asyncio.all_tasks() if "_endpoint" in repr(t.get_coro())]
+
+
+async def test_the_document_holds_what_was_promised(tmp_path: Path) -> None:
+    async with a_line(tmp_path) as line:
+        line.zone["x.com", "A"] = "nxdomain"
+        written = document(await line.round())
+    assert list(written)[:4] == ["schema", "round_id", "started_at", "duration_s"]
+    assert written["schema"] == "reachwatch/1"
+    assert written["gate"]["state"] == "online"
+    (x,) = written["platforms"]
+    assert list(x) == ["platform", "status", "scope", "mechanisms", "reasons"]
+    assert x["mechanisms"] == [{"mechanism": "dns", "level": "proven", "families": [4], "roles": ["x/web"]}]
+    assert set(x["reasons"][0]) == {"rule", "text"}
+    assert {"stage", "target", "start_s", "duration_s", "address", "failure", "owner"} <= set(
+        written["observations"][0]
+    )
+
+
+def test_addresses_are_taken_in_turn_from_both_resolvers_and_bogons_never() -> None:
+    lookups = [
+        dns("x/web", "doh", "1.0.0.1", "1.0.0.2"),
+        dns("x/web", "system", "10.1.1.1", "2.0.0.1", "2.0.0.2", "1.0.0.1"),
+        dns("x/web", "system", "2a00::1", kind="AAAA"),
+    ]
+    assert choose(lookups, (4, 6), 3) == ["2.0.0.1", "1.0.0.1", "2.0.0.2", "2a00::1"]
+    assert choose(lookups, (4,), 1) == ["2.0.0.1"]
+    assert choose([dns("x/web", "system", failure=Failure.DNS_NXDOMAIN)], (4,), 2) == []
