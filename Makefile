@@ -51,6 +51,7 @@ test: $(VENV)/ready-dev ## everything that is checked: style, types, tests, the 
 
 pin: ## renew the pinned requirements
 	$(BIN)/pip-compile $(PIN) --extra collector -o requirements.txt pyproject.toml
+	$(BIN)/pip-compile $(subst --build-deps-for editable,,$(PIN)) -c requirements.txt -o requirements-probe.txt pyproject.toml
 	$(BIN)/pip-compile $(PIN) --extra collector --extra dev -c requirements.txt -o requirements-dev.txt
 PIN := --quiet --strip-extras --generate-hashes --allow-unsafe --no-emit-index-url --no-emit-find-links --no-header --build-deps-for editable
 

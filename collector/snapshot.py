@@ -17,6 +17,7 @@ from typing import TypeVar
 from collector.detect.cells import FAILING, Cell, CellKey, merge
 from collector.store.base import Seen, StoreFigures
 from probe.wire.exchange import PeerView, Presence
+from probe.wire.stage import Stage
 
 K = TypeVar("K", tuple[str, str], tuple[str, int, str])
 
@@ -25,12 +26,13 @@ K = TypeVar("K", tuple[str, str], tuple[str, int, str])
 class Tally:
     """Votes on one platform from one place. `statuses` and `mechanisms` count rounds in the
     window; `votes` and `failing` count prefixes by their newest vote; `newest_at` is when the
-    newest of them was measured (Unix seconds)."""
+    newest of them was measured (Unix seconds). `stages` counts observations: succeeded, failed."""
 
     votes: int = 0
     failing: int = 0
     statuses: Mapping[str, int] = field(default_factory=dict)
     mechanisms: Mapping[str, int] = field(default_factory=dict)
+    stages: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     newest_at: float | None = None
 
     @property
@@ -109,5 +111,14 @@ def _tally(cell: Cell, since: float) -> Tally:
         failing=sum(vote.status in FAILING for vote in votes),
         statuses=dict(sorted(cell.statuses.items())),
         mechanisms=dict(sorted(cell.mechanisms.items())),
+        stages=_stages(cell),
         newest_at=max((vote.at for vote in votes), default=None),
     )
+
+
+def _stages(cell: Cell) -> dict[str, tuple[int, int]]:
+    """Successes and failures by stage, in causal order."""
+    good, bad = Counter[str](), Counter[str]()
+    for (stage, failure), count in cell.results.items():
+        (bad if failure else good)[stage] += count
+    return {stage: (good[stage], bad[stage]) for stage in Stage if good[stage] or bad[stage]}

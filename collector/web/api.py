@@ -67,6 +67,7 @@ def _tally(tally: Tally) -> dict[str, Any]:
         "ratio": tally.ratio,
         "statuses": dict(tally.statuses),
         "mechanisms": dict(tally.mechanisms),
+        "stages": {stage: {"succeeded": good, "failed": bad} for stage, (good, bad) in tally.stages.items()},
         "newest_at": _time(tally.newest_at) if tally.newest_at is not None else None,
     }
 

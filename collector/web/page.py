@@ -16,6 +16,8 @@ from collector.snapshot import Snapshot, Tally
 
 FEW = 3  # below this many prefixes one home's trouble and a country's look alike
 
+_NB = "\u00a0"  # keeps a count with its word when a narrow column wraps
+
 _TITLES = {"x": "X", "facebook": "Facebook", "instagram": "Instagram", "youtube": "YouTube"}
 
 
@@ -77,20 +79,27 @@ def _row(platform: str, tally: Tally) -> str:
         kind=state.kind,
         sign=state.sign,
         words=escape(state.words),
-        votes=f"{tally.votes - tally.failing} of {tally.votes}" if tally.votes else "none",
+        stages=_stages(tally) or "none tried",
         mechanisms=escape(_counted(tally.mechanisms.items())) or "none seen",
         statuses=escape(_counted(tally.statuses.items())) or "none",
         newest=_time(tally.newest_at) if tally.newest_at is not None else "none",
     )
 
 
+def _stages(tally: Tally) -> str:
+    """Each stage in causal order: the first that fails is where the way ends."""
+    return ", ".join(
+        f"{stage.upper()}{_NB}{good}{_NB}of{_NB}{good + bad}" for stage, (good, bad) in tally.stages.items()
+    )
+
+
 def _counted(counts: Iterable[tuple[str, int]]) -> str:
-    return ", ".join(f"{word} {count}" for word, count in counts)
+    return ", ".join(f"{word}{_NB}{count}" for word, count in counts)
 
 
 def _time(at: float) -> str:
     moment = datetime.fromtimestamp(at, UTC)
-    return f'<time datetime="{moment:%Y-%m-%dT%H:%M:%SZ}">{moment:%Y-%m-%d %H:%M:%S} UTC</time>'
+    return f'<time datetime="{moment:%Y-%m-%dT%H:%M:%SZ}">{moment:%d %b %H:%M:%S} UTC</time>'
 
 
 _PAGE = """<!doctype html>
@@ -125,7 +134,7 @@ _SECTION = """<section>
 <p class="probes">{reporting}</p>
 <table>
 <caption>{name}: platforms now</caption>
-<thead><tr><th scope="col">Platform</th><th scope="col">State</th><th scope="col">Votes reaching it</th>
+<thead><tr><th scope="col">Platform</th><th scope="col">State</th><th scope="col">Stages that succeeded</th>
 <th scope="col">Mechanisms, in rounds</th><th scope="col">Verdicts, in rounds</th>
 <th scope="col">Newest</th></tr></thead>
 <tbody>
@@ -136,7 +145,7 @@ _SECTION = """<section>
 
 _ROW = """<tr class="{kind}"><th scope="row">{title}</th>
 <td data-label="State"><span class="sign" aria-hidden="true">{sign}</span> {words}</td>
-<td data-label="Votes reaching it">{votes}</td><td data-label="Mechanisms">{mechanisms}</td>
+<td data-label="Stages that succeeded">{stages}</td><td data-label="Mechanisms">{mechanisms}</td>
 <td data-label="Verdicts">{statuses}</td><td data-label="Newest">{newest}</td></tr>
 """
 

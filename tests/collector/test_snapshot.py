@@ -70,3 +70,10 @@ def test_peers_are_those_of_other_countries() -> None:
 def test_a_probe_that_said_goodbye_is_not_reporting() -> None:
     here = Seen(probe="a", at=NOW, state=Presence.ALIVE, country="PK", asn=1, prefix="p")
     assert taken(seen=(here, replace(here, probe="b", state=Presence.BYE))).probes == {"PK": 1}
+
+
+def test_stages_are_counted_in_causal_order() -> None:
+    results = {("tls", "tls_reset_error"): 3, ("dns", ""): 8, ("tcp", ""): 4, ("tls", ""): 1}
+    key = CellKey(MINUTE, "PK", 1, "x")
+    tally = taken((key, Cell(results=results))).countries["PK", "x"]
+    assert list(tally.stages.items()) == [("dns", (8, 0)), ("tcp", (4, 0)), ("tls", (1, 3))]

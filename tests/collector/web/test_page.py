@@ -78,6 +78,8 @@ async def test_the_api_says_what_the_page_says(collector: Running) -> None:
     x = state["countries"]["PK"]["platforms"]["x"]
     assert (x["votes"], x["failing"], x["ratio"], x["statuses"]) == (1, 0, 1.0, {"ok": 1})
     assert json.loads(await collector.get("/api/v1/state/PK"))["countries"] == state["countries"]
+    assert x["stages"]["tls"] == {"succeeded": 2, "failed": 0}
+    assert "TLS 2 of 2" in (await collector.get("/")).replace("\u00a0", " ")
     assert state["countries"]["PK"]["networks"]["17557"]["x"]["votes"] == 1
 
 
