@@ -24,7 +24,7 @@ from prometheus_client import (
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from collector.detect.cells import BUCKETS_S, Cell, CellKey
+from collector.detect.cells import BUCKETS_S, Cell
 from collector.ingest.admit import LIVE_S, Code
 from collector.snapshot import Snapshot, Tally
 from collector.store.base import Ingest, Stored
@@ -35,7 +35,11 @@ from probe.wire.stage import Stage
 MAX_SERIES = 15_000
 # ISO 3166-1 has 249 countries; more than these are somebody's invention and share one label.
 MAX_COUNTRIES = 260
+# What the gauges may take of `MAX_SERIES`: the rest covers the counters of the 16 platforms that
+# the configuration allows, every stage with every failure.
+GAUGE_SERIES = 10_500
 OTHER = "other"
+UNKNOWN = "unknown"  # what `OpenEnum.label` says of a word it does not know, and we of a platform
 # A second series per counter that says when it began doubles their number and is asked by nobody.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
@@ -50,6 +54,7 @@ class Metrics:
 
     def __init__(self, version: str, platforms: Collection[str]) -> None:
         self.registry = CollectorRegistry()
+        self._platforms = frozenset(platforms)
         self._declare()
         self._gauges = _Gauges()
         self.registry.register(self._gauges)
@@ -156,20 +161,21 @@ class Metrics:
             else:
                 self._spooled.inc()
         for key, cell in item.cells.items():
-            self._count(key, cell)
-        self._durations.add(item.cells)
+            self._count(key.platform if key.platform in self._platforms else UNKNOWN, cell)
 
-    def _count(self, key: CellKey, cell: Cell) -> None:
+    def _count(self, platform: str, cell: Cell) -> None:
         for status, n in cell.statuses.items():
-            self._rounds.labels(key.platform, Status(status).label).inc(n)
+            self._rounds.labels(platform, Status(status).label).inc(n)
         for mechanism, n in cell.mechanisms.items():
-            self._mechanisms.labels(key.platform, Mechanism(mechanism).label).inc(n)
+            self._mechanisms.labels(platform, Mechanism(mechanism).label).inc(n)
         for (stage, failure), n in cell.results.items():
             word = Failure(failure).label if failure else NONE
-            self._results.labels(key.platform, Stage(stage).label, word).inc(n)
+            self._results.labels(platform, Stage(stage).label, word).inc(n)
+        self._durations.add(platform, cell)
 
     def snapshot(self, snapshot: Snapshot, *, min_prefixes: int = 5, max_networks: int = 300) -> None:
-        """What the gauges show from now on."""
+        """What the gauges show from now on: at most `max_networks`, fewer where that many would
+        not fit into `GAUGE_SERIES`."""
         self._gauges.show(snapshot, min_prefixes, max_networks)
 
     def render(self, accept: str) -> tuple[bytes, str]:
@@ -185,13 +191,12 @@ class _Durations(Collector):
     def __init__(self) -> None:
         self._sums: dict[tuple[str, str], tuple[list[int], int]] = {}
 
-    def add(self, cells: Mapping[CellKey, Cell]) -> None:
-        for key, cell in cells.items():
-            for stage, histogram in cell.durations.items():
-                name = (key.platform, Stage(stage).label)
-                counts, total_us = self._sums.get(name, ([0] * (len(BUCKETS_S) + 1), 0))
-                added = [a + b for a, b in zip(counts, histogram.counts, strict=True)]
-                self._sums[name] = (added, total_us + histogram.total_us)
+    def add(self, platform: str, cell: Cell) -> None:
+        for stage, histogram in cell.durations.items():
+            name = (platform, Stage(stage).label)
+            counts, total_us = self._sums.get(name, ([0] * (len(BUCKETS_S) + 1), 0))
+            added = [a + b for a, b in zip(counts, histogram.counts, strict=True)]
+            self._sums[name] = (added, total_us + histogram.total_us)
 
     def collect(self) -> Iterator[Metric]:
         name = "reachwatch_stage_duration_seconds"
@@ -246,19 +251,28 @@ def _gauge(name: str, text: str, labels: list[str], rows: Rows) -> Metric:
     return family
 
 
+def _places(snapshot: Snapshot) -> int:
+    """How many countries and networks together fit: each is three gauges a platform, and each
+    country has one more gauge for its probes."""
+    return (GAUGE_SERIES - MAX_COUNTRIES - 1) // (3 * max(1, len(snapshot.platforms)))
+
+
 def _countries(snapshot: Snapshot) -> dict[str, str]:
     """The countries that get a label of their own: those with most votes, up to the cap."""
+    # Each takes two places, its own and that of its small networks; a third are left for networks.
+    most = min(MAX_COUNTRIES, _places(snapshot) // 3)
     votes = Tallied[str]()
     for (country, _), tally in snapshot.countries.items():
         votes[country] += tally.votes
     for country, count in snapshot.probes.items():
         votes[country] += count
     ranked = sorted(votes, key=lambda country: (-votes[country], country))
-    return {country: country for country in ranked[:MAX_COUNTRIES]}
+    return {country: country for country in ranked[:most]}
 
 
 def _networks(snapshot: Snapshot, known: Mapping[str, str], min_prefixes: int, most: int) -> Votes:
     """Networks large enough that a number says nothing about one home; the rest together."""
+    most = min(most, _places(snapshot) - 2 * (len(known) + 1))
     size = Tallied[tuple[str, int]]()
     for (country, asn, _), tally in snapshot.networks.items():
         size[country, asn] = max(size[country, asn], tally.votes)

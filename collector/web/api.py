@@ -7,8 +7,9 @@ UTC; a ratio is null where nobody voted, never 1.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Any
 
 from aiohttp import web
@@ -29,35 +30,47 @@ def routes(current: Callable[[], Snapshot]) -> list[web.RouteDef]:
         country = request.match_info["country"]
         if not _COUNTRY.fullmatch(country):
             return _answer({"error": "a country is two capital letters (ISO 3166-1)"}, status=400)
-        whole = describe(current())
-        if country not in whole["countries"]:
+        snapshot = current()
+        if country not in _heard_from(snapshot):
             return _answer({"error": f"no probe in {country} has reported within the window"}, status=404)
-        return _answer({**whole, "countries": {country: whole["countries"][country]}})
+        return _answer(describe(snapshot, {country}))
 
     return [web.get("/api/v1/state", state), web.get("/api/v1/state/{country}", one)]
 
 
-def describe(snapshot: Snapshot) -> dict[str, Any]:
-    """The snapshot as the API says it."""
-    places = sorted({country for country, _ in snapshot.countries} | set(snapshot.probes))
+def describe(snapshot: Snapshot, only: Collection[str] | None = None) -> dict[str, Any]:
+    """The snapshot as the API says it, of `only` these countries where given."""
+    places = _heard_from(snapshot) if only is None else only
+    networks = _networks(snapshot, places)
     return {
         "at": _time(snapshot.at),
         "window_s": snapshot.window_s,
-        "countries": {place: _country(snapshot, place) for place in places},
-    }
-
-
-def _country(snapshot: Snapshot, country: str) -> dict[str, Any]:
-    return {
-        "probes": snapshot.probes.get(country, 0),
-        "platforms": {p: _tally(snapshot.countries.get((country, p), Tally())) for p in snapshot.platforms},
-        "networks": {
-            str(asn): {
-                p: _tally(t) for (c, a, p), t in sorted(snapshot.networks.items()) if (c, a) == (country, asn)
+        "countries": {
+            place: {
+                "probes": snapshot.probes.get(place, 0),
+                "platforms": _platforms(snapshot, place),
+                "networks": networks[place],
             }
-            for asn in sorted({a for c, a, _ in snapshot.networks if c == country})
+            for place in sorted(places)
         },
     }
+
+
+def _heard_from(snapshot: Snapshot) -> set[str]:
+    return {country for country, _ in snapshot.countries} | set(snapshot.probes)
+
+
+def _platforms(snapshot: Snapshot, country: str) -> dict[str, Any]:
+    return {p: _tally(snapshot.countries.get((country, p), Tally())) for p in snapshot.platforms}
+
+
+def _networks(snapshot: Snapshot, places: Collection[str]) -> dict[str, dict[str, dict[str, Any]]]:
+    """By country and ASN, in one pass: looking once per network would make anybody's GET quadratic."""
+    found: dict[str, dict[str, dict[str, Any]]] = {place: {} for place in places}
+    for (country, asn, platform), tally in sorted(snapshot.networks.items(), key=itemgetter(0)):
+        if country in found:
+            found[country].setdefault(str(asn), {})[platform] = _tally(tally)
+    return found
 
 
 def _tally(tally: Tally) -> dict[str, Any]:
