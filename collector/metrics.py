@@ -9,6 +9,7 @@ platforms, stages and failures all come from closed or capped sets.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import Counter as Tallied
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
@@ -24,7 +25,7 @@ from prometheus_client import (
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from collector.detect.cells import BUCKETS_S, Cell
+from collector.detect.cells import BUCKETS_S, UNKNOWN_COUNTRY, Cell
 from collector.ingest.admit import LIVE_S, Code
 from collector.snapshot import Snapshot, Tally
 from collector.store.base import Ingest, Stored
@@ -43,6 +44,7 @@ UNKNOWN = "unknown"  # what `OpenEnum.label` says of a word it does not know, an
 # A second series per counter that says when it began doubles their number and is asked by nobody.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
+_ISO_FORM = re.compile(r"[A-Z]{2}")
 NONE = "none"  # the failure of a stage that succeeded
 
 _LAG_BUCKETS_S = (1, 2.5, 5, 10, 30, 60, 120, 300, 600)
@@ -254,25 +256,30 @@ def _gauge(name: str, text: str, labels: list[str], rows: Rows) -> Metric:
 def _places(snapshot: Snapshot) -> int:
     """How many countries and networks together fit: each is three gauges a platform, and each
     country has one more gauge for its probes."""
-    return (GAUGE_SERIES - MAX_COUNTRIES - 1) // (3 * max(1, len(snapshot.platforms)))
+    return (GAUGE_SERIES - MAX_COUNTRIES - 1) // (3 * len(snapshot.platforms))
 
 
 def _countries(snapshot: Snapshot) -> dict[str, str]:
-    """The countries that get a label of their own: those with most votes, up to the cap."""
+    """The label of each country that gets one: those with most votes, up to the cap. What has not
+    the form of ISO 3166-1 is an agent's own word and becomes `UNKNOWN_COUNTRY`."""
     # Each takes two places, its own and that of its small networks; a third are left for networks.
     most = min(MAX_COUNTRIES, _places(snapshot) // 3)
+    counted = [(country, tally.votes) for (country, _), tally in snapshot.countries.items()]
     votes = Tallied[str]()
-    for (country, _), tally in snapshot.countries.items():
-        votes[country] += tally.votes
-    for country, count in snapshot.probes.items():
-        votes[country] += count
-    ranked = sorted(votes, key=lambda country: (-votes[country], country))
-    return {country: country for country in ranked[:most]}
+    for country, count in [*counted, *snapshot.probes.items()]:
+        votes[_label(country)] += count
+    shown = set(sorted(votes, key=lambda label: (-votes[label], label))[:most])
+    labels = {country: _label(country) for country in {*snapshot.probes, *dict(counted)}}
+    return {country: label for country, label in labels.items() if label in shown}
+
+
+def _label(country: str) -> str:
+    return country if _ISO_FORM.fullmatch(country) else UNKNOWN_COUNTRY
 
 
 def _networks(snapshot: Snapshot, known: Mapping[str, str], min_prefixes: int, most: int) -> Votes:
     """Networks large enough that a number says nothing about one home; the rest together."""
-    most = min(most, _places(snapshot) - 2 * (len(known) + 1))
+    most = min(most, _places(snapshot) - 2 * (len(set(known.values())) + 1))
     size = Tallied[tuple[str, int]]()
     for (country, asn, _), tally in snapshot.networks.items():
         size[country, asn] = max(size[country, asn], tally.votes)

@@ -6,6 +6,8 @@ UTC; a ratio is null where nobody voted, never 1.
 
 from __future__ import annotations
 
+import asyncio
+import json
 import re
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
@@ -23,17 +25,24 @@ _COUNTRY = re.compile(r"[A-Z]{2}")
 def routes(current: Callable[[], Snapshot]) -> list[web.RouteDef]:
     """The API's routes."""
 
+    held: tuple[Snapshot, bytes] | None = None
+
     async def state(_request: web.Request) -> web.Response:
-        return _answer(describe(current()))
+        # Once a snapshot and in a thread: with many networks it takes long enough to hold up a receipt.
+        nonlocal held
+        snapshot = current()
+        if held is None or held[0] is not snapshot:
+            held = snapshot, await asyncio.to_thread(_encoded, snapshot)
+        return _answer(held[1])
 
     async def one(request: web.Request) -> web.Response:
         country = request.match_info["country"]
         if not _COUNTRY.fullmatch(country):
-            return _answer({"error": "a country is two capital letters (ISO 3166-1)"}, status=400)
+            return _refused("a country is two capital letters (ISO 3166-1)", 400)
         snapshot = current()
         if country not in _heard_from(snapshot):
-            return _answer({"error": f"no probe in {country} has reported within the window"}, status=404)
-        return _answer(describe(snapshot, {country}))
+            return _refused(f"no probe in {country} has reported within the window", 404)
+        return _answer(await asyncio.to_thread(_encoded, snapshot, {country}))
 
     return [web.get("/api/v1/state", state), web.get("/api/v1/state/{country}", one)]
 
@@ -89,6 +98,14 @@ def _time(at: float) -> str:
     return rfc3339(datetime.fromtimestamp(at, UTC))
 
 
-def _answer(value: dict[str, Any], status: int = 200) -> web.Response:
+def _encoded(snapshot: Snapshot, only: Collection[str] | None = None) -> bytes:
+    return json.dumps(describe(snapshot, only)).encode()
+
+
+def _refused(why: str, status: int) -> web.Response:
+    return _answer(json.dumps({"error": why}).encode(), status)
+
+
+def _answer(body: bytes, status: int = 200) -> web.Response:
     headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-    return web.json_response(value, status=status, headers=headers)
+    return web.Response(body=body, status=status, content_type="application/json", headers=headers)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from dataclasses import replace
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -14,11 +15,14 @@ from collector.metrics import MAX_SERIES, Metrics
 from collector.snapshot import take
 from collector.store.base import Ingest, Seen, Stored, StoreFigures
 from probe.wire.exchange import Presence
+from probe.wire.failure import Failure
+from probe.wire.stage import Stage
 from tests.batches import NOW, ingest, someone
 from tests.collector.conftest import Running
 
 PLATFORMS = Config().platforms
 MINUTE = int(NOW // 60)
+COUNTRIES = [chr(65 + a) + chr(65 + b) for a in range(26) for b in range(26)]
 
 
 def samples(metrics: Metrics) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
@@ -93,9 +97,8 @@ def hostile(count: int) -> list[Ingest]:
 
 def test_under_the_limit_of_series_whatever_is_thrown_at_it() -> None:
     items = hostile(20_000)
-    countries = [chr(65 + a) + chr(65 + b) for a in range(26) for b in range(26)]
-    cells = [voting(c, asn, p, 6, 1) for c in countries for asn in range(3) for p in PLATFORMS]
-    seen = [Seen(probe=c, at=NOW, state=Presence.ALIVE, country=c, asn=1, prefix="p") for c in countries]
+    cells = [voting(c, asn, p, 6, 1) for c in COUNTRIES for asn in range(3) for p in PLATFORMS]
+    seen = [Seen(probe=c, at=NOW, state=Presence.ALIVE, country=c, asn=1, prefix="p") for c in COUNTRIES]
     metrics = shown(
         *cells, *((k, c) for i in items for k, c in i.cells.items()), seen=seen, max_networks=1000
     )
@@ -105,6 +108,57 @@ def test_under_the_limit_of_series_whatever_is_thrown_at_it() -> None:
     values = {value for _, labels in found for _, value in labels}
     assert not any(value.startswith("w") and value[1:].isdigit() for value in values)
     assert "unknown" in values
+
+
+@pytest.mark.parametrize(("platforms", "networks"), [(4, 300), (4, 1000), (16, 300), (16, 1000)])
+def test_under_the_limit_at_every_setting_when_all_of_a_crowded_world_votes(
+    platforms: int, networks: int
+) -> None:
+    names = tuple(f"p{n}" for n in range(platforms))
+    cell = Cell(votes={f"v{n}": Vote(NOW, "ok") for n in range(5)})
+    few = Cell(votes={"v": Vote(NOW, "ok")})
+    cells = {
+        CellKey(MINUTE, country, asn, name): few if asn == 0 else cell
+        for country in COUNTRIES
+        for asn in range(4)
+        for name in names
+    }
+    metrics = Metrics("test", names)
+    every: dict[tuple[str, str], int] = {
+        (stage, failure): 1 for stage in Stage for failure in ["", "new_word", *Failure]
+    }
+    durations: dict[str, Histogram] = dict.fromkeys([*Stage, "new_word"], Histogram())
+    rounds = Cell(statuses={"new_word": 1}, mechanisms={"new_word": 1}, results=every, durations=durations)
+    items = [
+        replace(ingest(someone()), cells={CellKey(MINUTE, "PK", 1, name): rounds for name in (*names, "new")})
+    ]
+    metrics.committed(0.01, items, [Stored.NEW], NOW)
+    probes = [Seen(probe=c, at=NOW, state=Presence.ALIVE, country=c, asn=1, prefix="p") for c in COUNTRIES]
+    whole = take(cells, probes, now=NOW, window_s=600, platforms=names)
+    metrics.snapshot(whole, max_networks=networks)
+    found = samples(metrics)
+    assert len(found) < MAX_SERIES
+    shown_votes = sum(v for (name, _), v in found.items() if name == "reachwatch_network_votes")
+    assert shown_votes == sum(tally.votes for tally in whole.networks.values()), "folding loses no vote"
+
+
+def test_a_platform_that_is_not_ours_is_counted_as_unknown() -> None:
+    metrics = Metrics("test", PLATFORMS)
+    cells = {CellKey(MINUTE, "PK", 1, f"invented{n}"): Cell(statuses={"ok": 1}) for n in range(2_000)}
+    metrics.committed(0.01, [replace(ingest(someone()), cells=cells)], [Stored.NEW], NOW)
+    found = samples(metrics)
+    assert found["reachwatch_rounds_total", (("platform", "unknown"), ("status", "ok"))] == 2_000
+    assert not any("invented" in value for _, labels in found for _, value in labels)
+
+
+def test_a_country_that_is_not_of_iso_3166s_form_is_zz() -> None:
+    seen = [
+        Seen(probe=c, at=NOW, state=Presence.ALIVE, country=c, asn=1, prefix="p") for c in ("PK", "pk", "<i")
+    ]
+    found = samples(shown(voting("PK", 1, "x", 1, 0), voting("é!", 1, "x", 2, 1), seen=seen))
+    assert found["reachwatch_probes_reporting", (("country", "ZZ"),)] == 2
+    assert found["reachwatch_votes", (("country", "ZZ"), ("platform", "x"))] == 3
+    assert {v for _, labels in found for k, v in labels if k == "country"} == {"PK", "ZZ"}
 
 
 def test_a_duplicate_is_counted_as_such_and_as_nothing_else() -> None:
