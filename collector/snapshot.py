@@ -8,7 +8,7 @@ of one home are one vote, and a home that moved on from `blocked` to `ok` counts
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from itertools import groupby
@@ -26,7 +26,8 @@ K = TypeVar("K", tuple[str, str], tuple[str, int, str])
 class Tally:
     """Votes on one platform from one place. `statuses` and `mechanisms` count rounds in the
     window; `votes` and `failing` count prefixes by their newest vote; `newest_at` is when the
-    newest of them was measured (Unix seconds). `stages` counts observations: succeeded, failed."""
+    newest round was measured (Unix seconds; to the minute where it was no vote). `stages` counts
+    observations: succeeded, failed."""
 
     votes: int = 0
     failing: int = 0
@@ -99,12 +100,13 @@ def _tallies(
 ) -> dict[K, Tally]:
     ordered = sorted(recent, key=lambda item: (place(item[0]), item[0]))
     return {
-        where: _tally(reduce(merge, (cell for _, cell in items)), since)
+        where: _tally(list(items), since)
         for where, items in groupby(ordered, key=lambda item: place(item[0]))
     }
 
 
-def _tally(cell: Cell, since: float) -> Tally:
+def _tally(items: Sequence[tuple[CellKey, Cell]], since: float) -> Tally:
+    cell = reduce(merge, (cell for _, cell in items))
     votes = [vote for vote in cell.votes.values() if vote.at >= since]
     return Tally(
         votes=len(votes),
@@ -112,8 +114,13 @@ def _tally(cell: Cell, since: float) -> Tally:
         statuses=dict(sorted(cell.statuses.items())),
         mechanisms=dict(sorted(cell.mechanisms.items())),
         stages=_stages(cell),
-        newest_at=max((vote.at for vote in votes), default=None),
+        newest_at=max([*(vote.at for vote in votes), *_minutes(items)], default=None),
     )
+
+
+def _minutes(items: Iterable[tuple[CellKey, Cell]]) -> Iterator[float]:
+    """When rounds began that counted without a vote: their cell's minute, for want of the second."""
+    return (key.minute * 60.0 for key, cell in items if cell.statuses)
 
 
 def _stages(cell: Cell) -> dict[str, tuple[int, int]]:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from random import Random
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from collector.detect.cells import Cell, CellKey, Vote
-from collector.snapshot import Snapshot, take
+from collector.snapshot import Snapshot, Tally, take
 from collector.store.base import Seen
 from probe.wire.exchange import Presence
 from tests.batches import NOW
@@ -52,9 +55,49 @@ def test_platforms_that_are_not_counted_are_left_out() -> None:
     assert taken((replace(key, platform="tiktok"), counts)).countries == {}
 
 
-def test_any_order_of_cells_gives_the_same_snapshot() -> None:
-    cells = [cell(-m, c, {f"p{m % 3}": (-60.0 * m, "ok")}) for m in range(1, 9) for c in ("PK", "IN")]
-    assert taken(*cells) == taken(*Random(7).sample(cells, len(cells)))
+KEYS = st.builds(
+    CellKey,
+    minute=st.integers(MINUTE - 12, MINUTE + 2),
+    country=st.sampled_from(["PK", "IN"]),
+    asn=st.integers(0, 2),
+    platform=st.sampled_from(["x", "tiktok"]),
+)
+VOTES = st.builds(
+    Vote,
+    at=st.floats(NOW - 700, NOW + 60),
+    status=st.sampled_from(["ok", "blocked", "throttled", "unreachable"]),
+)
+CELLS = st.builds(
+    Cell,
+    statuses=st.dictionaries(st.sampled_from(["ok", "blocked", "insufficient"]), st.integers(1, 9)),
+    results=st.dictionaries(st.tuples(st.sampled_from(["dns", "tls"]), st.just("")), st.integers(1, 9)),
+    votes=st.dictionaries(st.sampled_from(["p", "q", "r"]), VOTES),
+)
+
+
+@given(st.dictionaries(KEYS, CELLS, max_size=12), st.randoms(use_true_random=False))
+def test_any_order_of_cells_gives_the_same_snapshot(cells: dict[CellKey, Cell], chance: Random) -> None:
+    shuffled = list(cells.items())
+    chance.shuffle(shuffled)
+    assert taken(*cells.items()) == taken(*shuffled)
+
+
+@given(st.dictionaries(KEYS, CELLS, max_size=12))
+def test_votes_are_each_prefixs_newest_within_the_window(cells: dict[CellKey, Cell]) -> None:
+    newest: dict[str, Vote] = {}
+    for key, counts in cells.items():
+        if (key.country, key.platform) == ("PK", "x") and (key.minute + 1) * 60 > NOW - 600:
+            for prefix, vote in counts.votes.items():
+                newest[prefix] = max(vote, newest.get(prefix, vote))
+    counted = [vote for vote in newest.values() if vote.at >= NOW - 600]
+    tally = taken(*cells.items()).countries.get(("PK", "x"), Tally())
+    assert (tally.votes, tally.failing) == (len(counted), sum(vote.status != "ok" for vote in counted))
+
+
+def test_a_line_that_cannot_judge_still_has_a_newest_round_but_no_vote() -> None:
+    key = CellKey(MINUTE - 2, "KE", 1, "x")
+    tally = taken((key, Cell(statuses={"insufficient": 4}))).countries["KE", "x"]
+    assert (tally.votes, tally.ratio, tally.newest_at) == (0, None, (MINUTE - 2) * 60.0)
 
 
 def test_peers_are_those_of_other_countries() -> None:
