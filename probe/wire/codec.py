@@ -28,6 +28,7 @@ _OURS = {
     "unexpected_keyword_argument": "unknown key",
     "missing": "missing",
     "json_invalid": "not JSON",
+    "enum": "not a word",
 }
 
 

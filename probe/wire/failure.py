@@ -37,7 +37,6 @@ class Failure(OpenEnum):
     CONNECTION_REFUSED = "connection_refused"
     CONNECTION_RESET = "connection_reset"
     HOST_UNREACHABLE = "host_unreachable"
-    NETWORK_UNREACHABLE = "network_unreachable"
     # TLS.
     TLS_TIMEOUT = "tls_timeout_error"
     TLS_RESET = "tls_reset_error"

@@ -8,11 +8,13 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
 
 from probe.config import Config, Controls, Resolvers, Timeouts
+from probe.doctor import examine
 from probe.outcome import Outcome, document, outcome_of
 from probe.round import Plan, choose, measure
 from probe.stages.dns import DohResolver, SystemResolver
@@ -254,3 +256,66 @@ def test_addresses_are_taken_in_turn_from_both_resolvers_and_bogons_never() -> N
     assert choose(lookups, (4, 6), 3) == ["2.0.0.1", "1.0.0.1", "2.0.0.2", "2a00::1"]
     assert choose(lookups, (4,), 1) == ["2.0.0.1"]
     assert choose([dns("x/web", "system", failure=Failure.DNS_NXDOMAIN)], (4,), 2) == []
+
+
+class SixToo(LoopbackNet):
+    """A line that has IPv6 as well."""
+
+    def source_address(self, address: str) -> str | None:
+        return "2001:db8::7" if ":" in address else super().source_address(address)
+
+
+async def test_the_families_are_measured_and_named_apart(tmp_path: Path) -> None:
+    six = "2606:1f80:f000::1"
+    async with a_line(tmp_path, also={(six, 443): says(response(200))}) as line:
+        line.zone["x.com", "A"] = ["10.10.34.35"]
+        line.zone["x.com", "AAAA"] = [six]
+        line.plan = replace(line.plan, net=SixToo(line.net.doors))
+        outcome = await line.round()
+    (verdict,) = outcome.verdicts
+    assert (verdict.status, [m.families for m in verdict.mechanisms]) == ("blocked", [(4,)])
+    walked = {(o.family, o.failure) for o in outcome.round.observations if o.address in (six, X_ADDRESS)}
+    assert walked == {(4, None), (6, None)}
+
+
+async def test_broken_ipv6_at_home_is_no_censorship(tmp_path: Path) -> None:
+    async with a_line(tmp_path) as line:
+        line.zone["x.com", "AAAA"] = ["2606:1f80:f000::1"]
+        line.plan = replace(line.plan, net=SixToo(line.net.doors))
+        outcome = await line.round()
+    broken = [o for o in outcome.round.observations if o.failure is Failure.NO_ROUTE]
+    assert {o.family for o in broken} == {6}
+    assert outcome.verdicts[0].status == "ok"
+
+
+async def test_the_doctor_finds_nothing_wrong_with_a_good_line(tmp_path: Path) -> None:
+    date = format_datetime(datetime.now(UTC), usegmt=True)
+    page = says(response(200, b"success\n", Date=date))
+    async with (
+        a_line(tmp_path) as line,
+        tcp_server(page) as portal,
+        tcp_server(says(response(200))) as health,
+    ):
+        line.net.doors["9.9.9.4", 80] = portal
+        line.net.doors["198.51.100.10", 8460] = health
+        collectors = [("http://collector.example:8460", ["198.51.100.10"]), ("http://gone.example", [])]
+        found = [finding async for finding in examine(line.plan, collectors)]
+    told = {f.subject: f for f in found[:4]}
+    assert [told[s].health for s in ("resolver", "trusted resolver", "IPv6", "clock")] == [
+        "ok",
+        "ok",
+        "note",
+        "ok",
+    ]
+    reached, gone = found[-2:]
+    assert (reached.health, gone.health) == ("ok", "FAIL")
+    assert "its name does not resolve" in gone.text
+
+
+async def test_the_doctor_says_when_the_clock_is_hours_off(tmp_path: Path) -> None:
+    page = says(response(200, b"success\n", Date="Sun, 17 Dec 2023 15:04:00 GMT"))
+    async with a_line(tmp_path) as line, tcp_server(page) as portal:
+        line.net.doors["9.9.9.4", 80] = portal
+        (clock,) = [f async for f in examine(line.plan, []) if f.subject == "clock"]
+    assert clock.health == "FAIL"
+    assert "turn on NTP" in clock.text

@@ -1,0 +1,121 @@
+"""The long-running agent against a real collector: rounds, heartbeats, and a goodbye at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import ssl
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from probe.agent import Agent, Desk
+from probe.net import AsyncioNet
+from probe.schedule import Schedule
+from probe.spool import Spool, SpoolError
+from probe.upload import Uploader
+from tests.batches import HERE, someone
+from tests.collector.conftest import Running
+from tests.probe.test_round import Line, a_line
+
+ME = someone(1)
+
+
+async def _loopback(_host: str) -> Sequence[str]:
+    return ["127.0.0.1"]
+
+
+def an_agent(line: Line, spool: Spool, collector: Running | None) -> Agent:
+    """An agent whose rounds are far apart, so that a test sees the first."""
+    uploader = None
+    if collector is not None:
+        collector.clock.now = time.time()
+        uploader = Uploader(
+            net=AsyncioNet(),
+            routes=[collector.url],
+            identity=ME,
+            network=HERE,
+            resolve=_loopback,
+            tls=ssl.create_default_context(),
+            wall=time.time,
+        )
+    return Agent(Desk(line.plan, ME, spool), Schedule(300.0, 0.0), uploader, random.Random(1))
+
+
+def a_spool(folder: Path) -> Spool:
+    return Spool.open(folder / "spool.sqlite", max_bytes=1 << 20, max_age_s=1e6)
+
+
+async def _until(question: Callable[[], object], each: Callable[[], Awaitable[None]] | None = None) -> None:
+    """Ask again and again; `each` is awaited before each asking."""
+    async with asyncio.timeout(10):
+        while True:
+            await (each() if each else asyncio.sleep(0.02))
+            if question():
+                return
+
+
+async def test_it_measures_sends_beats_and_says_goodbye(collector: Running, tmp_path: Path) -> None:
+    spool = a_spool(tmp_path)
+    async with a_line(tmp_path) as line, asyncio.TaskGroup() as tasks:
+        agent = an_agent(line, spool, collector)
+        running = tasks.create_task(agent.run())
+        service = collector.service
+        await _until(lambda: service.snapshot.countries and service.snapshot.probes, service.refresh)
+        assert service.snapshot.probes == {"PK": 1}
+        assert sum(tally.votes for tally in service.snapshot.countries.values()) == 1
+        agent.stop.set()
+        await running
+    await collector.service.refresh()
+    assert collector.service.snapshot.probes == {}
+    assert spool.figures().pending == 0
+    assert len(spool.history(10)) == 1
+    spool.close()
+
+
+async def test_without_a_collector_rounds_stay_in_the_history_and_nothing_is_spooled(tmp_path: Path) -> None:
+    spool = a_spool(tmp_path)
+    async with a_line(tmp_path) as line, asyncio.TaskGroup() as tasks:
+        agent = an_agent(line, spool, None)
+        running = tasks.create_task(agent.run())
+        await _until(lambda: spool.history(1))
+        agent.stop.set()
+        await running
+    assert spool.figures().pending == 0
+    spool.close()
+
+
+async def test_a_full_disk_is_said_and_does_not_end_the_measuring(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    spool = a_spool(tmp_path)
+
+    def full(*_: object) -> None:
+        raise SpoolError("spool.sqlite: database or disk is full")
+
+    monkeypatch.setattr(spool, "remember", full)
+    async with a_line(tmp_path) as line, asyncio.TaskGroup() as tasks:
+        agent = an_agent(line, spool, None)
+        running = tasks.create_task(agent.run())
+        await _until(lambda: "round_not_kept" in caplog.text)
+        assert not running.done()
+        agent.stop.set()
+        await running
+    spool.close()
+
+
+async def test_what_is_kept_was_scrubbed_first(tmp_path: Path) -> None:
+    spool = a_spool(tmp_path)
+    async with a_line(tmp_path) as line:
+        desk = Desk(replace(line.plan), ME, spool)
+        line.zone["x.com", "A"] = ["104.244.42.1", "192.0.2.7"]  # the second is this machine's own
+        outcome = await desk.take()
+        await desk.keep(outcome, upload=True)
+    item = spool.peek()
+    assert item is not None
+    assert b"192.0.2.7" not in item.body
+    assert b"104.244.42.1" in item.body
+    spool.close()

@@ -1,0 +1,86 @@
+"""What a volunteer reads: plain, without colour where none is wanted, never wider than the terminal."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import pytest
+
+from probe.display import live, sentence, sentences, show
+from probe.outcome import outcome_of
+from probe.verdict import judge
+from probe.wire.failure import Failure
+from probe.wire.observation import Gate, GateState
+from tests.rounds import X_ADDRESS, X, a_round, dns, failed, fine, reached, twice
+
+LIE = dns("x/web", "system", "10.10.34.35", failure=Failure.DNS_BOGON)
+CLEAN = a_round(*fine("x/web"), *fine("x/media"))
+BLOCKED = a_round(
+    *twice([LIE, dns("x/web", "doh", X_ADDRESS), *reached("x/web", X_ADDRESS)]), *fine("x/media")
+)
+RESET = a_round(
+    *twice([*fine("x/web")[:2], *failed("x/web", X_ADDRESS, Failure.TLS_RESET)]), *fine("x/media")
+)
+OFFLINE = a_round(gate=Gate(state=GateState.OFFLINE, controls=3, passed_before=0, passed_after=0))
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("rnd", "said"),
+    [
+        (CLEAN, "X: reachable."),
+        (
+            BLOCKED,
+            "X: blocked, in part, by dns (proven). x.com: this line's resolver answers 10.10.34.35, which no "
+            "public service can have, while a trusted resolver gives an address that proves by its "
+            "certificate to be the platform's.",
+        ),
+        (
+            RESET,
+            "X: not reachable from here; this line alone cannot tell a block from an outage. "
+            "x/web: failed at TLS (tls_reset_error).",
+        ),
+        (
+            OFFLINE,
+            "X: could not be judged. "
+            "This line is offline: the unrelated control sites did not answer either.",
+        ),
+    ],
+)
+def test_each_verdict_is_one_plain_sentence(rnd: object, said: str) -> None:
+    assert sentence("X", judge(rnd)[0]) == said  # type: ignore[arg-type]
+
+
+def test_the_table_fills_in_as_observations_come_and_fits_the_terminal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "72")
+    terminal = Terminal()
+    with live((X,), terminal, {"NO_COLOR": "1"}) as see:
+        for observation in BLOCKED.observations:
+            see(observation)
+    text = terminal.getvalue()
+    assert re.search(r"X +\| 4 ok, 2 failed \| 3 ok \| 3 ok \| 3 ok", text)
+    assert "checking this line once more" in text
+
+
+def test_without_colour_there_is_no_escape_in_the_sentences() -> None:
+    terminal = Terminal()
+    show(outcome_of(BLOCKED), terminal, {"NO_COLOR": "1"})
+    assert "blocked" in terminal.getvalue()
+    assert "\x1b[3" not in terminal.getvalue()
+
+
+def test_off_a_terminal_there_is_no_table_and_a_sentence_is_one_line() -> None:
+    plain = io.StringIO()
+    with live((X,), plain, {}) as see:
+        see(BLOCKED.observations[0])
+    assert plain.getvalue() == ""
+    show(outcome_of(BLOCKED), plain, {})
+    assert plain.getvalue().splitlines() == sentences(outcome_of(BLOCKED))
+    assert plain.getvalue().isascii()
