@@ -70,6 +70,7 @@ class Service:
     async def refresh(self) -> None:
         """Take a new snapshot from the store."""
         store, now, window_s = self.committer.store, self.wall(), self.config.display.window_s
+        platforms = self.config.platforms
         # Clocks may be ahead by as much as is admitted, so the newest minute is not now's.
         first, last = int((now - window_s) // 60), int((now + window_s) // 60) + 10
         cells = await self.committer.call(store.cells, first, last)
@@ -77,8 +78,9 @@ class Service:
         if now - self._figures_at >= FIGURES_S:
             self._figures = await self.committer.call(store.figures)
             self._figures_at = now
-        self.snapshot = take(
-            cells, seen, now=now, window_s=window_s, platforms=self.config.platforms, store=self._figures
+        # In a thread: folding thousands of homes takes long enough to hold up a receipt.
+        self.snapshot = await asyncio.to_thread(
+            take, cells, seen, now=now, window_s=window_s, platforms=platforms, store=self._figures
         )
         display = self.config.display
         self.metrics.snapshot(
@@ -97,7 +99,7 @@ class Service:
     def main_app(self) -> web.Application:
         """What agents and readers reach."""
         app = web.Application()
-        app.add_routes([*self.intake.routes(), *pages.routes(self.current)])
+        app.add_routes([*self.intake.routes(), *pages.routes(self.current, self.config.display.min_prefixes)])
         app.add_routes([web.get("/healthz", self._healthz), web.get("/readyz", self._readyz)])
         return app
 

@@ -23,8 +23,9 @@ _STYLE = Path(__file__).parent / "static" / "style.css"
 Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 
-def routes(current: Callable[[], Snapshot]) -> list[web.RouteDef]:
-    """The page, its style, and the API, all from what `current` returns at the moment."""
+def routes(current: Callable[[], Snapshot], min_prefixes: int) -> list[web.RouteDef]:
+    """The page, its style, and the API, all from what `current` returns at the moment. Networks of
+    fewer prefixes than `min_prefixes` are not shown on their own."""
 
     async def index(_request: web.Request) -> web.Response:
         body = page.render(current())
@@ -37,4 +38,4 @@ def routes(current: Callable[[], Snapshot]) -> list[web.RouteDef]:
         return web.Response(text=_css, content_type="text/css", headers=headers)
 
     _css = _STYLE.read_text(encoding="utf-8")
-    return [web.get("/", index), web.get("/static/style.css", style), *api.routes(current)]
+    return [web.get("/", index), web.get("/static/style.css", style), *api.routes(current, min_prefixes)]

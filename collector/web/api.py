@@ -22,8 +22,9 @@ from probe.wire.codec import rfc3339
 _COUNTRY = re.compile(r"[A-Z]{2}")
 
 
-def routes(current: Callable[[], Snapshot]) -> list[web.RouteDef]:
-    """The API's routes."""
+def routes(current: Callable[[], Snapshot], min_prefixes: int) -> list[web.RouteDef]:
+    """The API's routes. Networks of fewer prefixes than `min_prefixes` are left out: a number on
+    so few says something about somebody's home."""
 
     held: tuple[Snapshot, bytes] | None = None
 
@@ -32,7 +33,7 @@ def routes(current: Callable[[], Snapshot]) -> list[web.RouteDef]:
         nonlocal held
         snapshot = current()
         if held is None or held[0] is not snapshot:
-            held = snapshot, await asyncio.to_thread(_encoded, snapshot)
+            held = snapshot, await asyncio.to_thread(_encoded, snapshot, min_prefixes)
         return _answer(held[1])
 
     async def one(request: web.Request) -> web.Response:
@@ -42,15 +43,15 @@ def routes(current: Callable[[], Snapshot]) -> list[web.RouteDef]:
         snapshot = current()
         if country not in _heard_from(snapshot):
             return _refused(f"no probe in {country} has reported within the window", 404)
-        return _answer(await asyncio.to_thread(_encoded, snapshot, {country}))
+        return _answer(await asyncio.to_thread(_encoded, snapshot, min_prefixes, {country}))
 
     return [web.get("/api/v1/state", state), web.get("/api/v1/state/{country}", one)]
 
 
-def describe(snapshot: Snapshot, only: Collection[str] | None = None) -> dict[str, Any]:
+def describe(snapshot: Snapshot, min_prefixes: int, only: Collection[str] | None = None) -> dict[str, Any]:
     """The snapshot as the API says it, of `only` these countries where given."""
     places = _heard_from(snapshot) if only is None else only
-    networks = _networks(snapshot, places)
+    networks = _networks(snapshot, places, min_prefixes)
     return {
         "at": _time(snapshot.at),
         "window_s": snapshot.window_s,
@@ -73,11 +74,14 @@ def _platforms(snapshot: Snapshot, country: str) -> dict[str, Any]:
     return {p: _tally(snapshot.countries.get((country, p), Tally())) for p in snapshot.platforms}
 
 
-def _networks(snapshot: Snapshot, places: Collection[str]) -> dict[str, dict[str, dict[str, Any]]]:
+def _networks(
+    snapshot: Snapshot, places: Collection[str], min_prefixes: int
+) -> dict[str, dict[str, dict[str, Any]]]:
     """By country and ASN, in one pass: looking once per network would make anybody's GET quadratic."""
+    large = {(c, asn) for (c, asn, _), tally in snapshot.networks.items() if tally.votes >= min_prefixes}
     found: dict[str, dict[str, dict[str, Any]]] = {place: {} for place in places}
     for (country, asn, platform), tally in sorted(snapshot.networks.items(), key=itemgetter(0)):
-        if country in found:
+        if country in found and (country, asn) in large:
             found[country].setdefault(str(asn), {})[platform] = _tally(tally)
     return found
 
@@ -98,8 +102,8 @@ def _time(at: float) -> str:
     return rfc3339(datetime.fromtimestamp(at, UTC))
 
 
-def _encoded(snapshot: Snapshot, only: Collection[str] | None = None) -> bytes:
-    return json.dumps(describe(snapshot, only)).encode()
+def _encoded(snapshot: Snapshot, min_prefixes: int, only: Collection[str] | None = None) -> bytes:
+    return json.dumps(describe(snapshot, min_prefixes, only)).encode()
 
 
 def _refused(why: str, status: int) -> web.Response:

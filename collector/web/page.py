@@ -69,7 +69,7 @@ def _country(snapshot: Snapshot, country: str) -> str:
     probes = snapshot.probes.get(country, 0)
     reporting = "1 probe reporting" if probes == 1 else f"{probes} probes reporting"
     name = "Country not known" if country == "ZZ" else country
-    return _SECTION.format(name=escape(name), reporting=reporting, rows=rows)
+    return _SECTION.format(name=escape(name), reporting=reporting, columns=_COLUMNS, rows=rows)
 
 
 def _row(platform: str, tally: Tally) -> str:
@@ -129,24 +129,36 @@ and lines that are cut off entirely.</p>
 </html>
 """
 
+# The roles keep it a table for screen readers where a narrow screen lays it out as blocks.
+_COLUMNS = "".join(
+    f'<th role="columnheader" scope="col">{name}</th>'
+    for name in (
+        "Platform",
+        "State",
+        "Stages that succeeded",
+        "Mechanisms, in rounds",
+        "Verdicts, in rounds",
+        "Newest",
+    )
+)
+
 _SECTION = """<section>
 <h2>{name}</h2>
 <p class="probes">{reporting}</p>
-<table>
+<table role="table">
 <caption>{name}: platforms now</caption>
-<thead><tr><th scope="col">Platform</th><th scope="col">State</th><th scope="col">Stages that succeeded</th>
-<th scope="col">Mechanisms, in rounds</th><th scope="col">Verdicts, in rounds</th>
-<th scope="col">Newest</th></tr></thead>
-<tbody>
+<thead role="rowgroup"><tr role="row">{columns}</tr></thead>
+<tbody role="rowgroup">
 {rows}</tbody>
 </table>
 </section>
 """
 
-_ROW = """<tr class="{kind}"><th scope="row">{title}</th>
-<td data-label="State"><span class="sign" aria-hidden="true">{sign}</span> {words}</td>
-<td data-label="Stages that succeeded">{stages}</td><td data-label="Mechanisms">{mechanisms}</td>
-<td data-label="Verdicts">{statuses}</td><td data-label="Newest">{newest}</td></tr>
+_ROW = """<tr role="row" class="{kind}"><th role="rowheader" scope="row">{title}</th>
+<td role="cell" data-label="State"><span class="sign" aria-hidden="true">{sign}</span> {words}</td>
+<td role="cell" data-label="Stages that succeeded">{stages}</td>
+<td role="cell" data-label="Mechanisms">{mechanisms}</td>
+<td role="cell" data-label="Verdicts">{statuses}</td><td role="cell" data-label="Newest">{newest}</td></tr>
 """
 
 _EMPTY = """<section class="empty">

@@ -26,23 +26,27 @@ def crowded(networks: int) -> Snapshot:
 def test_networks_are_gone_through_once_however_many_there_are() -> None:
     snapshot = crowded(500)
     with patch.object(api, "_tally", wraps=api._tally) as tally:
-        state = api.describe(snapshot)
+        state = api.describe(snapshot, 1)
     assert [len(state["countries"][c]["networks"]) for c in ("IN", "PK")] == [500, 500]
     assert tally.call_count == len(snapshot.networks) + 2 * len(snapshot.platforms)
     sort_calls = MagicMock(wraps=sorted)
     with patch.object(api, "sorted", sort_calls, create=True):
-        api.describe(snapshot)
+        api.describe(snapshot, 1)
     assert sort_calls.call_count == 2, "the countries once, the networks once"
 
 
 def test_one_country_is_described_as_the_whole_describes_it() -> None:
     snapshot = crowded(3)
-    whole = api.describe(snapshot)
-    assert api.describe(snapshot, {"PK"}) == {**whole, "countries": {"PK": whole["countries"]["PK"]}}
+    whole = api.describe(snapshot, 1)
+    assert api.describe(snapshot, 1, {"PK"}) == {**whole, "countries": {"PK": whole["countries"]["PK"]}}
+
+
+def test_a_network_of_fewer_prefixes_than_asked_is_left_out() -> None:
+    assert api.describe(crowded(3), 2)["countries"]["PK"]["networks"] == {}
 
 
 def test_nobody_voted_is_null_and_never_one() -> None:
-    youtube = api.describe(crowded(1), {"PK"})["countries"]["PK"]["platforms"]["youtube"]
+    youtube = api.describe(crowded(1), 1, {"PK"})["countries"]["PK"]["platforms"]["youtube"]
     assert (youtube["votes"], youtube["ratio"], youtube["newest_at"]) == (0, None, None)
 
 

@@ -214,6 +214,14 @@ def test_any_answer_of_the_platforms_own_valid_host_is_reachable(status: int) ->
     assert verdict_on(seen).status is Status.OK
 
 
+@pytest.mark.parametrize("status", [500, 502, 503])
+def test_the_servers_own_error_is_not_an_answer_and_not_a_block(status: int) -> None:
+    seen = [*fine("x/web")[:2], *reached("x/web", X_ADDRESS, status=status), *CLEAN_MEDIA]
+    verdict = verdict_on(seen)
+    assert verdict.status is Status.UNREACHABLE
+    assert f"error ({status})" in verdict.reasons[0].text
+
+
 def test_a_service_reached_only_by_the_trusted_resolvers_address_is_not_reachable_for_a_person() -> None:
     seen = twice([dns("x/web", "system", failure=Failure.DNS_TIMEOUT), *GENUINE]) + CLEAN_MEDIA
     verdict = verdict_on(seen)

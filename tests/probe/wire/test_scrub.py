@@ -56,6 +56,35 @@ def test_no_form_of_an_own_address_is_in_what_leaves(
     assert str(own) not in sent
 
 
+FORMS = {
+    "203.0.113.77": (
+        "203.0.113.77 203-0-113-77 203_0_113_77 77.113.0.203 77-113-0-203 203.000.113.077 "
+        "3405803853 cb00714d CB00714D 203%2e0%2e113%2e77"
+    ),
+    "2001:db8::7d": (
+        "2001:db8::7d 2001:DB8::7D 2001-db8--7d 2001%3adb8%3a%3a7d 2001:db8:0:0:0:0:0:7d "
+        "2001:0db8:0000:0000:0000:0000:0000:007d 20010db800000000000000000000007d "
+        "d.7.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2 "
+        "42540766411282592856903984951653826685"
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("own", "form"), [(own, form) for own, forms in FORMS.items() for form in forms.split()]
+)
+def test_each_way_a_block_page_may_write_an_address_is_found(own: str, form: str) -> None:
+    named = observed(
+        Stage.TLS,
+        "x/web",
+        address=X_ADDRESS,
+        tls=TlsDetail(verify_error=f"not valid for host-{form}.isp.example"),
+    )
+    sent = encode(scrub(a_round(named), [own])).decode()
+    assert form not in sent
+    assert REPLACEMENT in sent
+
+
 def test_the_public_address_behind_a_nat_is_taken_out_of_a_redirects_path_though_nobody_knows_it() -> None:
     assert location_after("http://block.isp.example/ip/198.51.100.23/x.com") == (
         f"http://block.isp.example/ip/{REPLACEMENT}/x.com"
