@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from random import Random
 
 BASE_S = 5.0
-CAP_S = 900.0
+CAP_S = 300.0  # one round: after a long outage the graph must not stay stale for longer
 # A collector that asks for more than a day is broken or hostile; a day of spool is safe to wait.
 MAX_RETRY_AFTER_S = 86_400.0
 
