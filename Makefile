@@ -50,10 +50,11 @@ test: $(VENV)/ready-dev ## everything that is checked: style, types, tests, the 
 	$(BIN)/python -m pytest
 
 pin: ## renew the pinned requirements
-	$(BIN)/pip-compile $(PIN) --extra collector -o requirements.txt pyproject.toml
-	$(BIN)/pip-compile $(subst --build-deps-for editable,,$(PIN)) -c requirements.txt -o requirements-probe.txt pyproject.toml
-	$(BIN)/pip-compile $(PIN) --extra collector --extra dev -c requirements.txt -o requirements-dev.txt
-PIN := --quiet --strip-extras --generate-hashes --allow-unsafe --no-emit-index-url --no-emit-find-links --no-header --build-deps-for editable
+	$(BIN)/pip-compile $(PIN) $(BUILD) --extra collector -o requirements.txt pyproject.toml
+	$(BIN)/pip-compile $(PIN) -c requirements.txt -o requirements-probe.txt pyproject.toml
+	$(BIN)/pip-compile $(PIN) $(BUILD) --extra collector --extra dev -c requirements.txt -o requirements-dev.txt
+PIN := --quiet --strip-extras --generate-hashes --allow-unsafe --no-emit-index-url --no-emit-find-links --no-header
+BUILD := --build-deps-for editable
 
 clean: ## remove what the other commands made
 	rm -rf $(VENV) run dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

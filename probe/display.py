@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 _STAGES = (Stage.DNS, Stage.TCP, Stage.TLS, Stage.HTTP)
 
+# A minute is more than any network's delay, and far less than the ten the collector forgives.
+CLOCK_SKEW_S = 60
+
 _OPENING = {
     Status.OK: "reachable.",
     Status.BLOCKED: "blocked",
@@ -161,6 +164,12 @@ def status(
     uploaded = notes.get("last_upload_at")
     if uploaded:
         lines.append(f"last upload  {_ago(now - float(uploaded))}, to {notes.get('last_route', '?')}")
+    if notes.get("elsewhere"):
+        lines.append(f"elsewhere    {notes['elsewhere']}")
+    if abs(float(notes.get("clock_skew_s", 0))) > CLOCK_SKEW_S:
+        lines.append(
+            f"clock        {notes['clock_skew_s']} s ahead of the collector's: set it, or turn on NTP"
+        )
     if notes.get("last_obstacle"):
         lines.append(f"obstacle     {notes['last_obstacle']}")
     if figures.dropped:

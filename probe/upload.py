@@ -216,6 +216,15 @@ def _refusal(body: bytes) -> tuple[str, str]:
     return refused.code, f"{refused.path}: {refused.message}"
 
 
+def elsewhere(receipt: Receipt) -> str:
+    """What probes in other countries see, in words; empty where there are none."""
+    return ", ".join(
+        f"{view.platform} fails from {view.failing} of {view.votes} in {view.countries} countries"
+        for view in receipt.peers
+        if view.votes
+    )
+
+
 def _checked(answer: Answer, item: Item) -> Answer:
     """A receipt for another batch is no receipt for this one."""
     if isinstance(answer, Accepted) and answer.receipt.sequence != item.sequence:
@@ -257,6 +266,9 @@ class Courier:
         await self._call(self.spool.done, item.sequence)
         await self._call(self.spool.note, "last_upload_at", str(self.wall()))
         await self._call(self.spool.note, "last_route", answer.route)
+        await self._call(self.spool.note, "elsewhere", elsewhere(answer.receipt))
+        skew_s = self.wall() - answer.receipt.server_time.timestamp()
+        await self._call(self.spool.note, "clock_skew_s", f"{skew_s:.0f}")
         if self._failures:
             log.info("upload_recovered route=%s after_failures=%d", answer.route, self._failures)
             await self._call(self.spool.note, "last_obstacle", "")

@@ -23,6 +23,10 @@ _LEVEL = 3
 _HEAD = ("probe", "sequence", "received_at", "country", "asn", "located_by", "prefix")
 
 
+class Torn(Exception):
+    """A segment that cannot be read."""
+
+
 def pack_segment(batches: Iterable[SignedBatch]) -> bytes:
     """Batches as one compressed segment."""
     parts = []
@@ -31,12 +35,19 @@ def pack_segment(batches: Iterable[SignedBatch]) -> bytes:
         head["signature"] = batch.signature.hex()
         text = json.dumps(head, separators=(",", ":")).encode()
         parts += [_LENGTHS.pack(len(text), len(batch.body)), text, batch.body]
-    return zstandard.ZstdCompressor(level=_LEVEL).compress(b"".join(parts))
+    # The checksum makes a bit that rotted on disk an error, not another number.
+    return zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).compress(b"".join(parts))
 
 
-def unpack_segment(segment: bytes) -> Iterator[SignedBatch]:
-    """The batches of a segment. Raises `ValueError` or `zstandard.ZstdError` where it is torn."""
-    data = zstandard.ZstdDecompressor().decompress(segment)
+def unpack_segment(segment: bytes) -> list[SignedBatch]:
+    """The batches of a segment; raises `Torn` for bytes that are none."""
+    try:
+        return list(_batches(zstandard.ZstdDecompressor().decompress(segment)))
+    except (zstandard.ZstdError, struct.error, ValueError, KeyError, TypeError) as error:
+        raise Torn(str(error)) from None
+
+
+def _batches(data: bytes) -> Iterator[SignedBatch]:
     at = 0
     while at < len(data):
         head_bytes, body_bytes = _LENGTHS.unpack_from(data, at)

@@ -16,13 +16,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-import zstandard
-
 from collector.detect.cells import Cell, CellKey, merge
 from probe.wire.exchange import Presence
 
 from .base import Ingest, Seen, SignedBatch, Stored, StoreError, StoreFigures
-from .packing import pack_cell, pack_segment, unpack_cell, unpack_segment
+from .packing import Torn, pack_cell, pack_segment, unpack_cell, unpack_segment
 
 _VERSION = 1
 _SCHEMA = f"""
@@ -176,8 +174,8 @@ class SqliteStore:
 
     def _unpacked(self, segment: int, data: bytes) -> list[SignedBatch]:
         try:
-            return list(unpack_segment(data))
-        except (ValueError, zstandard.ZstdError) as error:
+            return unpack_segment(data)
+        except Torn as error:
             raise StoreError(f"{self._folder}: segment {segment} is damaged: {error}") from None
 
     def expire(self, batches_before: float, cells_before: float) -> int:

@@ -71,6 +71,7 @@ async def test_an_unknown_agent_enrols_itself_and_its_rounds_arrive_in_order(
     ]
     assert spool.figures().pending == 0
     assert spool.notes()["last_route"] == collector.url
+    assert spool.notes()["clock_skew_s"] == "0"
 
 
 async def test_a_lost_receipt_leads_to_a_second_sending_and_to_nothing_counted_twice(

@@ -7,8 +7,9 @@ import re
 
 import pytest
 
-from probe.display import live, sentence, sentences, show
-from probe.outcome import outcome_of
+from probe.display import live, sentence, sentences, show, status
+from probe.outcome import outcome_of, summary
+from probe.spool import SpoolFigures
 from probe.verdict import judge
 from probe.wire.failure import Failure
 from probe.wire.observation import Gate, GateState
@@ -84,3 +85,26 @@ def test_off_a_terminal_there_is_no_table_and_a_sentence_is_one_line() -> None:
     show(outcome_of(BLOCKED), plain, {})
     assert plain.getvalue().splitlines() == sentences(outcome_of(BLOCKED))
     assert plain.getvalue().isascii()
+
+
+def test_status_says_what_waits_what_stands_in_the_way_and_what_others_see() -> None:
+    figures = SpoolFigures(pending=2, size_bytes=4096, oldest_at=1000.0, dropped=3, refused={"too_old": 1})
+    notes = {
+        "last_upload_at": "900",
+        "last_route": "https://one.example",
+        "last_obstacle": "https://two.example: connection refused",
+        "elsewhere": "x fails from 0 of 9 in 3 countries",
+        "clock_skew_s": "-7200",
+    }
+    rounds = [summary(outcome_of(BLOCKED))]
+    assert status(True, figures, notes, rounds, now=1060.0) == [
+        "agent        running",
+        "last round   2023-12-17T15:04:00.000Z  online   x blocked(dns)",
+        "waiting      2 rounds, 4 KiB, the oldest from 60 s ago",
+        "last upload  3 min ago, to https://one.example",
+        "elsewhere    x fails from 0 of 9 in 3 countries",
+        "clock        7200 s behind the collector's: set it, or turn on NTP",
+        "obstacle     https://two.example: connection refused",
+        "dropped      3 rounds, because the spool was full or they were too old",
+        "refused      1 rounds, by the collector: too_old",
+    ]
