@@ -166,10 +166,10 @@ def status(
         lines.append(f"last upload  {_ago(now - float(uploaded))}, to {notes.get('last_route', '?')}")
     if notes.get("elsewhere"):
         lines.append(f"elsewhere    {notes['elsewhere']}")
-    if abs(float(notes.get("clock_skew_s", 0))) > CLOCK_SKEW_S:
-        lines.append(
-            f"clock        {notes['clock_skew_s']} s ahead of the collector's: set it, or turn on NTP"
-        )
+    skew_s = float(notes.get("clock_skew_s", 0))
+    if abs(skew_s) > CLOCK_SKEW_S:
+        way = "ahead of" if skew_s > 0 else "behind"
+        lines.append(f"clock        {abs(skew_s):.0f} s {way} the collector's: set it, or turn on NTP")
     if notes.get("last_obstacle"):
         lines.append(f"obstacle     {notes['last_obstacle']}")
     if figures.dropped:
