@@ -42,6 +42,7 @@ T = TypeVar("T")
 log = logging.getLogger("reachwatch.upload")
 
 ROUTE_S = 20.0  # per route: a congested line is given a batch's worth of time, not more
+CONNECT_S = 8.0  # four SYNs (RFC 6298); a route that drops packets must not hold up the next
 MAX_ANSWER_BYTES = 65_536
 
 # The collector says "never": sending the same bytes again would be answered the same.
@@ -175,7 +176,8 @@ class Uploader:
         trouble: OSError = OSError("its name does not resolve")
         for address in await self._resolve(endpoint.host):
             try:
-                below = await self._net.connect(address, endpoint.port)
+                async with asyncio.timeout(CONNECT_S):
+                    below = await self._net.connect(address, endpoint.port)
             except OSError as error:
                 trouble = error
                 continue
