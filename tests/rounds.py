@@ -126,14 +126,22 @@ def controls(phase: Phase) -> list[Observation]:
     return [control(phase, host) for host in ("one.example", "two.example", "three.example")]
 
 
+def portal_page(*, matches: bool) -> Observation:
+    """The gate's cleartext page, as it should be or as somebody rewrote it."""
+    detail = HttpDetail(url="http://portal.example/", status=200 if matches else 302, body_matches=matches)
+    return replace(control(Phase.BEFORE, "portal.example", kind="portal"), http=detail)
+
+
 def a_round(
     *observations: Observation,
     gate: Gate | None = None,
+    cleartext_is_clean: bool = True,
     started_at: datetime = NOW,
     platforms: tuple[Platform, ...] = (X,),
 ) -> Round:
     """A round of these observations, online unless a gate says otherwise."""
-    seen = (*controls(Phase.BEFORE), *observations, *controls(Phase.AFTER))
+    page = portal_page(matches=cleartext_is_clean)
+    seen = (*controls(Phase.BEFORE), page, *observations, *controls(Phase.AFTER))
     return Round(
         round_id="0" * 32,
         started_at=started_at,

@@ -150,6 +150,8 @@ class Evidence:
 
     platform: Platform
     gate: GateState
+    # Whether the gate's cleartext page came as it should: what rewrites that one speaks of no platform.
+    cleartext_is_clean: bool
     roles: tuple[RoleEvidence, ...]
 
     def endpoints(self) -> Iterator[EndpointEvidence]:
@@ -169,7 +171,8 @@ def evidence_of(rnd: Round, platform: Platform) -> Evidence:
         target = platform.target(role)
         endpoints = (gather(platform, target, e, rnd.observations) for e in role.endpoints)
         roles.append(RoleEvidence(role, target, tuple(endpoints)))
-    return Evidence(platform, rnd.gate.state, tuple(roles))
+    clean = any(o.http is not None and o.http.body_matches for o in rnd.observations)
+    return Evidence(platform, rnd.gate.state, clean, tuple(roles))
 
 
 def gather(

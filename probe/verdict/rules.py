@@ -103,6 +103,8 @@ def _unplaced(endpoint: EndpointEvidence, _address: str, _family: int) -> bool:
 
 
 def _foreign_redirect(evidence: Evidence) -> Iterator[Fact]:
+    if not evidence.cleartext_is_clean:
+        return  # a provider that redirects every page (an unpaid bill, say) blocks no platform
     for endpoint in evidence.endpoints():
         for seen in endpoint.foreign_redirects()[:1]:
             location = seen.http.location if seen.http else ""

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from probe.verdict.gate import judge_gate
 from probe.wire.failure import Failure
 from probe.wire.observation import GateState, Observation, Phase
-from probe.wire.stage import HttpDetail, Stage
-from tests.rounds import control, controls
+from probe.wire.stage import Stage
+from tests.rounds import control, controls, portal_page
 
 BEFORE, AFTER = controls(Phase.BEFORE), controls(Phase.AFTER)
 HOSTS = ("one.example", "two.example", "three.example")
@@ -22,12 +20,7 @@ def failing(failure: Failure, stage: Stage = Stage.TCP, phase: Phase = Phase.BEF
 
 DEAD = failing(Failure.CONNECTION_TIMEOUT)
 DOMESTIC = [control(Phase.BEFORE, "site.pk", kind="domestic")]
-PORTAL = [
-    replace(
-        control(Phase.BEFORE, "portal.example", kind="portal"),
-        http=HttpDetail(url="http://portal.example/", status=302, body_matches=False),
-    )
-]
+PORTAL = [portal_page(matches=False)]
 
 CASES: dict[str, tuple[list[Observation], str]] = {
     "all pass, before and after": (BEFORE + AFTER, "online"),

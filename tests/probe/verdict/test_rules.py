@@ -208,6 +208,12 @@ def test_nobody_is_accused_of(story: str) -> None:
     assert verdict_on(NEVER_BLOCKED[story]).status is not Status.BLOCKED
 
 
+def test_a_provider_that_redirects_every_cleartext_page_blocks_no_platform() -> None:
+    (case,) = (case for case in CASES if case[0] == "http.foreign_redirect")
+    (verdict,) = judge(a_round(*case[1], cleartext_is_clean=False))
+    assert verdict.status is Status.OK
+
+
 @pytest.mark.parametrize("status", [200, 204, 301, 403, 404, 429, 451])
 def test_any_answer_of_the_platforms_own_valid_host_is_reachable(status: int) -> None:
     seen = [*fine("x/web")[:2], *reached("x/web", X_ADDRESS, status=status), *CLEAN_MEDIA]

@@ -63,7 +63,7 @@ REFUSED: dict[str, tuple[bytes, str, str]] = {
     "a number of 5000 digits": (swapped('"sequence":7', '"sequence":' + "7" * 5000), "$", "number too long"),
     "a long name": (swapped('"test"', '"' + "x" * 300 + '"'), "$.agent", "255"),
     "a time without zone": (swapped("15:04:00.000Z", "15:04:00"), "$.rounds[0]", "zone"),
-    "a failure without owner": (swapped('"owner":"resolver",', ""), "$.rounds[0].observations[8]", "owner"),
+    "a failure without owner": (swapped('"owner":"resolver",', ""), "$.rounds[0].observations[9]", "owner"),
     "too many bytes": (b" " * (MAX_BYTES + 1), "$", "over"),
 }  # fmt: skip
 
