@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Annotated
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from annotated_types import Len
 
 from .openenum import OpenEnum
-from .stage import Text
+from .stage import Text, check_readable
 from .strict import STRICT
 
 Name = Annotated[str, Len(1, 32)]
@@ -29,6 +29,9 @@ class Endpoint:
     __pydantic_config__ = STRICT
     url: Text
 
+    def __post_init__(self) -> None:
+        check_readable(self.url)
+
     @property
     def host(self) -> str:
         """The name to resolve and to show in the TLS handshake, in lower case."""
@@ -38,7 +41,15 @@ class Endpoint:
     def path(self) -> str:
         """What to ask the host for, query included (RFC 9112's origin-form)."""
         parts = urlsplit(self.url)
-        return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        # Redirects carry bare spaces and letters of any alphabet; a request line may not.
+        return quote(target, safe="/?%:@!$&'()*+,;=~")
+
+    @property
+    def authority(self) -> str:
+        """The Host field (RFC 9110, section 7.2): brackets for IPv6, a port that is not the scheme's own."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == (443 if self.is_tls else 80) else f"{host}:{self.port}"
 
     @property
     def is_tls(self) -> bool:

@@ -9,15 +9,19 @@ scheme, host and path, and an address in that path is taken out whosever it is.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from .observation import Observation, Round
-from .stage import Certificate, DnsDetail, HttpDetail, TlsDetail
+from .stage import Certificate, DnsDetail, HttpDetail, TlsDetail, check_readable
 
 REPLACEMENT = "[address]"
+# In a host's name, where brackets would make a URL that nobody can read.
+IN_HOST = "address"
+
+Address = IPv4Address | IPv6Address
 
 # Addresses of a home's own network: a resolver there is the volunteer's router.
 _PRIVATE = tuple(
@@ -35,8 +39,12 @@ _PRIVATE = tuple(
     )
 )
 
-_IPV4_LIKE = re.compile(r"(?<![0-9])(?:[0-9]{1,3}[.\-_]){3}[0-9]{1,3}(?![0-9])")
-_IPV6_LIKE = re.compile(r"(?i)(?:[0-9a-f]{0,4}(?::|%3a)){2,7}[0-9a-f]{0,4}")
+_NAT64 = ip_network("64:ff9b::/96")  # RFC 6052
+
+# What joins an address's parts in links and in host names, and the same percent-encoded.
+_DOT, _COLON = "(?:[._-]|%2e|%2d|%5f)", "(?:[:_-]|%3a|%2d|%5f)"
+_IPV4_LIKE = re.compile(rf"(?i)(?<![0-9])(?:[0-9]{{1,3}}{_DOT}){{3}}[0-9]{{1,3}}(?![0-9])")
+_IPV6_LIKE = re.compile(rf"(?i)(?<![0-9a-z])(?:[0-9a-f]{{0,4}}{_COLON}){{2,7}}[0-9a-f]{{0,4}}(?![0-9a-z])")
 
 
 def scrub(rnd: Round, own: Iterable[str]) -> Round:
@@ -47,9 +55,7 @@ def scrub(rnd: Round, own: Iterable[str]) -> Round:
     return replace(rnd, observations=tuple(_observation(o, mine, forms) for o in kept))
 
 
-def _observation(
-    seen: Observation, own: tuple[IPv4Address | IPv6Address, ...], forms: re.Pattern[str] | None
-) -> Observation:
+def _observation(seen: Observation, own: tuple[Address, ...], forms: _Forms | None) -> Observation:
     return replace(
         seen,
         dns=_dns(seen.dns, own, forms) if seen.dns else None,
@@ -58,9 +64,7 @@ def _observation(
     )
 
 
-def _dns(
-    detail: DnsDetail, own: tuple[IPv4Address | IPv6Address, ...], forms: re.Pattern[str] | None
-) -> DnsDetail:
+def _dns(detail: DnsDetail, own: tuple[Address, ...], forms: _Forms | None) -> DnsDetail:
     """Bogon answers are evidence and stay; an answer that is the volunteer's own address does not."""
     server = detail.server
     if server is not None and (ip_address(server) in own or is_private(server)):
@@ -71,13 +75,13 @@ def _dns(
     )
 
 
-def _tls(detail: TlsDetail, forms: re.Pattern[str] | None) -> TlsDetail:
+def _tls(detail: TlsDetail, forms: _Forms | None) -> TlsDetail:
     chain = tuple(_certificate(certificate, forms) for certificate in detail.chain)
     error = detail.verify_error and _clean(detail.verify_error, forms)
     return replace(detail, chain=chain, verify_error=error)
 
 
-def _certificate(certificate: Certificate, forms: re.Pattern[str] | None) -> Certificate:
+def _certificate(certificate: Certificate, forms: _Forms | None) -> Certificate:
     return replace(
         certificate,
         subject=_clean(certificate.subject, forms),
@@ -86,21 +90,41 @@ def _certificate(certificate: Certificate, forms: re.Pattern[str] | None) -> Cer
     )
 
 
-def _http(detail: HttpDetail, forms: re.Pattern[str] | None) -> HttpDetail:
+def _http(detail: HttpDetail, forms: _Forms | None) -> HttpDetail:
     location = detail.location and _location(detail.location, forms)
     return replace(detail, location=location, url=_clean(detail.url, forms))
 
 
-def _location(text: str, forms: re.Pattern[str] | None) -> str:
-    """Scheme, host and path; no address in the path; the host only if it is not the volunteer's."""
+def _location(text: str, forms: _Forms | None) -> str:
+    """Scheme, host and path; no address in the path; the host only if it is not the volunteer's.
+    What comes out can be read as a URL again, whatever went in."""
     try:
-        parts = urlsplit(text)
-        host, port = parts.hostname or "", parts.port
+        check_readable(text)
+        scrubbed = _rebuilt(urlsplit(text), forms)[:255]
+        check_readable(scrubbed)
     except ValueError:
         return REPLACEMENT
-    netloc = f"[{host}]" if ":" in host else host
-    path = _IPV6_LIKE.sub(REPLACEMENT, _IPV4_LIKE.sub(REPLACEMENT, parts.path))
-    return _clean(f"{parts.scheme}://{netloc}{f':{port}' if port else ''}{path}", forms)[:255]
+    return scrubbed
+
+
+def _rebuilt(parts: SplitResult, forms: _Forms | None) -> str:
+    scheme = f"{parts.scheme}:" if parts.scheme else ""
+    path = _clean(_without(parts.path, REPLACEMENT, lambda _: True), forms)
+    if not parts.hostname:  # "/login", "mailto:…": all of it is path
+        return scheme + path
+    port = f":{parts.port}" if parts.port else ""
+    return f"{scheme}//{_host(parts.hostname, forms)}{port}{path}"
+
+
+def _host(host: str, forms: _Forms | None) -> str:
+    """A block page's own address is evidence; one written into a name is the visitor's."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return _clean(_without(host, IN_HOST, lambda _: True), forms, IN_HOST)
+    if _clean(host, forms) != host:
+        return IN_HOST
+    return f"[{host}]" if ":" in host else host
 
 
 def is_private(text: str) -> bool:
@@ -109,29 +133,70 @@ def is_private(text: str) -> bool:
     return any(address in network for network in _PRIVATE)
 
 
-def _clean(text: str, forms: re.Pattern[str] | None) -> str:
-    return text if forms is None else forms.sub(REPLACEMENT, text)[:255]
+@dataclass(frozen=True, slots=True)
+class _Forms:
+    """Own addresses, and a pattern of every form in which each is written."""
+
+    own: frozenset[Address]
+    pattern: re.Pattern[str]
 
 
-def _pattern(own: Iterable[IPv4Address | IPv6Address]) -> re.Pattern[str] | None:
-    """Matches every form of every own address; the longest first, so that none is half removed."""
-    forms = {form for address in own for form in written(address)}
-    if not forms:
+def _clean(text: str, forms: _Forms | None, mark: str = REPLACEMENT) -> str:
+    """The text without any own address: first the forms known beforehand, then whatever else
+    reads as one (IPv6 has more spellings than can be listed)."""
+    if forms is None:
+        return text
+    rest = forms.pattern.sub(mark, text)
+    return _without(rest, mark, lambda address: not forms.own.isdisjoint(_named_by(address)))[:255]
+
+
+def _without(text: str, mark: str, unwanted: Callable[[Address], bool]) -> str:
+    def replaced(found: re.Match[str]) -> str:
+        address = _read(found[0])
+        return mark if address is not None and unwanted(address) else found[0]
+
+    return _IPV6_LIKE.sub(replaced, _IPV4_LIKE.sub(replaced, text))
+
+
+def _read(text: str) -> Address | None:
+    """The address a piece of text spells, whatever joins its parts. "--" alone is no ``::``."""
+    parts = re.split(f"{_DOT}|{_COLON}", text, flags=re.IGNORECASE)
+    try:
+        if len(parts) == 4 and all(part.isdecimal() for part in parts):
+            return IPv4Address(".".join(str(int(part)) for part in parts))
+        return IPv6Address(":".join(parts)) if any(parts) else None
+    except ValueError:
         return None
-    ordered = sorted(forms, key=len, reverse=True)
-    return re.compile("|".join(re.escape(form) for form in ordered), re.IGNORECASE)
 
 
-def written(address: IPv4Address | IPv6Address) -> set[str]:
+def _named_by(address: Address) -> set[Address | None]:
+    """The address and those it carries inside: mapped (RFC 4291), 6to4 (RFC 3056), NAT64."""
+    if isinstance(address, IPv4Address):
+        return {address}
+    inside = IPv4Address(int(address) & 0xFFFFFFFF) if address in _NAT64 else None
+    return {address, address.ipv4_mapped, address.sixtofour, inside}
+
+
+def _pattern(own: Iterable[Address]) -> _Forms | None:
+    """Every form of every own address; the longest first, so that none is half removed."""
+    mine = frozenset(own)
+    ordered = sorted({form for address in mine for form in written(address)}, key=len, reverse=True)
+    if not ordered:
+        return None
+    return _Forms(mine, re.compile("|".join(re.escape(form) for form in ordered), re.IGNORECASE))
+
+
+def written(address: Address) -> set[str]:
     """The ways an address is written in the wild: in links, in reverse names, in host names."""
     if address.version == 4:
         parts = str(address).split(".")
         orders = (parts, parts[::-1], [part.zfill(3) for part in parts])
-        joined = {joint.join(order) for order in orders for joint in (".", "-", "_", "%2e")}
+        joined = {joint.join(order) for order in orders for joint in (".", "-", "_", "%2e", "%2d", "%5f")}
         return joined | {str(int(address)), f"{int(address):08x}"}
     groups = address.exploded.split(":")
     short = [group.lstrip("0") or "0" for group in groups]
     nibbles = "".join(groups)
-    joined = {joint.join(order) for order in (groups, short) for joint in (":", "-", "%3a", "_")}
-    compressed = {address.compressed.replace(":", joint) for joint in (":", "-", "%3a")}
+    joints = (":", "-", "_", "%3a", "%2d", "%5f")
+    joined = {joint.join(order) for order in (groups, short) for joint in joints}
+    compressed = {address.compressed.replace(":", joint) for joint in joints}
     return joined | compressed | {nibbles, ".".join(reversed(nibbles)), str(int(address))}

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from annotated_types import Ge, Le, Len
 
@@ -18,6 +19,16 @@ from .strict import STRICT
 Text = Annotated[str, Len(0, 255)]
 Address = Annotated[str, Len(2, 45)]
 Count = Annotated[int, Ge(0), Le(2**53)]
+
+
+def check_readable(url: str) -> None:
+    """Raise `ValueError` for a URL whose host or port cannot be told, such as ``http://[``: every
+    reader after this one may ask for them without a care."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.hostname, parts.port
+    except ValueError:
+        raise ValueError("a URL whose host cannot be read") from None
 
 
 class Stage(OpenEnum):

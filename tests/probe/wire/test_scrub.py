@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from probe.verdict import judge
 from probe.wire.address import is_bogon, prefix_of
 from probe.wire.codec import encode
 from probe.wire.failure import Failure
@@ -59,13 +60,15 @@ def test_no_form_of_an_own_address_is_in_what_leaves(
 FORMS = {
     "203.0.113.77": (
         "203.0.113.77 203-0-113-77 203_0_113_77 77.113.0.203 77-113-0-203 203.000.113.077 "
-        "3405803853 cb00714d CB00714D 203%2e0%2e113%2e77"
+        "3405803853 cb00714d CB00714D 203%2e0%2e113%2e77 203%2D0%2D113%2D77 "
+        "::ffff:cb00:714d 2002:cb00:714d:: 64:ff9b::cb00:714d"
     ),
     "2001:db8::7d": (
         "2001:db8::7d 2001:DB8::7D 2001-db8--7d 2001%3adb8%3a%3a7d 2001:db8:0:0:0:0:0:7d "
         "2001:0db8:0000:0000:0000:0000:0000:007d 20010db800000000000000000000007d "
         "d.7.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2 "
-        "42540766411282592856903984951653826685"
+        "42540766411282592856903984951653826685 "
+        "2001:0db8::007d 2001:db8:0::7d 2001%3ADB8%3A0%3A%3A7d 2001_db8__7d"
     ),
 }
 
@@ -90,6 +93,42 @@ def test_the_public_address_behind_a_nat_is_taken_out_of_a_redirects_path_though
         f"http://block.isp.example/ip/{REPLACEMENT}/x.com"
     )
     assert "2001:db8" not in location_after("http://block.isp.example/ip/2001:db8:1::9/x")
+
+
+@pytest.mark.parametrize(
+    ("location", "left"),
+    [
+        ("http://203.0.113.77/x", "http://address/x"),
+        ("http://203-0-113-77.isp.example/", "http://address.isp.example/"),
+        ("http://198-51-100-23.portal.isp.example/", "http://address.portal.isp.example/"),
+        ("http://[2001:db8::9]:8080/x", "http://[2001:db8::9]:8080/x"),
+        ("http://isp.example/198%2E51%2E100%2E23", f"http://isp.example/{REPLACEMENT}"),
+        ("http://isp.example/2001-db8--9/", f"http://isp.example/{REPLACEMENT}/"),
+        ("http://isp.example/new--page/../12:34:56", "http://isp.example/new--page/../12:34:56"),
+        ("mailto:a@198.51.100.23", f"mailto:a@{REPLACEMENT}"),
+        ("/login", "/login"),
+        ("https:[x]", "https:[x]"),
+        ("foo:////[x", REPLACEMENT),
+        ("http://[", REPLACEMENT),
+        ("http://isp.example:99999/", REPLACEMENT),
+    ],
+)
+def test_a_redirect_keeps_its_scheme_host_and_path_and_no_visitors_address(location: str, left: str) -> None:
+    assert location_after(location) == left
+
+
+OPENINGS = st.sampled_from(["http://", "https:", "mailto:", "foo:////", "//", ""])
+PIECES = st.sampled_from(
+    [OWN, "203-0-113-77", "[", "]", "/", "x.com", "@", ":", "?", "#", "::1", "99999"]
+) | st.text(max_size=2)
+
+
+@given(st.tuples(OPENINGS, st.lists(PIECES, max_size=5).map("".join)).map("".join))
+def test_whatever_a_redirect_said_the_scrubbed_round_can_be_judged(location: str) -> None:
+    rnd = a_round(*fine("x/web"), redirected(location), replace(redirected(location), attempt=2))
+    scrubbed = scrub(rnd, [OWN])
+    assert OWN not in encode(scrubbed).decode()
+    judge(scrubbed)
 
 
 def test_a_redirects_query_never_survives_whoever_recorded_it() -> None:
