@@ -78,6 +78,11 @@ def in_words(error: Exception) -> str:
         return f"its certificate is not valid ({error.verify_message})"
     if isinstance(error, TimeoutError):
         return "no answer in time"
+    if isinstance(error, socket.gaierror):
+        return "its name does not resolve"
+    if isinstance(error, ssl.SSLError):  # its errno is OpenSSL's, which strerror would take for the system's
+        reason = getattr(error, "reason", None) or "the connection ended"
+        return f"TLS failed ({reason.lower().replace('_', ' ')})"
     if isinstance(error, OSError) and error.errno:
         return os.strerror(error.errno).lower()
     return str(error) or type(error).__name__

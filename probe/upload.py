@@ -47,6 +47,8 @@ MAX_ANSWER_BYTES = 65_536
 
 # The collector says "never": sending the same bytes again would be answered the same.
 _PERMANENT = frozenset({400, 403, 413, 415, 422})
+# So is a signature that does not fit. It is met where the key was replaced and the spool was not.
+_NEVER_FITS = (401, "bad_signature")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +126,10 @@ class Uploader:
         for route in list(self._routes):
             try:
                 async with asyncio.timeout(ROUTE_S):
-                    response = await self._introduced(route, path, body, signature)
-            except (OSError, ClosedEarly, InvalidResponse) as error:
-                reasons[route] = in_words(error)
+                    answer = await self._introduced(route, path, body, signature)
+            except (OSError, UnicodeError, ClosedEarly, InvalidResponse) as error:
+                reasons[route] = in_words(error)  # UnicodeError: a name that no DNS could hold
                 continue
-            answer = self._read(response, route)
             if not isinstance(answer, Later):
                 self._prefer(route)
                 return answer
@@ -137,23 +138,29 @@ class Uploader:
                 waits.append(answer.retry_after_s)
         return Later(reasons, max(waits, default=None))
 
-    async def _introduced(self, route: str, path: str, body: bytes, signature: bytes) -> _Response:
+    async def _introduced(self, route: str, path: str, body: bytes, signature: bytes) -> Answer:
         """Post; where the collector does not know this key yet, enrol and post again, once."""
         response = await self._post(route, path, body, signature)
         if response.status == 401 and _refusal(response.body)[0] == "unknown_probe":
-            enrolment = encode(
-                Enrolment(
-                    schema=SCHEMA,
-                    public_key=base64.b64encode(self._identity.public_key).decode(),
-                    agent=f"reachwatch-probe/{__version__}",
-                    network=self._network,
-                )
-            )
-            enrolled = await self._post(route, "/v1/enrol", enrolment, self._identity.sign(enrolment))
-            if enrolled.status != 200:
+            enrolled = await self._enrol(route)
+            if isinstance(enrolled, Rejected):  # the key was, and not what waits to be sent
+                return Later({route: f"refused this key: {enrolled.code} {enrolled.message}"})
+            if isinstance(enrolled, Later):
                 return enrolled
             response = await self._post(route, path, body, signature)
-        return response
+        return self._read(response, route)
+
+    async def _enrol(self, route: str) -> Answer:
+        enrolment = encode(
+            Enrolment(
+                schema=SCHEMA,
+                public_key=base64.b64encode(self._identity.public_key).decode(),
+                agent=f"reachwatch-probe/{__version__}",
+                network=self._network,
+            )
+        )
+        response = await self._post(route, "/v1/enrol", enrolment, self._identity.sign(enrolment))
+        return self._read(response, route)
 
     async def _post(self, route: str, path: str, body: bytes, signature: bytes) -> _Response:
         endpoint = Endpoint(url=route.rstrip("/") + path)
@@ -167,7 +174,7 @@ class Uploader:
         try:
             exchange = Exchange(stream, max_body_bytes=MAX_ANSWER_BYTES)
             packed = gzip.compress(body, compresslevel=6, mtime=0)
-            await exchange.run("POST", endpoint.host, endpoint.path, headers, packed)
+            await exchange.run("POST", endpoint.authority, endpoint.path, headers, packed)
         finally:
             stream.close()
         return _Response(exchange.status or 0, exchange.body, exchange.headers.get("retry-after", ""))
@@ -176,33 +183,42 @@ class Uploader:
         trouble: OSError = OSError("its name does not resolve")
         for address in await self._resolve(endpoint.host):
             try:
-                async with asyncio.timeout(CONNECT_S):
-                    below = await self._net.connect(address, endpoint.port)
-            except OSError as error:
+                return await self._open_at(address, endpoint)
+            except OSError as error:  # a lie of the resolver's may be in front of the true address
                 trouble = error
-                continue
-            if not endpoint.is_tls:
-                return below
-            tls = TlsStream(below, self._tls, endpoint.host)
-            try:
-                await tls.handshake()
-            except BaseException:  # cancelled or refused: either way the socket goes
-                below.close()
-                raise
-            return tls
         raise trouble
+
+    async def _open_at(self, address: str, endpoint: Endpoint) -> Stream:
+        async with asyncio.timeout(CONNECT_S):
+            below = await self._net.connect(address, endpoint.port)
+        if not endpoint.is_tls:
+            return below
+        try:
+            tls = TlsStream(below, self._tls, endpoint.host)
+            async with asyncio.timeout(CONNECT_S):
+                await tls.handshake()
+        except BaseException:  # cancelled or refused: either way the socket goes
+            below.close()
+            raise
+        return tls
 
     def _read(self, response: _Response, route: str) -> Answer:
         if response.status == 200:
-            try:
-                return Accepted(decode(Receipt, response.body), route)
-            except DecodeError as error:
-                return Later({route: f"answered with no receipt ({error})"})
+            return self._receipt(response, route)
         code, message = _refusal(response.body)
-        if response.status in _PERMANENT and code:
+        if code and (response.status in _PERMANENT or (response.status, code) == _NEVER_FITS):
             return Rejected(code, message)
         wait_s = retry_after_s(response.retry_after, self._wall()) if response.retry_after else None
         return Later({route: f"answered {response.status} {code}".rstrip()}, wait_s)
+
+    def _receipt(self, response: _Response, route: str) -> Answer:
+        try:
+            receipt = decode(Receipt, response.body)
+        except DecodeError as error:
+            return Later({route: f"answered with no receipt ({error})"})
+        if receipt.probe != self._identity.probe_id:
+            return Later({route: "its receipt is for another probe"})
+        return Accepted(receipt, route)
 
     def _prefer(self, route: str) -> None:
         self._routes.remove(route)
@@ -271,16 +287,17 @@ class Courier:
         await self._call(self.spool.note, "elsewhere", elsewhere(answer.receipt))
         skew_s = self.wall() - answer.receipt.server_time.timestamp()
         await self._call(self.spool.note, "clock_skew_s", f"{skew_s:.0f}")
+        if (await self._call(self.spool.notes)).get("last_obstacle"):  # it may be an earlier process's
+            await self._call(self.spool.note, "last_obstacle", "")
         if self._failures:
             log.info("upload_recovered route=%s after_failures=%d", answer.route, self._failures)
-            await self._call(self.spool.note, "last_obstacle", "")
         self._failures = 0
 
     async def _broken(self, later: Later) -> float:
         said = "; ".join(f"{route}: {reason}" for route, reason in later.reasons.items())
         if not self._failures:
             log.warning("upload_failed %s", said)
-            await self._call(self.spool.note, "last_obstacle", said)
+        await self._call(self.spool.note, "last_obstacle", said)
         self._failures += 1
         return delay_s(self._failures, self.rng, later.retry_after_s)
 

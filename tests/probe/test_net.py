@@ -1,0 +1,79 @@
+"""The seam to the network: what went wrong in words, and nothing left open."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+import ssl
+
+import pytest
+
+from probe.net import AsyncioNet, in_words
+from tests.loopback import says, tcp_server
+
+WORDS: list[tuple[Exception, str]] = [
+    (ConnectionRefusedError(errno.ECONNREFUSED, "x"), "connection refused"),
+    (OSError(errno.ENETUNREACH, "x"), "network is unreachable"),
+    (TimeoutError(), "no answer in time"),
+    (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), "its name does not resolve"),
+    (ssl.SSLEOFError(8, "EOF occurred"), "TLS failed (the connection ended)"),
+    (ssl.SSLZeroReturnError(6, "closed"), "TLS failed (the connection ended)"),
+    (ValueError(), "ValueError"),
+]
+
+
+@pytest.mark.parametrize(("error", "words"), WORDS)
+def test_an_error_is_said_in_words_without_a_number(error: Exception, words: str) -> None:
+    assert in_words(error) == words
+
+
+async def test_a_server_that_speaks_no_tls_is_said_to_and_is_no_missing_permission() -> None:
+    async with tcp_server(_not_tls) as port:
+        with pytest.raises(ssl.SSLError) as caught:
+            await asyncio.open_connection("127.0.0.1", port, ssl=ssl.create_default_context())
+    assert in_words(caught.value) == "TLS failed (wrong version number)"
+
+
+async def _not_tls(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.read(1)
+    writer.write(b"220 smtp.example ESMTP\r\n")
+    await writer.drain()
+
+
+async def test_a_reset_is_not_an_end_of_file() -> None:
+    async with tcp_server(says(b"part", reset=True)) as port:
+        stream = await AsyncioNet().connect("127.0.0.1", port)
+        await stream.write(b"GET / HTTP/1.1\r\n\r\n")
+
+        async def read_all() -> None:
+            while await stream.read():
+                pass
+
+        with pytest.raises(ConnectionResetError):
+            await read_all()
+        stream.close()
+        stream.close()
+
+
+async def test_the_kernel_tells_the_round_trip_time() -> None:
+    async with tcp_server(says()) as port:
+        stream = await AsyncioNet().connect("127.0.0.1", port)
+        rtt_s = stream.rtt_s()
+        stream.close()
+    assert rtt_s is not None
+    assert 0 < rtt_s < 1
+
+
+async def test_a_cancelled_connect_leaves_no_socket_behind() -> None:
+    """Left open, it would be a ResourceWarning, which is an error here."""
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(AsyncioNet().connect("127.0.0.1", 1))
+        task.cancel()
+    assert task.cancelled()
+
+
+def test_asking_for_the_own_address_sends_nothing_and_may_have_no_answer() -> None:
+    net = AsyncioNet()
+    assert net.source_address("127.0.0.1") == "127.0.0.1"
+    assert net.source_address("::ffff:0:0:1") is None or ":" in str(net.source_address("::ffff:0:0:1"))
