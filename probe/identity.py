@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,9 +57,10 @@ class Identity:
 
 def _create(path: Path) -> None:
     """Write the key whole or not at all; if another process was first, its key stands."""
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
     seed = Ed25519PrivateKey.generate().private_bytes_raw()
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    # O_EXCL and mode 0600. A name by process id would not do: in a container it is the same each
+    # time, and a draft left by a power cut would stand in the way for ever.
+    descriptor, draft = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(seed)
@@ -68,8 +70,18 @@ def _create(path: Path) -> None:
             os.link(draft, path)
         except FileExistsError:
             return
+        _sync(path.parent)
     finally:
-        draft.unlink()
+        Path(draft).unlink()
+
+
+def _sync(folder: Path) -> None:
+    """A new name is on disk only once its folder is (fsync(2))."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _read(path: Path) -> bytes:

@@ -124,12 +124,22 @@ class Spool:
         return int(dropped)
 
     def peek(self) -> Item | None:
-        """The oldest batch that waits."""
+        """The oldest batch that waits. One that the disk has spoilt is counted as refused and passed
+        over: SQLite keeps no checksums, and a single bad block must not hold up all the others."""
+        while (row := self._oldest()) is not None:
+            sequence, created_at, packed, signature = row
+            try:
+                return Item(sequence, created_at, zlib.decompress(packed), signature)
+            except zlib.error:
+                self.refuse(sequence, "damaged")
+        return None
+
+    def _oldest(self) -> tuple[int, float, bytes, bytes] | None:
         with _translated(self._path):
-            row = self._db.execute(
+            row: tuple[int, float, bytes, bytes] | None = self._db.execute(
                 "SELECT sequence, created_at, body, signature FROM spool ORDER BY sequence LIMIT 1"
             ).fetchone()
-        return Item(row[0], row[1], zlib.decompress(row[2]), row[3]) if row else None
+        return row
 
     def done(self, sequence: int) -> None:
         """Forget a batch: only after its receipt."""
@@ -202,7 +212,8 @@ def _prepare(db: sqlite3.Connection, path: Path) -> None:
         raise SpoolError(f"{path}: written by a newer release (version {version}, this one knows {_VERSION})")
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = FULL")
-    db.executescript(_SCHEMA)
+    if version < _VERSION:  # written once: `status` must work on a full disk, and beside a writer
+        db.executescript(_SCHEMA)
 
 
 @contextmanager

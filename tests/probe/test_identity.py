@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -51,3 +53,15 @@ def test_a_folder_that_cannot_be_made_is_refused_by_its_path(tmp_path: Path) -> 
     (tmp_path / "file").touch()
     with pytest.raises(IdentityError, match="file"):
         Identity.load_or_create(tmp_path / "file" / "state")
+
+
+def test_a_draft_left_by_a_power_cut_does_not_stand_in_the_way(tmp_path: Path) -> None:
+    (tmp_path / f"identity.key.{os.getpid()}").write_bytes(b"half")
+    assert Identity.load_or_create(tmp_path).probe_id
+
+
+def test_of_two_that_start_at_once_both_end_with_the_same_key(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        names = set(pool.map(lambda _: Identity.load_or_create(tmp_path).probe_id, range(32)))
+    assert len(names) == 1
+    assert [file.name for file in tmp_path.iterdir()] == ["identity.key"]

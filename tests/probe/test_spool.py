@@ -112,6 +112,36 @@ def test_a_damaged_file_is_one_clear_line_with_its_path(tmp_path: Path) -> None:
         opened(tmp_path)
 
 
+def test_a_batch_the_disk_has_spoilt_is_counted_and_does_not_hold_up_the_others(tmp_path: Path) -> None:
+    spool = opened(tmp_path)
+    spoilt, sound = (spool.add(noise, now=1000.0 + i).sequence for i in range(2))
+    spool._db.execute("UPDATE spool SET body = x'00' WHERE sequence = ?", (spoilt,))
+    item = spool.peek()
+    assert item is not None
+    assert item.sequence == sound
+    assert spool.figures().refused == {"damaged": 1}
+    spool.close()
+
+
+def test_status_neither_writes_nor_waits_for_who_does(tmp_path: Path) -> None:
+    agent = opened(tmp_path)
+    agent.add(noise, now=1000.0)
+    agent._db.execute("BEGIN IMMEDIATE")
+    status = opened(tmp_path)
+    assert status.figures().pending == 1
+    status.close()
+    agent.close()
+
+
+def test_two_processes_may_add_at_once(tmp_path: Path) -> None:
+    agent, run = opened(tmp_path), opened(tmp_path)
+    sequences = [spool.add(noise, now=1000.0).sequence for spool in (agent, run, agent, run)]
+    assert sequences == sorted(set(sequences))
+    assert agent.figures().pending == 4
+    agent.close()
+    run.close()
+
+
 def test_a_file_of_a_newer_release_is_left_alone(tmp_path: Path) -> None:
     import sqlite3
 
