@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from collector.config import Geo
 from collector.ingest.netinfo import _asn_of, _text_of, open_netinfo
@@ -54,6 +57,18 @@ def test_debians_own_files_are_read() -> None:
 def test_a_file_that_is_no_database_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(ConfigError, match=r"geo\.country_file: .*geoip: (neither|empty)"):
         open_netinfo(geo(tmp_path, text))
+
+
+LINES = st.lists(st.text("0123456789,:abPK?#\n", max_size=30), max_size=6).map("\n".join)
+
+
+@given(LINES)
+def test_any_text_is_a_database_or_a_configuration_error(
+    tmp_path_factory: pytest.TempPathFactory, text: str
+) -> None:
+    with contextlib.suppress(ConfigError):
+        info = open_netinfo(geo(tmp_path_factory.mktemp("geo"), text))
+        assert info.place("203.0.113.9", Network()).located_by in ("database", "declared")
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probe.wire.codec import MAX_BYTES, DecodeError, decode, encode
+from probe.wire.exchange import Enrolment, Heartbeat, Receipt, Refused
 from probe.wire.failure import Failure, Owner
 from probe.wire.observation import SCHEMA, Batch, GateState, Round
 from probe.wire.stage import Stage
@@ -77,10 +78,10 @@ def test_what_is_no_batch_is_refused_with_its_place(story: str) -> None:
     assert message in caught.value.message
 
 
-@given(st.binary(max_size=400))
-def test_any_bytes_decode_or_raise_exactly_our_error(data: bytes) -> None:
+@given(st.binary(max_size=400), st.sampled_from([Batch, Round, Enrolment, Heartbeat, Receipt, Refused]))
+def test_any_bytes_decode_or_raise_exactly_our_error(data: bytes, kind: type) -> None:
     with pytest.raises(DecodeError):
-        decode(Batch, data)
+        decode(kind, data)
 
 
 JSON = st.recursive(
