@@ -12,6 +12,7 @@ import logging
 import random
 import time
 import uuid
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,8 +23,9 @@ from .round import SOME_IPV6, Plan, measure
 from .schedule import Schedule
 from .spool import Spool, SpoolError
 from .upload import Courier, Uploader
-from .wire.codec import encode
+from .wire.codec import MAX_BYTES, encode
 from .wire.exchange import Presence
+from .wire.fit import fit
 from .wire.observation import SCHEMA, Batch, GateState, Observation, Round
 from .wire.scrub import scrub
 from .wire.version import __version__
@@ -33,6 +35,8 @@ log = logging.getLogger("reachwatch.agent")
 HEARTBEAT_S = 60.0
 # A `bye` that cannot be delivered at once is not worth holding up a shutdown for.
 BYE_S = 5.0
+# A collector takes 64 KiB compressed; a clean round is 4.
+MOST_SENT_BYTES = 60_000
 _SOME_IPV4 = "198.51.100.1"  # RFC 5737; only the routing table is asked, nothing is sent
 
 
@@ -71,7 +75,15 @@ class Desk:
                 log.warning("spool_full dropped_rounds=%d", added.dropped)
 
     def _signed(self, sequence: int, rnd: Round) -> tuple[bytes, bytes]:
-        body = encode(
+        def fits(slimmer: Round) -> bool:
+            body = self._body(sequence, slimmer)
+            return len(body) <= MAX_BYTES and len(zlib.compress(body, 6)) <= MOST_SENT_BYTES
+
+        body = self._body(sequence, fit(rnd, fits))
+        return body, self.identity.sign(body)
+
+    def _body(self, sequence: int, rnd: Round) -> bytes:
+        return encode(
             Batch(
                 schema=SCHEMA,
                 probe=self.identity.probe_id,
@@ -80,7 +92,6 @@ class Desk:
                 rounds=(rnd,),
             )
         )
-        return body, self.identity.sign(body)
 
 
 @dataclass

@@ -210,7 +210,9 @@ def _prepare(db: sqlite3.Connection, path: Path) -> None:
     (version,) = db.execute("PRAGMA user_version").fetchone()
     if version > _VERSION:
         raise SpoolError(f"{path}: written by a newer release (version {version}, this one knows {_VERSION})")
-    db.execute("PRAGMA journal_mode = WAL")
+    # No write-ahead log: SQLite before 3.51.3 can corrupt one that two processes reset at once, as
+    # the agent and a `run` beside it might. One write a minute does not need its speed.
+    db.execute("PRAGMA journal_mode = TRUNCATE")
     db.execute("PRAGMA synchronous = FULL")
     if version < _VERSION:  # written once: `status` must work on a full disk, and beside a writer
         db.executescript(_SCHEMA)

@@ -110,8 +110,8 @@ async def resolve(turn: Turn, resolver: SystemResolver | DohResolver, query_type
     failure = Failure.DNS_UNREACHABLE  # what is said where no server is configured at all
     for server in resolver.servers:
         detail = replace(detail, server=server)
-        query = dns.message.make_query(host, query_type, use_edns=0, payload=UDP_PAYLOAD)
         try:
+            query = dns.message.make_query(host, query_type, use_edns=0, payload=UDP_PAYLOAD)
             return _conclude(turn, began, await resolver.ask(line, query, server), detail)
         except (OSError, InvalidResponse, ClosedEarly, dns.exception.DNSException) as error:
             failure = failure_of(error, _TROUBLE)

@@ -13,7 +13,7 @@ from urllib.parse import urljoin, urlsplit
 from probe.http1 import ClosedEarly, Exchange, InvalidResponse
 from probe.net import Stream
 from probe.wire.observation import Observation
-from probe.wire.stage import HttpDetail, Stage
+from probe.wire.stage import HttpDetail, Stage, check_readable
 
 from .errors import EXCHANGE, failure_of
 from .line import Turn
@@ -63,8 +63,11 @@ def _location(url: str, exchange: Exchange) -> str | None:
     try:
         parts = urlsplit(urljoin(url, exchange.headers["location"]))
         host = parts.hostname or ""
+        netloc = f"[{host}]" if ":" in host else host
         port = f":{parts.port}" if parts.port else ""
+        text = f"{parts.scheme}:{f'//{netloc}{port}' if host else ''}{parts.path}"
+        printable = "".join(c for c in text if c.isprintable())[:MAX_LOCATION]
+        check_readable(printable)
     except ValueError:  # "http://[": a redirect to nowhere; that it was one is still known
         return None
-    text = f"{parts.scheme}://{host}{port}{parts.path}"
-    return "".join(c for c in text if c.isprintable())[:MAX_LOCATION]
+    return printable

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from probe.wire.failure import FOREIGN_CERTIFICATE, Failure, Owner
 from probe.wire.observation import GateState, Observation, Phase, Round
@@ -109,9 +108,10 @@ class EndpointEvidence:
 
 
 def leads_away(observation: Observation, platform: Platform) -> bool:
-    """Whether an HTTP answer redirects to a host that is not the platform's."""
-    location = observation.http.location if observation.http else None
-    return location is not None and not platform.owns(urlsplit(location).hostname or "")
+    """Whether an HTTP answer redirects to a host that is not the platform's. A redirect in which
+    no host can be read leads nowhere, which is nobody's block page."""
+    host = observation.http.leads_to if observation.http else None
+    return bool(host) and not platform.owns(host or "")
 
 
 def _speaks(observation: Observation) -> bool:

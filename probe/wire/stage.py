@@ -107,3 +107,13 @@ class HttpDetail:
     body_bytes: Count = 0
     # Only for the captive-portal check, which knows the body it must see.
     body_matches: bool | None = None
+
+    @property
+    def leads_to(self) -> str | None:
+        """The host a redirect names, in lower case; "" where none can be read, None for no redirect."""
+        if self.location is None:
+            return None
+        try:
+            return urlsplit(self.location).hostname or ""
+        except ValueError:  # a collector reads what any agent sent
+            return ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import random
 import ssl
 import time
@@ -12,14 +13,19 @@ from pathlib import Path
 
 import pytest
 
+from collector.ingest.handler import MAX_BODY_BYTES
 from probe.agent import Agent, Desk
 from probe.net import AsyncioNet
+from probe.outcome import Outcome
 from probe.schedule import Schedule
 from probe.spool import Spool, SpoolError
 from probe.upload import Uploader
+from probe.wire.codec import MAX_BYTES
+from probe.wire.stage import TlsDetail
 from tests.batches import HERE, someone
 from tests.collector.conftest import Running
 from tests.probe.test_round import Line, a_line
+from tests.probe.wire.test_fit import fat
 
 ME = someone(1)
 
@@ -118,4 +124,20 @@ async def test_what_is_kept_was_scrubbed_first(tmp_path: Path) -> None:
     assert item is not None
     assert b"192.0.2.7" not in item.body
     assert b"104.244.42.1" in item.body
+    spool.close()
+
+
+async def test_fat_certificates_cannot_make_a_round_too_large_to_be_taken(tmp_path: Path) -> None:
+    spool = a_spool(tmp_path)
+    chain = tuple(fat(n) for n in range(8))
+    async with a_line(tmp_path) as line:
+        desk = Desk(line.plan, ME, spool)
+        outcome = await desk.take()
+        (shown,) = (o for o in outcome.round.observations if o.tls is not None and o.target == "x/web")
+        many = tuple(replace(shown, tls=TlsDetail(chain=chain)) for _ in range(90))
+        await desk.keep(Outcome(replace(outcome.round, observations=many), outcome.verdicts), upload=True)
+    item = spool.peek()
+    assert item is not None
+    assert len(item.body) < MAX_BYTES
+    assert len(gzip.compress(item.body)) < MAX_BODY_BYTES
     spool.close()

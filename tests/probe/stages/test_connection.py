@@ -98,6 +98,24 @@ async def test_a_redirect_keeps_scheme_host_and_path_and_loses_the_visitors_addr
     assert last.http.location == "https://block.isp.example:8443/page"
 
 
+@pytest.mark.parametrize(
+    ("where", "kept"),
+    [
+        ("https:[x]", "https:[x]"),
+        ("mailto:[x", "mailto:[x"),
+        ("foo:////[x", None),
+        ("http://[2001:db8::1]:8080/x", "http://[2001:db8::1]:8080/x"),
+        ("http://portal.example:99999/", None),
+    ],
+)
+async def test_a_redirect_that_no_reader_could_take_apart_is_kept_only_as_what_can_be_read(
+    make_turn: MakeTurn, where: str, kept: str | None
+) -> None:
+    (*_, last) = await walk(make_turn, says(response(302, Location=where)), None)
+    assert last.http is not None
+    assert (last.http.status, last.http.location) == (302, kept)
+
+
 async def test_a_foreign_certificate_is_recorded_with_its_chain(
     make_turn: MakeTurn, authority: Authority, tmp_path: Path
 ) -> None:

@@ -259,3 +259,10 @@ def test_several_mechanisms_are_all_named() -> None:
     )
     found = {(f.mechanism, f.level) for f in verdict_on(seen).mechanisms}
     assert found == {(Mechanism.DNS, Level.PROVEN), (Mechanism.MITM, Level.PROVEN)}
+
+
+@pytest.mark.parametrize("location", ["http://[", "https://[x]/", "foo:////[x"])
+def test_a_redirect_nobody_can_read_is_judged_all_the_same(location: str) -> None:
+    """A collector judges what any agent sent; an exception there would hold up that agent's spool."""
+    seen = twice([dns("x/plain", "system", X_ADDRESS), *reached("x/plain", X_ADDRESS, location=location)])
+    assert verdict_on(seen + fine("x/web") + CLEAN_MEDIA).status is Status.OK
