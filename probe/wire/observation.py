@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from ipaddress import ip_address
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Le, Len
@@ -64,6 +65,8 @@ class Observation:
     def __post_init__(self) -> None:
         if (self.failure is None) != (self.owner is None):
             raise ValueError("owner goes with failure")
+        if self.address is not None:
+            ip_address(self.address)
 
     @property
     def family(self) -> int | None:

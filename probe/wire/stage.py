@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from ipaddress import ip_address
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -58,6 +59,10 @@ class DnsDetail:
     rcode: Annotated[str, Len(1, 16)] | None = None
     answers: Annotated[tuple[Address, ...], Len(0, 32)] = ()
     cnames: Annotated[tuple[Text, ...], Len(0, 16)] = ()
+
+    def __post_init__(self) -> None:
+        for address in (*self.answers, *([self.server] if self.server is not None else [])):
+            ip_address(address)  # raises ValueError, which a decode reports with its place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
