@@ -46,9 +46,9 @@ WORDS = [
     "%",
     "tls",
 ]
-NASTY = st.sampled_from([*WORDS, 0, 1, 6, 599, 1e308, None, True, [], {}, ["::"], ["", "x"]]) | st.text(
-    max_size=9
-)
+NASTY: st.SearchStrategy[Any] = st.sampled_from(
+    [*WORDS, 0, 1, 6, 599, 1e308, None, True, [], {}, ["::"], ["", "x"]]
+) | st.text(max_size=9)
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
