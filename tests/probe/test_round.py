@@ -319,3 +319,17 @@ async def test_the_doctor_says_when_the_clock_is_hours_off(tmp_path: Path) -> No
         (clock,) = [f async for f in examine(line.plan, []) if f.subject == "clock"]
     assert clock.health == "FAIL"
     assert "turn on NTP" in clock.text
+
+
+async def test_when_only_domestic_sites_answer_the_way_abroad_is_what_is_cut(tmp_path: Path) -> None:
+    async with a_line(tmp_path) as line:
+        pem = line.authority.issue(["site.pk"], tmp_path)
+        line.zone["site.pk", "A"] = ["9.9.9.8"]
+        for address in CONTROLS.values():
+            del line.net.doors[address, 443]
+        controls = replace(CONFIG.controls, domestic=("https://site.pk/",))
+        async with tcp_server(says(response(200)), pem) as port:
+            line.net.doors["9.9.9.8", 443] = port
+            outcome = await line.round(controls=controls)
+    assert outcome.round.gate.state is GateState.DOMESTIC_ONLY
+    assert outcome.verdicts[0].reasons[0].rule == "gate.domestic_only"
