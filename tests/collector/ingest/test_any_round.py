@@ -61,7 +61,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 PLACES = list(places(WHOLE))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.lists(st.tuples(st.sampled_from(PLACES), NASTY), min_size=1, max_size=4))
 def test_whatever_can_be_decoded_can_be_judged_counted_and_shown(
     changes: list[tuple[tuple[Any, ...], Any]],
