@@ -30,7 +30,7 @@ from .outcome import document
 from .round import Plan
 from .schedule import Schedule
 from .spool import Spool, SpoolError
-from .stages.dns import DohResolver, SystemResolver
+from .stages.dns import DohResolver, PlainResolver
 from .trust import Trust
 from .upload import Courier, Uploader
 from .wire.platform import Endpoint
@@ -104,7 +104,7 @@ def _load(arguments: argparse.Namespace, **flags: object) -> Config:
 
 def _plan(config: Config) -> Plan:
     resolvers = (
-        SystemResolver(system_resolvers(config)),
+        PlainResolver(system_resolvers(config)),
         DohResolver(config.resolvers.doh_url, config.resolvers.doh_addresses),
     )
     trust = Trust(config.tls.ca_file)

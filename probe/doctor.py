@@ -84,7 +84,7 @@ async def _trusted_resolver(plan: Plan, line: Line) -> Finding:
 
 
 async def _lookup(
-    config: Config, line: Line, resolver: dns.SystemResolver | dns.DohResolver, subject: str, advice: str
+    config: Config, line: Line, resolver: dns.AnyResolver, subject: str, advice: str
 ) -> Finding:
     seen = await dns.resolve(_turn(line, config.controls.foreign[0]), resolver, "A")
     server = seen.dns.server if seen.dns else None

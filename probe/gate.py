@@ -20,7 +20,7 @@ from .wire.observation import Phase
 from .wire.platform import Endpoint
 
 
-async def check_before(line: Line, controls: Controls, resolver: dns.SystemResolver) -> None:
+async def check_before(line: Line, controls: Controls, resolver: dns.PlainResolver) -> None:
     """Every control and the portal check."""
     turns = [
         *_turns(line, FOREIGN, controls.foreign, Phase.BEFORE),
@@ -32,7 +32,7 @@ async def check_before(line: Line, controls: Controls, resolver: dns.SystemResol
 
 
 async def check_after(
-    line: Line, controls: Controls, resolver: dns.SystemResolver, passed: Iterable[str]
+    line: Line, controls: Controls, resolver: dns.PlainResolver, passed: Iterable[str]
 ) -> None:
     """Those foreign controls that passed before; if they fail now, the domestic ones tell why."""
     hosts = set(passed)
@@ -55,13 +55,13 @@ def _target(kind: str, endpoint: Endpoint) -> str:
     return f"{kind}/{endpoint.host}"
 
 
-async def _check(turns: Iterable[Turn], resolver: dns.SystemResolver) -> None:
+async def _check(turns: Iterable[Turn], resolver: dns.PlainResolver) -> None:
     async with asyncio.TaskGroup() as group:
         for turn in turns:
             group.create_task(_control(turn, resolver))
 
 
-async def _control(turn: Turn, resolver: dns.SystemResolver) -> None:
+async def _control(turn: Turn, resolver: dns.PlainResolver) -> None:
     """One address is enough: IPv4, or IPv6 on a line that has nothing else."""
     for query_type in ("A", "AAAA"):
         found = await dns.resolve(turn, resolver, query_type)

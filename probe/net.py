@@ -16,11 +16,25 @@ import socket
 import ssl
 import struct
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 T = TypeVar("T")
 
 READ_BYTES = 16_384  # A TLS record's most (RFC 8446, section 5.1).
+
+# linux/in.h and linux/in6.h; Python names the first of each pair from 3.14 on, and the second never.
+_IP_RECVTTL, _IPV6_RECVHOPLIMIT = 12, 51
+_ANCILLARY_BYTES = 128
+
+
+@dataclass(frozen=True, slots=True)
+class TcpState:
+    """What the kernel tells of a connection (struct tcp_info of linux/tcp.h)."""
+
+    rtt_s: float | None = None
+    bytes_acked: int | None = None
+    retransmits: int | None = None
 
 
 class Stream(Protocol):
@@ -32,8 +46,8 @@ class Stream(Protocol):
     async def write(self, data: bytes) -> None:
         """Send all of `data`."""
 
-    def rtt_s(self) -> float | None:
-        """The kernel's smoothed round-trip time in seconds, where it tells one."""
+    def state(self) -> TcpState:
+        """What the kernel knows of the TCP connection below, where it tells."""
 
     def close(self) -> None:
         """Let go of it at once; a second call does nothing."""
@@ -45,8 +59,8 @@ class Datagram(Protocol):
     async def send(self, data: bytes) -> None:
         """Send one datagram."""
 
-    async def receive(self) -> bytes:
-        """Wait for the next one."""
+    async def receive(self) -> tuple[bytes, int | None]:
+        """Wait for the next one: its bytes, and what was left of its IP TTL where the kernel tells."""
 
     def close(self) -> None:
         """Let go of it at once."""
@@ -102,13 +116,19 @@ class SocketStream:
         """See `Stream`."""
         await asyncio.get_running_loop().sock_sendall(self._sock, data)
 
-    def rtt_s(self) -> float | None:
-        """See `Stream`: tcpi_rtt of Linux's struct tcp_info (linux/tcp.h), in microseconds."""
-        with contextlib.suppress(OSError, AttributeError, struct.error):
-            info = self._sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
-            (microseconds,) = struct.unpack_from("=I", info, 68)
-            return float(microseconds) / 1e6 if microseconds else None
-        return None
+    def state(self) -> TcpState:
+        """See `Stream`. The offsets are tcpi_rtt's (in microseconds), tcpi_total_retrans' and
+        tcpi_bytes_acked's; a kernel older than the last gives a shorter structure."""
+        try:
+            info = self._sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 128)
+            (rtt_us,), (retransmits,) = (
+                struct.unpack_from("=I", info, 68),
+                struct.unpack_from("=I", info, 100),
+            )
+            (acked,) = struct.unpack_from("=Q", info, 120)
+        except (OSError, AttributeError, struct.error):
+            return TcpState()
+        return TcpState(rtt_us / 1e6 if rtt_us else None, acked, retransmits)
 
     def close(self) -> None:
         """See `Stream`."""
@@ -154,9 +174,9 @@ class TlsStream:
         leaf = self._tls.getpeercert(binary_form=True)
         return [leaf] if leaf else []
 
-    def rtt_s(self) -> float | None:
+    def state(self) -> TcpState:
         """See `Stream`."""
-        return self._below.rtt_s()
+        return self._below.state()
 
     def close(self) -> None:
         """See `Stream`. Sends no close_notify: the other side learns from the FIN."""
@@ -192,13 +212,38 @@ class SocketDatagram:
         """See `Datagram`."""
         await asyncio.get_running_loop().sock_sendall(self._sock, data)
 
-    async def receive(self) -> bytes:
+    async def receive(self) -> tuple[bytes, int | None]:
         """See `Datagram`. An ICMP error raises `ConnectionRefusedError` or another `OSError`."""
-        return await asyncio.get_running_loop().sock_recv(self._sock, 65_535)
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                data, ancillary, _, _ = self._sock.recvmsg(65_535, _ANCILLARY_BYTES)
+            except (BlockingIOError, InterruptedError):
+                await _readable(loop, self._sock)
+            else:
+                return data, _ttl(ancillary)
 
     def close(self) -> None:
         """See `Datagram`."""
         self._sock.close()
+
+
+async def _readable(loop: asyncio.AbstractEventLoop, sock: socket.socket) -> None:
+    """Wait until something has come; asyncio has no call of its own for recvmsg."""
+    ready = asyncio.Event()
+    loop.add_reader(sock, ready.set)
+    try:
+        await ready.wait()
+    finally:
+        loop.remove_reader(sock)
+
+
+def _ttl(ancillary: list[tuple[int, int, bytes]]) -> int | None:
+    """The packet's TTL (ip(7), IP_RECVTTL) or hop limit (RFC 3542), as an int of the machine's."""
+    for level, kind, data in ancillary:
+        if (level, kind) in ((socket.IPPROTO_IP, socket.IP_TTL), (socket.IPPROTO_IPV6, socket.IPV6_HOPLIMIT)):
+            return int(struct.unpack_from("=i", data)[0])
+    return None
 
 
 class AsyncioNet:
@@ -219,7 +264,14 @@ class AsyncioNet:
     def datagram(self, address: str, port: int) -> Datagram:
         """See `Net`. Raises `OSError` where there is no route."""
         sock = _socket(address, socket.SOCK_DGRAM)
+        six = sock.family == socket.AF_INET6
         try:
+            with contextlib.suppress(OSError):  # a kernel that knows no such option tells no TTL
+                sock.setsockopt(
+                    socket.IPPROTO_IPV6 if six else socket.IPPROTO_IP,
+                    _IPV6_RECVHOPLIMIT if six else _IP_RECVTTL,
+                    1,
+                )
             sock.connect((address, port))  # UDP: sets the peer, sends nothing, does not block
         except OSError:
             sock.close()

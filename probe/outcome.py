@@ -12,7 +12,7 @@ from .wire.codec import plain
 from .wire.observation import SCHEMA, Observation, Round
 
 # A stage's detail is absent from the document where the stage had none; everything else is said.
-_DETAILS = ("dns", "tcp", "tls", "http")
+_DETAILS = ("dns", "tcp", "tls", "http", "transfer", "path", "packets")
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,7 @@ class Plan:
 
     config: Config
     platforms: tuple[Platform, ...]
-    resolvers: tuple[dns.SystemResolver | dns.DohResolver, ...]
+    resolvers: tuple[dns.AnyResolver, ...]
     net: Net
     trust: Trust
     clock: Clock
@@ -93,7 +93,7 @@ def _line(plan: Plan, started: float, record: Record) -> Line:
 async def _measure(plan: Plan, line: Line, seen: Sequence[Observation]) -> None:
     deadline_s = plan.config.round_deadline_s
     controls, (system, *_) = plan.config.controls, plan.resolvers
-    if not isinstance(system, dns.SystemResolver):
+    if not isinstance(system, dns.PlainResolver):
         raise TypeError("the line's own resolver comes first")
     opened = await _within(deadline_s / 2, gate.check_before(line, controls, system))
     open_hosts = passed(seen, Phase.BEFORE)

@@ -125,6 +125,11 @@ def answer(zone: Zone, wire: bytes, *, tcp: bool = False) -> list[bytes]:
     if behaviour == "other_id":
         reply.id ^= 1
         return [reply.to_wire()]
+    if isinstance(behaviour, str) and behaviour.startswith("forged "):
+        return [
+            *answer({**zone, (name, kind): [behaviour.split()[1]]}, wire),
+            *answer({**zone, (name, kind): behaviour.split()[2:]}, wire),
+        ]
     if behaviour == "cname_loop":
         reply.answer = [
             dns.rrset.from_text(name + ".", 60, "IN", "CNAME", "loop.example."),

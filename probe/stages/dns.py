@@ -1,14 +1,16 @@
 """Stage one: the name's addresses, from the line's own resolver and from a trusted one.
 
 Plain DNS (RFC 1035) goes over a socket of its own per query, with a random id, and only an answer
-to *this* question counts; a truncated one is asked again over TCP (RFC 7766). The trusted
-resolver is asked over HTTPS (RFC 8484) at configured addresses, so that nobody can lie about it.
-dnspython reads and writes the messages.
+to *this* question counts; a truncated one is asked again over TCP (RFC 7766). Where a lie is
+suspected the socket stays open after the first answer: one forged on the way overtakes the true
+one, which still comes. The trusted resolver is asked over HTTPS (RFC 8484) at configured
+addresses, so that nobody can lie about it. dnspython reads and writes the messages.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 import struct
 from collections.abc import Sequence
@@ -21,18 +23,19 @@ import dns.rcode
 import dns.rdatatype
 
 from probe.http1 import ClosedEarly, Exchange, InvalidResponse
-from probe.net import TlsStream
+from probe.net import Datagram, TlsStream
 from probe.wire.address import is_bogon
 from probe.wire.failure import Failure
 from probe.wire.observation import Observation
 from probe.wire.platform import Endpoint
-from probe.wire.stage import DnsDetail, Resolver, Stage
+from probe.wire.stage import DnsDetail, LateAnswer, Resolver, Stage
 
 from .errors import failure_of
 from .line import Line, Turn
 
 UDP_PAYLOAD = 1232  # DNS Flag Day 2020: fits every path without fragmentation.
 MAX_ANSWERS = 16
+MAX_LATE = 4
 MEDIA_TYPE = "application/dns-message"
 
 _RCODES = {
@@ -57,20 +60,32 @@ class AnotherQuestion(dns.exception.DNSException):
 
 
 @dataclass(frozen=True, slots=True)
-class SystemResolver:
-    """The resolvers this line was given, asked in turn as a stub resolver would."""
+class Heard:
+    """An answer, what was left of its packet's TTL, and the answers that came after it."""
+
+    answer: dns.message.Message
+    ip_ttl: int | None = None
+    late: tuple[LateAnswer, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PlainResolver:
+    """Resolvers asked in plain DNS, in turn as a stub resolver would."""
 
     servers: Sequence[str]
+    kind: Resolver = Resolver.SYSTEM
     port: int = 53
-    kind = Resolver.SYSTEM
 
-    async def ask(self, line: Line, query: dns.message.QueryMessage, server: str) -> dns.message.Message:
-        """One query to one server; raises what the network and dnspython raise."""
-        answer = await _over_udp(line, query, server, self.port)
-        if answer.flags & dns.flags.TC:
+    async def ask(
+        self, line: Line, query: dns.message.QueryMessage, server: str, linger_s: float = 0.0
+    ) -> Heard:
+        """One query to one server, listening on for `linger_s` after its answer; raises what the
+        network and dnspython raise."""
+        heard = await _over_udp(line, query, server, self.port, linger_s)
+        if heard.answer.flags & dns.flags.TC:
             async with asyncio.timeout(line.timeouts.dns_s):
-                answer = await _over_tcp(line, query, server, self.port)
-        return answer
+                return replace(heard, answer=await _over_tcp(line, query, server, self.port))
+        return heard
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +96,16 @@ class DohResolver:
     servers: Sequence[str]
     kind = Resolver.DOH
 
-    async def ask(self, line: Line, query: dns.message.QueryMessage, server: str) -> dns.message.Message:
-        """One query; raises what the network, TLS, HTTP and dnspython raise."""
+    async def ask(
+        self, line: Line, query: dns.message.QueryMessage, server: str, linger_s: float = 0.0
+    ) -> Heard:
+        """One query; raises what the network, TLS, HTTP and dnspython raise. Nobody on the way can
+        answer in its place, so there is nothing to listen on for."""
         async with asyncio.timeout(line.timeouts.dns_s):
             exchange = await self._post(line, query.to_wire(), server)
         if exchange.status != 200 or exchange.headers.get("content-type") != MEDIA_TYPE:
             raise InvalidResponse(f"status {exchange.status}")
-        return _checked(query, exchange.body)
+        return Heard(_checked(query, exchange.body))
 
     async def _post(self, line: Line, wire: bytes, server: str) -> Exchange:
         where = Endpoint(url=self.url)
@@ -102,7 +120,12 @@ class DohResolver:
             stream.close()
 
 
-async def resolve(turn: Turn, resolver: SystemResolver | DohResolver, query_type: str) -> Observation:
+AnyResolver = PlainResolver | DohResolver
+
+
+async def resolve(
+    turn: Turn, resolver: AnyResolver, query_type: str, *, linger_s: float = 0.0
+) -> Observation:
     """Ask for one record type; the observation is the last server's word, or why there was none."""
     line, host = turn.line, turn.endpoint.host
     began = line.clock()
@@ -112,16 +135,19 @@ async def resolve(turn: Turn, resolver: SystemResolver | DohResolver, query_type
         detail = replace(detail, server=server)
         try:
             query = dns.message.make_query(host, query_type, use_edns=0, payload=UDP_PAYLOAD)
-            return _conclude(turn, began, await resolver.ask(line, query, server), detail)
+            heard = await resolver.ask(line, query, server, linger_s)
+            return _conclude(turn, began, heard, detail)
         except (OSError, InvalidResponse, ClosedEarly, dns.exception.DNSException) as error:
             failure = failure_of(error, _TROUBLE)
     return turn.observe(Stage.DNS, began, failure=failure, detail=detail)
 
 
-def _conclude(turn: Turn, began: float, answer: dns.message.Message, asked: DnsDetail) -> Observation:
-    addresses, cnames, failure = read_answer(answer)
-    rcode = dns.rcode.to_text(answer.rcode())
-    detail = replace(asked, rcode=rcode, answers=addresses, cnames=cnames)
+def _conclude(turn: Turn, began: float, heard: Heard, asked: DnsDetail) -> Observation:
+    addresses, cnames, failure = read_answer(heard.answer)
+    rcode = dns.rcode.to_text(heard.answer.rcode())
+    detail = replace(
+        asked, rcode=rcode, answers=addresses, cnames=cnames, ip_ttl=heard.ip_ttl, late=heard.late
+    )
     return turn.observe(Stage.DNS, began, failure=failure, detail=detail)
 
 
@@ -153,8 +179,8 @@ def _checked(query: dns.message.QueryMessage, wire: bytes) -> dns.message.Messag
 
 
 async def _over_udp(
-    line: Line, query: dns.message.QueryMessage, server: str, port: int
-) -> dns.message.Message:
+    line: Line, query: dns.message.QueryMessage, server: str, port: int, linger_s: float
+) -> Heard:
     """Wait for the answer to this very question. What else arrives is passed over, and is what
     went wrong if nothing better comes: a server that answers garbage is not a silent one."""
     datagram = line.net.datagram(server, port)
@@ -163,14 +189,40 @@ async def _over_udp(
         async with asyncio.timeout(line.timeouts.dns_s):
             await datagram.send(query.to_wire())
             while True:
+                data, ip_ttl = await datagram.receive()
                 try:
-                    return _checked(query, await datagram.receive())
+                    answer = _checked(query, data)
+                    break
                 except dns.exception.DNSException as error:
                     heard = error
+        late = await _late(line, query, datagram, linger_s) if linger_s else ()
+        return Heard(answer, ip_ttl, late)
     except TimeoutError:
         raise heard or TimeoutError from None
     finally:
         datagram.close()
+
+
+async def _late(
+    line: Line, query: dns.message.QueryMessage, datagram: Datagram, linger_s: float
+) -> tuple[LateAnswer, ...]:
+    """What else answers the same question on the same socket."""
+    began, late = line.clock(), list[LateAnswer]()
+    with contextlib.suppress(TimeoutError, OSError):
+        async with asyncio.timeout(linger_s):
+            while len(late) < MAX_LATE:
+                data, ip_ttl = await datagram.receive()
+                with contextlib.suppress(dns.exception.DNSException):
+                    answer = _checked(query, data)
+                    late.append(
+                        LateAnswer(
+                            rcode=dns.rcode.to_text(answer.rcode()),
+                            after_s=round(line.clock() - began, 6),
+                            answers=read_answer(answer)[0],
+                            ip_ttl=ip_ttl,
+                        )
+                    )
+    return tuple(late)
 
 
 async def _over_tcp(

@@ -9,13 +9,22 @@ from probe.config import Timeouts
 from probe.net import Net
 from probe.trust import Trust
 from probe.wire.failure import Failure
-from probe.wire.observation import Observation, Phase
+from probe.wire.observation import Observation, Phase, Purpose
 from probe.wire.platform import Endpoint
-from probe.wire.stage import DnsDetail, HttpDetail, Stage, TcpDetail, TlsDetail
+from probe.wire.stage import (
+    DnsDetail,
+    HttpDetail,
+    PacketsDetail,
+    PathDetail,
+    Stage,
+    TcpDetail,
+    TlsDetail,
+    TransferDetail,
+)
 
 Clock = Callable[[], float]
 Record = Callable[[Observation], None]
-Detail = DnsDetail | TcpDetail | TlsDetail | HttpDetail
+Detail = DnsDetail | TcpDetail | TlsDetail | HttpDetail | TransferDetail | PathDetail | PacketsDetail
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +49,7 @@ class Turn:
     target: str
     endpoint: Endpoint
     phase: Phase = Phase.MAIN
+    purpose: Purpose = Purpose.ENDPOINT
     hop: int = 0
     attempt: int = 1
     # Only the captive-portal check knows the body it must see.
@@ -53,8 +63,10 @@ class Turn:
         address: str | None = None,
         failure: Failure | None = None,
         detail: Detail | None = None,
+        tcp: TcpDetail | None = None,
     ) -> Observation:
-        """Make the observation of a stage that began at `began` on the line's clock, and record it."""
+        """Make the observation of a stage that began at `began` on the line's clock, and record it.
+        `tcp` is the connection's state beside a later stage's failure."""
         observation = Observation(
             stage=stage,
             target=self.target,
@@ -62,6 +74,7 @@ class Turn:
             start_s=round(max(0.0, began - self.line.started), 6),
             duration_s=round(max(0.0, self.line.clock() - began), 6),
             phase=self.phase,
+            purpose=self.purpose,
             address=address,
             port=self.endpoint.port if address else None,
             hop=self.hop,
@@ -69,9 +82,12 @@ class Turn:
             failure=failure,
             owner=failure.owner if failure else None,
             dns=detail if isinstance(detail, DnsDetail) else None,
-            tcp=detail if isinstance(detail, TcpDetail) else None,
+            tcp=detail if isinstance(detail, TcpDetail) else tcp,
             tls=detail if isinstance(detail, TlsDetail) else None,
             http=detail if isinstance(detail, HttpDetail) else None,
+            transfer=detail if isinstance(detail, TransferDetail) else None,
+            path=detail if isinstance(detail, PathDetail) else None,
+            packets=detail if isinstance(detail, PacketsDetail) else None,
         )
         self.line.record(observation)
         return observation

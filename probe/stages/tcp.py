@@ -22,5 +22,5 @@ async def connect(turn: Turn, address: str, _below: Stream | None) -> tuple[Obse
     except OSError as error:
         return turn.observe(Stage.TCP, began, address=address, failure=failure_of(error, CONNECT)), None
     # The kernel's own figure is right within 3 ms however busy this process is; ours is not.
-    detail = TcpDetail(rtt_s=stream.rtt_s())
+    detail = TcpDetail(rtt_s=stream.state().rtt_s)
     return turn.observe(Stage.TCP, began, address=address, detail=detail), stream

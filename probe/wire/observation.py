@@ -16,7 +16,19 @@ from annotated_types import Ge, Le, Len
 from .failure import Failure, Owner
 from .openenum import OpenEnum
 from .platform import Platform
-from .stage import Address, Count, DnsDetail, HttpDetail, Stage, TcpDetail, Text, TlsDetail
+from .stage import (
+    Address,
+    Count,
+    DnsDetail,
+    HttpDetail,
+    PacketsDetail,
+    PathDetail,
+    Stage,
+    TcpDetail,
+    Text,
+    TlsDetail,
+    TransferDetail,
+)
 from .strict import STRICT
 
 SCHEMA: Literal["reachwatch/1"] = "reachwatch/1"
@@ -35,6 +47,19 @@ class Phase(OpenEnum):
     AFTER = "after"
 
 
+class Purpose(OpenEnum):
+    """What an observation was made for: an endpoint as a person uses it, or a question about why
+    one failed."""
+
+    ENDPOINT = "endpoint"
+    # An innocuous name on an address of the platform.
+    INNOCUOUS = "innocuous"
+    # The platform's name at an address that has nothing to do with it.
+    ELSEWHERE = "elsewhere"
+    # An unrelated site under its own name, on the way while endpoints fail.
+    CONTROL = "control"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
     """One stage on one address. `failure` None means the stage succeeded.
@@ -42,6 +67,7 @@ class Observation:
     `target` is ``platform/role``, or ``foreign/…``, ``domestic/…``, ``portal/…`` for controls.
     `start_s` counts from the round's start on the monotonic clock, so that a clock set in
     mid-round cannot bend it. `hop` counts redirects followed, `attempt` repetitions from 1.
+    `host` is the name that was resolved or shown, which `purpose` may make another than the target's.
     """
 
     __pydantic_config__ = STRICT
@@ -51,6 +77,7 @@ class Observation:
     start_s: Seconds
     duration_s: Seconds
     phase: Phase = Phase.MAIN
+    purpose: Purpose = Purpose.ENDPOINT
     address: Address | None = None
     port: Annotated[int, Ge(1), Le(65_535)] | None = None
     hop: Annotated[int, Ge(0), Le(16)] = 0
@@ -61,6 +88,9 @@ class Observation:
     tcp: TcpDetail | None = None
     tls: TlsDetail | None = None
     http: HttpDetail | None = None
+    transfer: TransferDetail | None = None
+    path: PathDetail | None = None
+    packets: PacketsDetail | None = None
 
     def __post_init__(self) -> None:
         if (self.failure is None) != (self.owner is None):

@@ -14,8 +14,19 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from urllib.parse import SplitResult, urlsplit
 
+from .address import prefix_of
 from .observation import Observation, Round
-from .stage import Certificate, DnsDetail, HttpDetail, TlsDetail, check_readable
+from .stage import (
+    Certificate,
+    DnsDetail,
+    Hop,
+    HttpDetail,
+    PathDetail,
+    Resolver,
+    TlsDetail,
+    TransferDetail,
+    check_readable,
+)
 
 REPLACEMENT = "[address]"
 # In a host's name, where brackets would make a URL that nobody can read.
@@ -41,6 +52,10 @@ _PRIVATE = tuple(
 
 _NAT64 = ip_network("64:ff9b::/96")  # RFC 6052
 
+# A home's router may name itself by its public address, which is the volunteer's, and so may the
+# second of two; what lies behind them is the provider's.
+_HOME_HOPS = 2
+
 # What joins an address's parts in links and in host names, and the same percent-encoded.
 _DOT, _COLON = "(?:[._-]|%2e|%2d|%5f)", "(?:[:_-]|%3a|%2d|%5f)"
 _IPV4_LIKE = re.compile(rf"(?i)(?<![0-9])(?:[0-9]{{1,3}}{_DOT}){{3}}[0-9]{{1,3}}(?![0-9])")
@@ -61,18 +76,45 @@ def _observation(seen: Observation, own: tuple[Address, ...], forms: _Forms | No
         dns=_dns(seen.dns, own, forms) if seen.dns else None,
         tls=_tls(seen.tls, forms) if seen.tls else None,
         http=_http(seen.http, forms) if seen.http else None,
+        transfer=_transfer(seen.transfer, forms) if seen.transfer else None,
+        path=_path(seen.path, own) if seen.path else None,
     )
 
 
 def _dns(detail: DnsDetail, own: tuple[Address, ...], forms: _Forms | None) -> DnsDetail:
-    """Bogon answers are evidence and stay; an answer that is the volunteer's own address does not."""
+    """Bogon answers are evidence and stay; an answer that is the volunteer's own address does not.
+    The provider's resolver as it was found may be one that the volunteer runs: never named."""
     server = detail.server
-    if server is not None and (ip_address(server) in own or is_private(server)):
+    if server is not None and (
+        detail.resolver is Resolver.PROVIDER or ip_address(server) in own or is_private(server)
+    ):
         server = None
-    answers = tuple(a for a in detail.answers if ip_address(a) not in own)
     return replace(
-        detail, server=server, answers=answers, cnames=tuple(_clean(n, forms) for n in detail.cnames)
+        detail,
+        server=server,
+        answers=_foreign(detail.answers, own),
+        cnames=tuple(_clean(n, forms) for n in detail.cnames),
+        late=tuple(replace(late, answers=_foreign(late.answers, own)) for late in detail.late),
     )
+
+
+def _foreign(answers: Iterable[str], own: tuple[Address, ...]) -> tuple[str, ...]:
+    return tuple(a for a in answers if ip_address(a) not in own)
+
+
+def _path(detail: PathDetail, own: tuple[Address, ...]) -> PathDetail:
+    """The home's own hops stay unnamed, the provider's routers are named by their network."""
+    return replace(
+        detail,
+        hops=tuple(replace(hop, router=_network(hop, own)) for hop in detail.hops),
+    )
+
+
+def _network(hop: Hop, own: tuple[Address, ...]) -> str | None:
+    router = hop.router
+    if router is None or hop.ttl <= _HOME_HOPS or ip_address(router) in own or is_private(router):
+        return None
+    return prefix_of(router).partition("/")[0]
 
 
 def _tls(detail: TlsDetail, forms: _Forms | None) -> TlsDetail:
@@ -92,7 +134,12 @@ def _certificate(certificate: Certificate, forms: _Forms | None) -> Certificate:
 
 def _http(detail: HttpDetail, forms: _Forms | None) -> HttpDetail:
     location = detail.location and _location(detail.location, forms)
-    return replace(detail, location=location, url=_clean(detail.url, forms))
+    refresh = detail.refresh and _location(detail.refresh, forms)
+    return replace(detail, location=location, refresh=refresh, url=_clean(detail.url, forms))
+
+
+def _transfer(detail: TransferDetail, forms: _Forms | None) -> TransferDetail:
+    return replace(detail, url=_clean(detail.url, forms))
 
 
 def _location(text: str, forms: _Forms | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from probe.http1 import MAX_HEAD_BYTES, ClosedEarly, Exchange, InvalidResponse
+from probe.net import TcpState
 
 
 class Peer:
@@ -20,8 +21,8 @@ class Peer:
     async def write(self, data: bytes) -> None:
         self.sent += data
 
-    def rtt_s(self) -> float | None:
-        return None
+    def state(self) -> TcpState:
+        return TcpState()
 
     def close(self) -> None:
         pass

@@ -59,7 +59,7 @@ async def test_a_reset_is_not_an_end_of_file() -> None:
 async def test_the_kernel_tells_the_round_trip_time() -> None:
     async with tcp_server(says()) as port:
         stream = await AsyncioNet().connect("127.0.0.1", port)
-        rtt_s = stream.rtt_s()
+        rtt_s = stream.state().rtt_s
         stream.close()
     assert rtt_s is not None
     assert 0 < rtt_s < 1

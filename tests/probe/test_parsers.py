@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from probe.config import Config
 from probe.http1 import ClosedEarly, Exchange, InvalidResponse
+from probe.net import TcpState
 from probe.stages.certificate import describe
 from probe.stages.dns import _checked, read_answer
 from probe.wire.failure import Failure
@@ -47,8 +48,8 @@ class _Canned:
     async def write(self, data: bytes) -> None:
         pass
 
-    def rtt_s(self) -> float | None:
-        return None
+    def state(self) -> TcpState:
+        return TcpState()
 
     def close(self) -> None:
         pass

@@ -17,7 +17,7 @@ from probe.config import Config, Controls, Resolvers, Timeouts
 from probe.doctor import examine
 from probe.outcome import Outcome, document, outcome_of
 from probe.round import Plan, choose, measure
-from probe.stages.dns import DohResolver, SystemResolver
+from probe.stages.dns import DohResolver, PlainResolver
 from probe.trust import Trust
 from probe.wire.failure import Failure
 from probe.wire.observation import GateState, Phase
@@ -97,7 +97,7 @@ async def a_line(
             await open_door(address, port, handler, pem)
         net = LoopbackNet(doors)
         resolvers = (
-            SystemResolver(("203.0.113.53",)),
+            PlainResolver(("203.0.113.53",)),
             DohResolver(CONFIG.resolvers.doh_url, CONFIG.resolvers.doh_addresses),
         )
         trust = Trust(str(folder / "ca.pem"))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from probe.stages.dns import DohResolver, SystemResolver, resolve
+from probe.stages.dns import DohResolver, PlainResolver, resolve
 from probe.wire.failure import Failure, Owner
 from tests.authority import Authority
 from tests.loopback import LoopbackNet, dns_server, doh, tcp_server
@@ -42,7 +42,7 @@ async def test_the_systems_resolver_answers_with(story: str, make_turn: MakeTurn
     behaviour, failure, answers = CASES[story]
     async with dns_server({X: behaviour}) as port:
         net = LoopbackNet({(SERVER, 53): port})
-        seen = await resolve(make_turn(net), SystemResolver((SERVER,)), "A")
+        seen = await resolve(make_turn(net), PlainResolver((SERVER,)), "A")
     assert seen.dns is not None
     assert (seen.failure, sorted(seen.dns.answers)) == (failure, sorted(answers))
     assert seen.owner == (Owner.RESOLVER if failure else None)
@@ -75,7 +75,7 @@ async def test_a_trusted_resolver_that_cannot_prove_its_name_is_not_trusted(
 async def test_the_next_server_is_asked_where_the_first_is_silent(make_turn: MakeTurn) -> None:
     async with dns_server({X: "drop"}) as silent, dns_server({X: ["104.244.42.1"]}) as good:
         net = LoopbackNet({(SERVER, 53): silent, ("203.0.113.54", 53): good})
-        seen = await resolve(make_turn(net), SystemResolver((SERVER, "203.0.113.54")), "A")
+        seen = await resolve(make_turn(net), PlainResolver((SERVER, "203.0.113.54")), "A")
     assert seen.failure is None
     assert seen.dns is not None
     assert seen.dns.server == "203.0.113.54"
@@ -86,12 +86,35 @@ async def test_a_resolver_whose_port_is_closed_is_unreachable_and_one_without_ro
 ) -> None:
     async with dns_server({}) as port:
         pass
-    closed = await resolve(make_turn(LoopbackNet({(SERVER, 53): port})), SystemResolver((SERVER,)), "A")
+    closed = await resolve(make_turn(LoopbackNet({(SERVER, 53): port})), PlainResolver((SERVER,)), "A")
     assert closed.failure is Failure.DNS_UNREACHABLE
-    unrouted = await resolve(make_turn(LoopbackNet()), SystemResolver((SERVER,)), "A")
+    unrouted = await resolve(make_turn(LoopbackNet()), PlainResolver((SERVER,)), "A")
     assert (unrouted.failure, unrouted.owner) == (Failure.NO_ROUTE, Owner.LOCAL)
 
 
 async def test_no_resolver_at_all_is_said_as_such(make_turn: MakeTurn) -> None:
-    seen = await resolve(make_turn(LoopbackNet()), SystemResolver(()), "A")
+    seen = await resolve(make_turn(LoopbackNet()), PlainResolver(()), "A")
     assert seen.failure is Failure.DNS_UNREACHABLE
+
+
+async def test_a_second_answer_is_heard_where_it_is_waited_for_and_the_first_stands(
+    make_turn: MakeTurn,
+) -> None:
+    async with dns_server({X: "forged 10.10.34.35 104.244.42.1"}) as port:
+        net = LoopbackNet({(SERVER, 53): port})
+        hasty = await resolve(make_turn(net), PlainResolver((SERVER,)), "A")
+        patient = await resolve(make_turn(net), PlainResolver((SERVER,)), "A", linger_s=0.1)
+    assert hasty.dns is not None
+    assert patient.dns is not None
+    assert (hasty.dns.answers, hasty.dns.late) == (("10.10.34.35",), ())
+    assert patient.failure is Failure.DNS_BOGON
+    assert [(late.rcode, late.answers) for late in patient.dns.late] == [("NOERROR", ("104.244.42.1",))]
+    assert patient.dns.ip_ttl == patient.dns.late[0].ip_ttl is not None
+
+
+async def test_waiting_in_vain_costs_no_answer(make_turn: MakeTurn) -> None:
+    async with dns_server({X: ["104.244.42.1"]}) as port:
+        net = LoopbackNet({(SERVER, 53): port})
+        seen = await resolve(make_turn(net), PlainResolver((SERVER,)), "A", linger_s=0.05)
+    assert seen.dns is not None
+    assert (seen.failure, seen.dns.late) == (None, ())

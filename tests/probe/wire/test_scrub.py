@@ -15,7 +15,7 @@ from probe.wire.codec import encode
 from probe.wire.failure import Failure
 from probe.wire.observation import Observation
 from probe.wire.scrub import REPLACEMENT, scrub, written
-from probe.wire.stage import HttpDetail, Stage, TlsDetail
+from probe.wire.stage import Hop, HttpDetail, LateAnswer, Met, PathDetail, Sent, Stage, TlsDetail
 from tests.rounds import CERTIFICATE, X_ADDRESS, a_round, dns, fine, observed
 
 OWN = "203.0.113.77"
@@ -182,3 +182,29 @@ def test_a_prefix_is_the_same_for_all_its_addresses(address: IPv4Address | IPv6A
     prefix, length = prefix_of(str(address)).split("/")
     assert int(length) == (24 if ip_address(prefix).version == 4 else 48)
     assert prefix_of(prefix) == prefix_of(str(address))
+
+
+def test_late_answers_lose_the_volunteers_address_and_the_providers_resolver_is_never_named() -> None:
+    late = LateAnswer(rcode="NOERROR", after_s=0.1, answers=(OWN, X_ADDRESS))
+    lookup = dns("x/web", "provider", X_ADDRESS)
+    assert lookup.dns is not None
+    rnd = scrub(a_round(replace(lookup, dns=replace(lookup.dns, late=(late,)))), [OWN])
+    (seen,) = (o.dns for o in rnd.observations if o.dns)
+    assert (seen.server, seen.late[0].answers) == (None, (X_ADDRESS,))
+
+
+def test_hops_of_the_home_are_unnamed_and_the_providers_routers_named_by_network_alone() -> None:
+    routers = ["192.168.1.1", "203.0.113.1", "203.99.163.7", "100.64.3.1", OWN, "2400:adc1:2:3::1"]
+    hops = tuple(Hop(ttl=n, met=Met.EXPIRED, router=router) for n, router in enumerate(routers, 1))
+    seen = observed(Stage.PATH, "x/web", address=X_ADDRESS, path=PathDetail(sent=Sent.SYN, hops=hops))
+    rnd = scrub(a_round(seen), [OWN])
+    (path,) = (o.path for o in rnd.observations if o.path)
+    assert [hop.router for hop in path.hops] == [None, None, "203.99.163.0", None, None, "2400:adc1:2::"]
+
+
+def test_a_page_that_redirects_by_itself_is_scrubbed_as_a_redirect_is() -> None:
+    page = HttpDetail(url="http://x.com/", status=200, refresh=f"http://block.example/{OWN}/page")
+    rnd = scrub(a_round(observed(Stage.HTTP, "x/plain", address=X_ADDRESS, http=page)), [])
+    assert [o.http.refresh for o in rnd.observations if o.http and o.http.refresh] == [
+        f"http://block.example/{REPLACEMENT}/page"
+    ]
