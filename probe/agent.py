@@ -18,8 +18,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from .identity import Identity
+from .net import SOME_IPV6
 from .outcome import Outcome, outcome_of, statuses, summary
-from .round import SOME_IPV6, Plan, measure
+from .plan import Plan
+from .round import measure
 from .schedule import Schedule
 from .spool import Spool, SpoolError
 from .upload import Courier, Uploader

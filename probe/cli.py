@@ -27,7 +27,7 @@ from .config import Config, load, load_platforms, system_resolvers
 from .identity import Identity, IdentityError
 from .net import AsyncioNet
 from .outcome import document
-from .round import Plan
+from .plan import Plan
 from .schedule import Schedule
 from .spool import Spool, SpoolError
 from .stages.dns import DohResolver, PlainResolver
@@ -103,16 +103,14 @@ def _load(arguments: argparse.Namespace, **flags: object) -> Config:
 
 
 def _plan(config: Config) -> Plan:
-    resolvers = (
-        PlainResolver(system_resolvers(config)),
-        DohResolver(config.resolvers.doh_url, config.resolvers.doh_addresses),
-    )
+    system = PlainResolver(system_resolvers(config))
+    trusted = DohResolver(config.resolvers.doh_url, config.resolvers.doh_addresses)
     trust = Trust(config.tls.ca_file)
     try:
         trust.bundle  # noqa: B018 - built here, so that an unusable file is said before any round
     except OSError as error:
         raise ConfigError(f"tls.ca_file: {error.strerror or error}") from None
-    return Plan(config, load_platforms(config), resolvers, AsyncioNet(), trust, time.monotonic)
+    return Plan(config, load_platforms(config), system, trusted, AsyncioNet(), trust, time.monotonic)
 
 
 @contextmanager

@@ -54,17 +54,23 @@ class Collectors:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resolvers:
-    """The line's resolver and the trusted one. `system` overrides what `resolv_conf` says."""
+    """The line's resolver and the trusted one; `system` overrides what `resolv_conf` says. The others
+    are asked only where a lie is suspected."""
 
     __pydantic_config__ = STRICT
     resolv_conf: Text = "/etc/resolv.conf"
     system: Annotated[tuple[Text, ...], Len(0, 8)] = ()
     doh_url: Text = "https://cloudflare-dns.com/dns-query"
     doh_addresses: Annotated[tuple[Text, ...], Len(1, 8)] = ("1.1.1.1", "1.0.0.1")
+    public: Annotated[tuple[Text, ...], Len(0, 8)] = ("9.9.9.9", "8.8.8.8")
+    provider: Annotated[tuple[Text, ...], Len(0, 8)] = ()
+    whoami: Text = "whoami.akamai.net"
+    nobody: Text = "192.0.2.53"
+    linger_s: Seconds = 1.0
 
     def __post_init__(self) -> None:
         _check_url(self.doh_url, ("https",))
-        for text in (*self.system, *self.doh_addresses):
+        for text in (*self.system, *self.doh_addresses, *self.public, *self.provider, self.nobody):
             try:
                 ip_address(text)
             except ValueError:
@@ -85,6 +91,7 @@ class Controls:
     domestic: Annotated[tuple[Text, ...], Len(0, 16)] = ()
     portal_url: Text = "http://detectportal.firefox.com/success.txt"
     portal_body: Text = "success"
+    innocuous: Text = "www.example.com"
 
     def __post_init__(self) -> None:
         for url in (*self.foreign, *self.domestic):
@@ -93,6 +100,25 @@ class Controls:
         hosts = [Endpoint(url=url).host for url in self.foreign]
         if len(set(hosts)) < len(hosts):
             raise ValueError("foreign controls must be of different hosts")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transfers:
+    """How fast things come: seldom, or on suspicion, and never for more than a budget of bytes."""
+
+    __pydantic_config__ = STRICT
+    every_rounds: Annotated[int, Ge(0), Le(10_000)] = 12
+    object_bytes: Annotated[int, Ge(65_536), Le(262_144)] = 65_536
+    budget_bytes: Annotated[int, Ge(0), Le(8 << 20)] = 1 << 20
+    controls: Annotated[tuple[Text, ...], Len(0, 8)] = (
+        "https://www.wikipedia.org/",
+        "https://www.debian.org/Pics/debian-logo-1024x576.png",
+        "https://www.kernel.org/",
+    )
+
+    def __post_init__(self) -> None:
+        for url in self.controls:
+            _check_target(url, ("https",))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,15 +147,17 @@ class Config:
     platforms: Annotated[tuple[Name, ...], Len(1, 16)] = ("x", "facebook", "instagram", "youtube")
     platform_dir: Text = ""
     interval_s: Annotated[float, Ge(5), Le(86_400)] = 300.0
-    round_deadline_s: Seconds = 90.0
+    round_deadline_s: Seconds = 60.0
     concurrency: Annotated[int, Ge(1), Le(32)] = 4
-    attempts: Annotated[int, Ge(1), Le(5)] = 2
+    attempts: Annotated[int, Ge(1), Le(5)] = 3
+    residual_s: Annotated[float, Ge(0), Le(120)] = 10.0
     max_addresses: Annotated[int, Ge(1), Le(8)] = 2
     network: Network = field(default_factory=Network)
     collector: Collectors = field(default_factory=Collectors)
     resolvers: Resolvers = field(default_factory=Resolvers)
     controls: Controls = field(default_factory=Controls)
     timeouts: Timeouts = field(default_factory=Timeouts)
+    transfers: Transfers = field(default_factory=Transfers)
     tls: Tls = field(default_factory=Tls)
     spool: SpoolLimits = field(default_factory=SpoolLimits)
 
@@ -148,12 +176,15 @@ class RoleTable:
     urls: Annotated[tuple[Text, ...], Len(1, 8)]
     needs: Needs = Needs.ANY
     required: bool = True
+    transfer: Text | None = None
 
     def __post_init__(self) -> None:
         if not self.needs.is_known:
             raise ValueError(f"needs is any or all, not {self.needs!s}")
         for url in self.urls:
             _check_target(url, ("https", "http"))
+        if self.transfer is not None:
+            _check_target(self.transfer, ("https",))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,6 +209,7 @@ class PlatformFile:
                 endpoints=tuple(Endpoint(url=url) for url in role.urls),
                 needs=role.needs,
                 required=role.required,
+                transfer=Endpoint(url=role.transfer) if role.transfer else None,
             )
             for role in self.role
         )
@@ -204,7 +236,7 @@ def _load_platform(path: Path, name: str) -> Platform:
     if found.name != name:
         raise ConfigError(f"{path.name}: name: is {found.name!r}, and the file is named {name!r}")
     for role in found.roles:
-        for endpoint in role.endpoints:
+        for endpoint in (*role.endpoints, *([role.transfer] if role.transfer else [])):
             if not found.owns(endpoint.host):
                 raise ConfigError(f"{path.name}: {endpoint.host} is below none of the platform's own hosts")
     return found

@@ -29,8 +29,8 @@ CLOCK_SKEW_S = 60
 
 _OPENING = {
     Status.OK: "reachable.",
-    Status.BLOCKED: "blocked",
-    Status.THROTTLED: "slowed down",
+    Status.BLOCKED: "blocked{part}.",
+    Status.THROTTLED: "slowed down{part}.",
     Status.UNREACHABLE: "not reachable from here; this line alone cannot tell a block from an outage.",
     Status.INSUFFICIENT: "could not be judged.",
 }
@@ -44,14 +44,13 @@ _COLOURS = {
 
 
 def sentence(title: str, verdict: Verdict) -> str:
-    """One platform in plain words: what it is, how, and what it rests on."""
-    opening = _OPENING.get(verdict.status, f"{verdict.status}.")
-    if verdict.mechanisms:
-        how = ", ".join(f"{f.mechanism} ({f.level})" for f in verdict.mechanisms)
-        part = ", in part" if verdict.scope is Scope.PARTIAL else ""
-        opening = f"{opening}{part}, by {how}."
-    reasons = "" if verdict.status is Status.OK else " " + " ".join(r.text for r in verdict.reasons)
-    return f"{title}: {opening}{reasons}".rstrip()
+    """One platform in plain words: what it is, and of each kind of reason the first."""
+    part = " in part" if verdict.scope is Scope.PARTIAL else ""
+    opening = _OPENING.get(verdict.status, f"{verdict.status}.").format(part=part)
+    first_of_kind: dict[str, str] = {}
+    for reason in () if verdict.status is Status.OK else verdict.reasons:
+        first_of_kind.setdefault(reason.rule.partition(".")[0], reason.text)
+    return " ".join([f"{title}: {opening}", *first_of_kind.values()])
 
 
 def sentences(outcome: Outcome) -> list[str]:

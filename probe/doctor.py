@@ -12,8 +12,8 @@ from enum import StrEnum
 
 from .config import Config
 from .http1 import ClosedEarly, Exchange, InvalidResponse
-from .net import Net, TlsStream, in_words
-from .round import SOME_IPV6, Plan
+from .net import SOME_IPV6, Net, TlsStream, in_words
+from .plan import Plan
 from .stages import dns
 from .stages.line import Line, Turn
 from .wire.platform import Endpoint
@@ -64,7 +64,7 @@ def _turn(line: Line, url: str) -> Turn:
 
 
 async def _system_resolver(plan: Plan, line: Line) -> Finding:
-    resolver = plan.resolvers[0]
+    resolver = plan.system
     if not resolver.servers:
         advice = f"no nameserver in {plan.config.resolvers.resolv_conf}; set resolvers.system"
         return Finding("resolver", Health.FAIL, advice)
@@ -77,7 +77,7 @@ async def _trusted_resolver(plan: Plan, line: Line) -> Finding:
     return await _lookup(
         plan.config,
         line,
-        plan.resolvers[1],
+        plan.trusted,
         "trusted resolver",
         "blocking by DNS cannot be proven without it; try another resolvers.doh_url",
     )
@@ -102,7 +102,7 @@ def _ipv6(net: Net) -> Finding:
 async def _clock(plan: Plan, line: Line) -> Finding:
     """Compare with the Date header (RFC 9110, 6.6.1) of the cleartext page: no certificate needed."""
     endpoint = Endpoint(url=plan.config.controls.portal_url)
-    looked_up = await dns.resolve(_turn(line, plan.config.controls.portal_url), plan.resolvers[0], "A")
+    looked_up = await dns.resolve(_turn(line, plan.config.controls.portal_url), plan.system, "A")
     addresses = looked_up.dns.answers if looked_up.dns else ()
     for address in addresses[:1]:
         answer = await _fetch(plan, endpoint, address)

@@ -2,7 +2,9 @@
 
 Controls are measured through the very same stages as the platforms, so that what breaks the one
 would break the other: unrelated foreign sites, domestic ones where configured, and one cleartext
-page with a known body, in whose place a captive portal answers.
+page with a known body, in whose place a captive portal answers. Where there is a route for IPv6, one
+of the foreign ones is asked over it first: what answers nobody over IPv6 is this home's own trouble,
+and then the platforms are measured over IPv4 alone.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from .wire.observation import Phase
 from .wire.platform import Endpoint
 
 
-async def check_before(line: Line, controls: Controls, resolver: dns.PlainResolver) -> None:
+async def check_before(line: Line, controls: Controls, resolver: dns.PlainResolver, has_six: bool) -> None:
     """Every control and the portal check."""
     turns = [
         *_turns(line, FOREIGN, controls.foreign, Phase.BEFORE),
@@ -28,11 +30,11 @@ async def check_before(line: Line, controls: Controls, resolver: dns.PlainResolv
     ]
     portal = Endpoint(url=controls.portal_url)
     turns.append(Turn(line, _target(PORTAL, portal), portal, Phase.BEFORE, wanted_body=controls.portal_body))
-    await _check(turns, resolver)
+    await _check(turns, resolver, _six_first(controls, has_six))
 
 
 async def check_after(
-    line: Line, controls: Controls, resolver: dns.PlainResolver, passed: Iterable[str]
+    line: Line, controls: Controls, resolver: dns.PlainResolver, passed: Iterable[str], has_six: bool
 ) -> None:
     """Those foreign controls that passed before; if they fail now, the domestic ones tell why."""
     hosts = set(passed)
@@ -43,7 +45,13 @@ async def check_after(
             *_turns(line, DOMESTIC, controls.domestic, Phase.AFTER),
         ],
         resolver,
+        _six_first(controls, has_six),
     )
+
+
+def _six_first(controls: Controls, has_six: bool) -> str | None:
+    """The host that is asked over IPv6 first."""
+    return Endpoint(url=controls.foreign[0]).host if has_six else None
 
 
 def _turns(line: Line, kind: str, urls: Sequence[str], phase: Phase) -> list[Turn]:
@@ -55,18 +63,18 @@ def _target(kind: str, endpoint: Endpoint) -> str:
     return f"{kind}/{endpoint.host}"
 
 
-async def _check(turns: Iterable[Turn], resolver: dns.PlainResolver) -> None:
+async def _check(turns: Iterable[Turn], resolver: dns.PlainResolver, six_first: str | None) -> None:
     async with asyncio.TaskGroup() as group:
         for turn in turns:
-            group.create_task(_control(turn, resolver))
+            types = ("AAAA", "A") if turn.endpoint.host == six_first else ("A", "AAAA")
+            group.create_task(_control(turn, resolver, types))
 
 
-async def _control(turn: Turn, resolver: dns.PlainResolver) -> None:
-    """One address is enough: IPv4, or IPv6 on a line that has nothing else."""
-    for query_type in ("A", "AAAA"):
+async def _control(turn: Turn, resolver: dns.PlainResolver, types: Sequence[str]) -> None:
+    """One address is enough, of the first family over which one answers."""
+    for query_type in types:
         found = await dns.resolve(turn, resolver, query_type)
         answers = found.dns.answers if found.dns else ()
         usable = [address for address in answers if not is_bogon(address)]
-        if usable:
-            await reach(turn, usable[0])
+        if usable and (await reach(turn, usable[0]))[-1].failure is None:
             return

@@ -6,7 +6,8 @@ on everything a hostile server can send, and that the head survives when the bod
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 
 import h11
 
@@ -28,11 +29,17 @@ class ClosedEarly(Exception):
 
 
 class Exchange:
-    """A request and its response. `status` and `headers` are set as soon as the head is in."""
+    """A request and its response. `status` and `headers` are set as soon as the head is in;
+    `body_s` is how long the body took from its first piece to its last, by `clock`."""
 
-    def __init__(self, stream: Stream, *, max_body_bytes: int) -> None:
+    def __init__(
+        self, stream: Stream, *, max_body_bytes: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._stream = stream
         self._max_body_bytes = max_body_bytes
+        self._clock = clock
+        self._body_began: float | None = None
+        self.body_s = 0.0
         self._machine = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD_BYTES)
         self.status: int | None = None
         self.headers: dict[str, str] = {}
@@ -76,8 +83,15 @@ class Exchange:
             self.status = event.status_code
             self.headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in event.headers}
         elif isinstance(event, h11.Data):
-            self.body += bytes(event.data)
+            self._take(bytes(event.data))
         return isinstance(event, h11.EndOfMessage) or len(self.body) >= self._max_body_bytes
+
+    def _take(self, data: bytes) -> None:
+        now = self._clock()
+        if self._body_began is None:
+            self._body_began = now
+        self.body += data
+        self.body_s = now - self._body_began
 
     def _ends_by_closing(self) -> bool:
         """Whether the body's end is the connection's end (RFC 9112, section 6.3, item 8)."""

@@ -21,6 +21,8 @@ from typing import Protocol, TypeVar
 
 T = TypeVar("T")
 
+# Any global IPv6 address tells whether there is a route (nothing is sent): 2000::/3 is the whole.
+SOME_IPV6 = "2000::1"
 READ_BYTES = 16_384  # A TLS record's most (RFC 8446, section 5.1).
 
 # linux/in.h and linux/in6.h; Python names the first of each pair from 3.14 on, and the second never.

@@ -126,10 +126,8 @@ def answer(zone: Zone, wire: bytes, *, tcp: bool = False) -> list[bytes]:
         reply.id ^= 1
         return [reply.to_wire()]
     if isinstance(behaviour, str) and behaviour.startswith("forged "):
-        return [
-            *answer({**zone, (name, kind): [behaviour.split()[1]]}, wire),
-            *answer({**zone, (name, kind): behaviour.split()[2:]}, wire),
-        ]
+        first, *true = behaviour.split()[1:]
+        return [m for said in ([first], true) for m in answer({**zone, (name, kind): said}, wire)]
     if behaviour == "cname_loop":
         reply.answer = [
             dns.rrset.from_text(name + ".", 60, "IN", "CNAME", "loop.example."),

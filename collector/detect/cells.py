@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from probe.verdict.record import Status, Verdict
-from probe.wire.observation import Observation, Phase, Round
+from probe.wire.observation import Observation, Phase, Purpose, Round
+from probe.wire.stage import STEPS
 
 V = TypeVar("V")
 
@@ -108,7 +109,7 @@ def cells_of(
     at = rnd.started_at.timestamp()
     by_platform: dict[str, list[Observation]] = {}
     for observation in rnd.observations:
-        if observation.phase is Phase.MAIN:
+        if _counts(observation):
             by_platform.setdefault(observation.target.partition("/")[0], []).append(observation)
     return {
         CellKey(int(at // 60), country, asn, verdict.platform): _cell(
@@ -116,6 +117,16 @@ def cells_of(
         )
         for verdict in verdicts
     }
+
+
+def _counts(observation: Observation) -> bool:
+    """Whether it is a step as a person's program makes it. Questions about why one failed are made
+    only where one did, and would count as so many more failures."""
+    return (
+        observation.phase is Phase.MAIN
+        and observation.purpose in (Purpose.ENDPOINT, Purpose.TRANSFER)
+        and (observation.stage in STEPS or not observation.stage.is_known)
+    )
 
 
 def _cell(verdict: Verdict, observations: Iterable[Observation], vote: Vote, prefix: str) -> Cell:

@@ -1,13 +1,15 @@
 """Stage four: a small bounded GET (RFC 9110) of the object the endpoint names.
 
-A status is recorded as what it is: 403, 429 and 451 are answers, not failures. A redirect is
-recorded as scheme, host and path; its query is dropped where it is met, because block pages write
-the visitor's address there. Nothing is decompressed and no body is kept.
+A status is recorded as what it is: 403, 429 and 451 are answers, not failures. A redirect, by its
+status or by the page itself, is recorded as scheme, host and path; its query is dropped where it is
+met, because block pages write the visitor's address there. Nothing is decompressed and no body kept.
 """
 
 from __future__ import annotations
 
 import asyncio
+import html
+import re
 from urllib.parse import urljoin, urlsplit
 
 from probe.http1 import ClosedEarly, Exchange, InvalidResponse
@@ -22,6 +24,12 @@ from .line import Turn
 MAX_BODY_BYTES = 8_192
 MAX_LOCATION = 255
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+# <meta http-equiv="refresh" content="0; url=…"> in any order of attributes (HTML, "pragma
+# directives"); what looks like one and is none costs nothing, since only a foreign host counts.
+_META_REFRESH = re.compile(rb"(?i)<meta\b[^>]{0,200}?\bhttp-equiv\s*=\s*[\"']?refresh\b[^>]{0,200}>")
+_META_URL = re.compile(
+    rb"(?i)content\s*=\s*[\"']?\s*[\d.]*\s*[;,]?\s*(?:url\s*=)?\s*[\"']?([^\"'>\s]{1,2048})"
+)
 
 
 async def get(turn: Turn, address: str, below: Stream | None) -> tuple[Observation, Stream | None]:
@@ -51,17 +59,32 @@ def describe(turn: Turn, exchange: Exchange) -> HttpDetail:
         url=turn.endpoint.url[:MAX_LOCATION],
         status=exchange.status if exchange.status and 100 <= exchange.status <= 599 else None,
         location=_location(turn.endpoint.url, exchange),
+        refresh=_refresh(turn.endpoint.url, exchange),
         body_bytes=len(exchange.body),
         body_matches=matches,
     )
 
 
 def _location(url: str, exchange: Exchange) -> str | None:
-    """Where a redirect leads, without query, fragment and credentials; None if it is none."""
+    """Where a redirect leads; None if it is none, or leads nowhere."""
     if exchange.status not in _REDIRECTS or "location" not in exchange.headers:
         return None
+    return _without_query(url, exchange.headers["location"])
+
+
+def _refresh(url: str, exchange: Exchange) -> str | None:
+    """Where the page sends its reader by itself."""
+    tag = _META_REFRESH.search(exchange.body)
+    target = _META_URL.search(tag[0]) if tag else None
+    if target is None:
+        return None
+    return _without_query(url, html.unescape(target[1].decode("utf-8", "replace")))
+
+
+def _without_query(url: str, onward: str) -> str | None:
+    """The URL without query, fragment and credentials; None where it cannot be read."""
     try:
-        parts = urlsplit(urljoin(url, exchange.headers["location"]))
+        parts = urlsplit(urljoin(url, onward))
         host = parts.hostname or ""
         netloc = f"[{host}]" if ":" in host else host
         port = f":{parts.port}" if parts.port else ""

@@ -1,26 +1,34 @@
 """The interpreter of the rule table. The first rule that speaks decides the status; every rule of
-that status that speaks adds its mechanism and its reason."""
+that status that speaks adds its mechanism and its reason, and beside a block so does throttling."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from probe.wire.exchange import PeerView
 from probe.wire.observation import Round
 
 from .evidence import Evidence, evidence_of
-from .record import Finding, Level, Mechanism, Reason, Scope, Status, Verdict
-from .rules import RULES, Fact, Rule
+from .record import Fact, Finding, Level, Mechanism, Reason, Scope, Status, Verdict
+from .rules import RULES, Rule
+
+# Whom a verdict of this status may name beside its own: several mechanisms at once are all named.
+_ALSO = {Status.BLOCKED: Status.THROTTLED}
 
 
-def judge(rnd: Round, rules: Sequence[Rule] = RULES) -> tuple[Verdict, ...]:
-    """The verdict on every platform the round measured. Pure: the same round, the same verdicts."""
-    return tuple(_judge_platform(evidence_of(rnd, platform), rules) for platform in rnd.targets)
+def judge(
+    rnd: Round, rules: Sequence[Rule] = RULES, *, peers: Iterable[PeerView] = ()
+) -> tuple[Verdict, ...]:
+    """The verdict on every platform the round measured, given what peers elsewhere see now. Pure:
+    the same round and peers, the same verdicts."""
+    views = tuple(peers)
+    return tuple(_judge_platform(evidence_of(rnd, platform, views), rules) for platform in rnd.targets)
 
 
 def _judge_platform(evidence: Evidence, rules: Sequence[Rule]) -> Verdict:
     spoke: list[tuple[Rule, list[Fact]]] = []
     for rule in rules:
-        if spoke and rule.status != spoke[0][0].status:
+        if spoke and rule.status not in (spoke[0][0].status, _ALSO.get(spoke[0][0].status)):
             continue
         facts = list(rule.finds(evidence))
         if facts:
@@ -31,7 +39,7 @@ def _judge_platform(evidence: Evidence, rules: Sequence[Rule]) -> Verdict:
         status=status,
         scope=_scope(evidence, status),
         mechanisms=tuple(_findings(spoke)),
-        reasons=tuple(Reason(rule=rule.id, text=_text(facts)) for rule, facts in spoke),
+        reasons=tuple(Reason(rule=rule.id, text=facts[0].text) for rule, facts in spoke),
     )
 
 
@@ -59,8 +67,3 @@ def _findings(spoke: Iterable[tuple[Rule, list[Fact]]]) -> list[Finding]:
         )
         for (mechanism, level), facts in touched.items()
     ]
-
-
-def _text(facts: Sequence[Fact]) -> str:
-    more = len(facts) - 1
-    return facts[0].text + (f" ({more} more like it.)" if more else "")

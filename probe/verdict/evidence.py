@@ -2,88 +2,104 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
+from probe.wire.exchange import PeerView
 from probe.wire.failure import FOREIGN_CERTIFICATE, Failure, Owner
-from probe.wire.observation import GateState, Observation, Phase, Round
+from probe.wire.observation import GateState, Observation, Phase, Purpose, Round
 from probe.wire.platform import Endpoint, Needs, Platform, Role
 from probe.wire.stage import Resolver, Stage
 
-# One failure is never an event: so many attempts must agree before a round says `blocked`.
-CONFIRMING = 2
+from .walk import CONFIRMING, Walk, by_address, repeatedly, walks_of
+
+# So many countries must reach a platform before a failure here is laid at somebody's door.
+PEER_COUNTRIES = 5
+# And so large a share of their votes may fail: home lines are never all well (DETECTION's p0 is 2 %).
+PEERS_FAILING = 0.2
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class EndpointEvidence:
-    """The observations of one endpoint, redirects followed left out."""
+    """What was seen of one endpoint, redirects followed left out; and what the questions about it
+    brought: another name on its addresses, its name at another's, where on the way, which packets."""
 
     platform: Platform
     target: str
     endpoint: Endpoint
     observations: tuple[Observation, ...]
+    questions: tuple[Observation, ...]
+
+    @property
+    def host(self) -> str:
+        """The name that is resolved and shown."""
+        return self.endpoint.host
+
+    @cached_property
+    def walks(self) -> tuple[Walk, ...]:
+        """Every walk as a person's program makes it."""
+        return walks_of(self.observations)
+
+    @cached_property
+    def innocuous(self) -> tuple[Walk, ...]:
+        """The walks under an innocuous name to the endpoint's own addresses and port."""
+        return walks_of(
+            o for o in self.questions if o.purpose is Purpose.INNOCUOUS and o.port == self.endpoint.port
+        )
+
+    @cached_property
+    def elsewhere(self) -> tuple[Walk, ...]:
+        """The walks under the platform's name to addresses that have nothing to do with it."""
+        return walks_of(o for o in self.questions if o.purpose is Purpose.ELSEWHERE)
 
     def lookups(self, resolver: Resolver, family: int) -> list[Observation]:
-        """The queries to one resolver for one address family, an observation per attempt."""
-        return [
-            o
-            for o in self.observations
-            if o.stage is Stage.DNS
-            and o.dns is not None
-            and o.dns.resolver == resolver
-            and o.family == family
-        ]
+        """The queries to one kind of resolver for one address family, an observation per attempt."""
+        return [o for o in self.observations if _asked(o) == resolver and o.family == family]
 
-    def addresses(self, resolver: Resolver) -> set[str]:
-        """Every address this resolver gave, in any attempt."""
+    def addresses(self, *resolvers: Resolver) -> set[str]:
+        """Every address these resolvers gave, in any attempt."""
         return {
             address
             for o in self.observations
-            if o.dns is not None and o.dns.resolver == resolver
+            if o.dns is not None and o.dns.resolver in resolvers
             for address in o.dns.answers
         }
 
     def genuine(self, family: int) -> set[str]:
         """Addresses on which a certificate-valid handshake for the name completed."""
-        return {
-            o.address
-            for o in self.observations
-            if o.stage is Stage.TLS and o.failure is None and o.address is not None and o.family == family
-        }
-
-    def vouched(self, family: int) -> set[str]:
-        """Genuine addresses that the trusted resolver gave."""
-        return self.genuine(family) & self.addresses(Resolver.DOH)
+        return {walk.address for walk in self.walks if walk.family == family and walk.passed(Stage.TLS)}
 
     def impostors(self) -> dict[str, Observation]:
-        """Addresses that showed somebody else's certificate in every attempt, and in enough."""
-        found: dict[str, list[Observation]] = {}
-        for o in self.observations:
-            if o.stage is Stage.TLS and o.address is not None:
-                found.setdefault(o.address, []).append(o)
+        """Addresses that showed somebody else's certificate, again and again."""
         return {
-            address: tries[0]
-            for address, tries in found.items()
-            if len(tries) >= CONFIRMING and all(o.failure in FOREIGN_CERTIFICATE for o in tries)
+            address: seen
+            for address, walks in by_address(self.walks).items()
+            if repeatedly(walks, Stage.TLS, FOREIGN_CERTIFICATE)
+            and (seen := next(w.at(Stage.TLS) for w in walks if w.failure(Stage.TLS) in FOREIGN_CERTIFICATE))
         }
 
     def denied(self, failure: Failure, family: int) -> list[Observation]:
-        """The line's resolver's lookups, if all of them failed so, and often enough."""
+        """The line's resolver's lookups that failed so, if enough did, and more than did not."""
         lookups = self.lookups(Resolver.SYSTEM, family)
-        agreed = len(lookups) >= CONFIRMING and all(o.failure == failure for o in lookups)
-        return lookups if agreed else []
+        denied = [o for o in lookups if o.failure == failure]
+        return denied if CONFIRMING <= len(denied) > len(lookups) - len(denied) else []
 
-    def foreign_redirects(self) -> list[Observation]:
+    def redirected(self) -> list[Observation]:
         """Cleartext answers that lead away from the platform, if every answer did.
 
         Over certificate-valid TLS a redirect is the platform's own doing, wherever it leads; only
         in cleartext can somebody on the way have written it.
         """
-        if self.endpoint.is_tls:
-            return []
-        answers = [o for o in self.observations if o.http is not None and o.http.status is not None]
+        answers = self.cleartext_answers()
         led_away = [o for o in answers if leads_away(o, self.platform)]
         return led_away if len(led_away) == len(answers) >= CONFIRMING else []
+
+    def cleartext_answers(self) -> list[Observation]:
+        """Answers that anybody on the way could have written."""
+        if self.endpoint.is_tls:
+            return []
+        return [o for o in self.observations if o.http is not None and o.http.status is not None]
 
     @property
     def is_answered(self) -> bool:
@@ -91,20 +107,25 @@ class EndpointEvidence:
         and the last stage got an answer that is not a server's error (RFC 9110, section 15.6)."""
         theirs = self.addresses(Resolver.SYSTEM)
         return any(
-            o.address in theirs and o.failure is None and o.http is not None and (o.http.status or 599) < 500
-            for o in self.observations
-            if not leads_away(o, self.platform) or self.endpoint.is_tls
+            walk.address in theirs and (walk.status or 599) < 500
+            for walk in self.walks
+            if self.endpoint.is_tls or not any(leads_away(o, self.platform) for o in walk.seen)
         )
 
     @property
     def is_clean(self) -> bool:
         """Whether nothing at all went wrong, so that measuring it again would teach nothing."""
-        return self.is_answered and not any(_speaks(o) for o in self.observations)
+        odd = any(o.http.status // 100 == 2 for o in self.cleartext_answers() if o.http and o.http.status)
+        return self.is_answered and not odd and not any(_speaks(o) for o in self.observations)
 
     @property
     def is_finished(self) -> bool:
         """Whether the round came to an end here before its deadline: an answer, or a failure."""
         return any(_speaks(o) or (o.http is not None and o.http.status) for o in self.observations)
+
+
+def _asked(observation: Observation) -> Resolver | None:
+    return observation.dns.resolver if observation.dns is not None else None
 
 
 def leads_away(observation: Observation, platform: Platform) -> bool:
@@ -119,18 +140,19 @@ def _speaks(observation: Observation) -> bool:
     and a name without an AAAA record is the ordinary case."""
     if observation.failure is None or observation.owner is Owner.LOCAL:
         return False
-    if observation.dns is not None and observation.dns.resolver is Resolver.DOH:
+    if observation.dns is not None and observation.dns.resolver is not Resolver.SYSTEM:
         return False
     return not (observation.failure is Failure.DNS_NO_ANSWER and observation.family == 6)
 
 
 @dataclass(frozen=True, slots=True)
 class RoleEvidence:
-    """One role's endpoints."""
+    """One role's endpoints, and its transfers."""
 
     role: Role
     target: str
     endpoints: tuple[EndpointEvidence, ...]
+    transfers: tuple[Observation, ...]
 
     @property
     def is_answered(self) -> bool:
@@ -146,13 +168,16 @@ class RoleEvidence:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What one round holds on one platform."""
+    """What one round holds on one platform, beside what it holds on unrelated sites."""
 
     platform: Platform
     gate: GateState
     # Whether the gate's cleartext page came as it should: what rewrites that one speaks of no platform.
     cleartext_is_clean: bool
     roles: tuple[RoleEvidence, ...]
+    # Every control's observations, of the gate and of the way between.
+    controls: tuple[Observation, ...]
+    peers: PeerView | None = None
 
     def endpoints(self) -> Iterator[EndpointEvidence]:
         """Every endpoint of every role."""
@@ -163,25 +188,47 @@ class Evidence:
         """The roles a person would miss."""
         return tuple(role for role in self.roles if role.role.required)
 
+    @property
+    def peers_reach_it(self) -> bool:
+        """Whether probes in enough other countries reach the platform now."""
+        peers = self.peers
+        return (
+            peers is not None
+            and peers.countries >= PEER_COUNTRIES
+            and peers.failing <= PEERS_FAILING * peers.votes
+        )
 
-def evidence_of(rnd: Round, platform: Platform) -> Evidence:
+
+def evidence_of(rnd: Round, platform: Platform, peers: Iterable[PeerView] = ()) -> Evidence:
     """Arrange a round's observations for one of its platforms."""
-    roles = []
-    for role in platform.roles:
-        target = platform.target(role)
-        endpoints = (gather(platform, target, e, rnd.observations) for e in role.endpoints)
-        roles.append(RoleEvidence(role, target, tuple(endpoints)))
-    clean = any(o.http is not None and o.http.body_matches for o in rnd.observations)
-    return Evidence(platform, rnd.gate.state, clean, tuple(roles))
+    main = tuple(o for o in rnd.observations if o.phase is Phase.MAIN)
+    return Evidence(
+        platform,
+        rnd.gate.state,
+        any(o.http is not None and o.http.body_matches for o in rnd.observations),
+        tuple(_role(platform, role, main) for role in platform.roles),
+        tuple(o for o in rnd.observations if o.phase is not Phase.MAIN or o.purpose is Purpose.CONTROL),
+        next((view for view in peers if view.platform == platform.name), None),
+    )
+
+
+def _role(platform: Platform, role: Role, observations: Sequence[Observation]) -> RoleEvidence:
+    target = platform.target(role)
+    return RoleEvidence(
+        role,
+        target,
+        tuple(gather(platform, target, endpoint, observations) for endpoint in role.endpoints),
+        tuple(o for o in observations if o.stage is Stage.TRANSFER and o.target == target),
+    )
 
 
 def gather(
     platform: Platform, target: str, endpoint: Endpoint, observations: Iterable[Observation]
 ) -> EndpointEvidence:
     """One endpoint's evidence out of a round's observations."""
-    own = (
-        o
-        for o in observations
-        if o.phase is Phase.MAIN and o.target == target and o.host == endpoint.host and o.hop == 0
+    about = [o for o in observations if o.phase is Phase.MAIN and o.target == target and o.hop == 0]
+    own = [o for o in about if o.purpose is Purpose.ENDPOINT and o.host == endpoint.host]
+    asked = [o for o in about if o.purpose is Purpose.INNOCUOUS or o.host == endpoint.host]
+    return EndpointEvidence(
+        platform, target, endpoint, tuple(own), tuple(o for o in asked if o.purpose is not Purpose.ENDPOINT)
     )
-    return EndpointEvidence(platform, target, endpoint, tuple(own))

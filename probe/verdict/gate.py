@@ -38,6 +38,19 @@ def passed(observations: Iterable[Observation], phase: Phase, kind: str = FOREIG
     }
 
 
+def families_passed(observations: Iterable[Observation], phase: Phase) -> set[int]:
+    """The address families over which a foreign control answered."""
+    return {
+        o.family
+        for o in observations
+        if o.phase is phase
+        and _kind(o) == FOREIGN
+        and o.stage is Stage.HTTP
+        and o.failure is None
+        and o.family is not None
+    }
+
+
 def _why_not(observations: Sequence[Observation]) -> GateState:
     """The most particular explanation the failing phase supports; a dead line where none does."""
     foreign = [o for o in observations if _kind(o) == FOREIGN]

@@ -43,6 +43,15 @@ class Scope(OpenEnum):
     PARTIAL = "partial"
 
 
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """Something a rule saw, in words for a volunteer; which role and address family it touches."""
+
+    text: str
+    target: str | None = None
+    family: int | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """A mechanism with its evidence level and whom it touches."""

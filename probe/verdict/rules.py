@@ -2,31 +2,28 @@
 
 A rule finds *facts* in the evidence; where it finds any, it speaks. Ids are persistent: they are
 stored, published and quoted, so a rule that changes its meaning gets a new id. To add one, add a
-row and a case to ``tests/probe/verdict/test_rules.py``, which holds that every row runs.
+row here, its finder to the module of what it looks at, and a case to
+``tests/probe/verdict/test_rules.py``, which holds that every row runs. `scenarios` are those of the
+test lab that need the rule.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from probe.wire.failure import Failure
 from probe.wire.observation import GateState
-from probe.wire.stage import Resolver
+from probe.wire.stage import Sent, Stage
 
-from .evidence import EndpointEvidence, Evidence
-from .record import Level, Mechanism, Status
+from . import cleartext, connections, names, speed, whole
+from .evidence import Evidence
+from .record import Fact, Level, Mechanism, Status
 
-FAMILIES = (4, 6)
-
-
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """Something seen, in words for a volunteer; which role and address family it touches."""
-
-    text: str
-    target: str | None = None
-    family: int | None = None
+# How many times as fast unrelated sites must come before a platform is called throttled, and before
+# nothing but throttling is left (DETECTION's THROTTLED and EXTREME start at 3 and 10; one round
+# alone asks for more than 3).
+THROTTLED_RATIO, EXTREME_RATIO = 4.0, 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,256 +34,395 @@ class Rule:
     status: Status
     finds: Callable[[Evidence], Iterable[Fact]]
     why: str
+    scenarios: tuple[str, ...]
     mechanism: Mechanism | None = None
     level: Level | None = None
 
 
-def _gate(state: GateState, text: str) -> Callable[[Evidence], Iterable[Fact]]:
-    return lambda evidence: [Fact(text)] if evidence.gate == state else []
+def _judged(status: Status) -> Callable[..., Rule]:
+    def row(
+        id: str,  # noqa: A002 - the field's name
+        finds: Callable[[Evidence], Iterable[Fact]],
+        why: str,
+        *scenarios: str,
+        says: tuple[Mechanism, Level] | None = None,
+    ) -> Rule:
+        mechanism, level = says or (None, None)
+        return Rule(
+            id=id, status=status, finds=finds, why=why, scenarios=scenarios, mechanism=mechanism, level=level
+        )
+
+    return row
 
 
-def _gate_unknown(evidence: Evidence) -> Iterable[Fact]:
-    if not evidence.gate.is_known:
-        yield Fact(f"This line could not judge ({evidence.gate}).")
-
-
-def _denied(
-    failure: Failure, said: str, families: tuple[int, ...] = FAMILIES
-) -> Callable[[Evidence], Iterable[Fact]]:
-    """The line's resolver denies a name for which the trusted one gives a genuine address."""
-
-    def finds(evidence: Evidence) -> Iterator[Fact]:
-        for endpoint in evidence.endpoints():
-            for family in families:
-                lookups = endpoint.denied(failure, family)
-                if lookups and endpoint.vouched(family):
-                    answers = lookups[0].dns.answers if lookups[0].dns else ()
-                    what = said.format(answers=", ".join(answers))
-                    text = (
-                        f"{endpoint.endpoint.host}: this line's resolver {what}, while a trusted resolver "
-                        "gives an address that proves by its certificate to be the platform's."
-                    )
-                    yield Fact(text, endpoint.target, family)
-
-    return finds
-
-
-def _impostor(
-    text: str, applies: Callable[[EndpointEvidence, str, int], bool]
-) -> Callable[[Evidence], Iterable[Fact]]:
-    """Somebody else's certificate on an address for which `applies` holds."""
-
-    def finds(evidence: Evidence) -> Iterator[Fact]:
-        for endpoint in evidence.endpoints():
-            for address, seen in endpoint.impostors().items():
-                family = seen.family or 4
-                if applies(endpoint, address, family):
-                    chain = seen.tls.chain if seen.tls else ()
-                    issuer = f" (issued by {chain[0].issuer})" if chain else ""
-                    yield Fact(
-                        text.format(host=endpoint.endpoint.host, issuer=issuer), endpoint.target, family
-                    )
-
-    return finds
-
-
-def _from_doh(endpoint: EndpointEvidence, address: str, _family: int) -> bool:
-    return address in endpoint.addresses(Resolver.DOH)
-
-
-def _from_line_alone(endpoint: EndpointEvidence, address: str, family: int) -> bool:
-    return address not in endpoint.addresses(Resolver.DOH) and bool(endpoint.vouched(family))
-
-
-def _unplaced(endpoint: EndpointEvidence, _address: str, _family: int) -> bool:
-    return not endpoint.addresses(Resolver.DOH)
-
-
-def _foreign_redirect(evidence: Evidence) -> Iterator[Fact]:
-    if not evidence.cleartext_is_clean:
-        return  # a provider that redirects every page (an unpaid bill, say) blocks no platform
-    for endpoint in evidence.endpoints():
-        for seen in endpoint.foreign_redirects()[:1]:
-            location = seen.http.location if seen.http else ""
-            text = (
-                f"{endpoint.endpoint.host}: an answer in cleartext leads to {location}, not to the platform."
-            )
-            yield Fact(text, endpoint.target, seen.family)
-
-
-def _unfinished(evidence: Evidence) -> Iterator[Fact]:
-    if evidence.gate is not GateState.ONLINE:
-        return  # nothing was tried, and the gate has said why
-    for role in evidence.required():
-        if not role.is_finished:
-            yield Fact(f"{role.target}: the round ended before it was measured.", role.target)
-
-
-def _answered(evidence: Evidence) -> Iterator[Fact]:
-    required = evidence.required()
-    if all(role.is_answered for role in required):
-        roles = ", ".join(role.role.name for role in required)
-        yield Fact(f"{evidence.platform.title} answered, with a valid certificate, for {roles}.")
-
-
-def _failed(evidence: Evidence) -> Iterator[Fact]:
-    for role in evidence.required():
-        if not role.is_answered:
-            yield Fact(f"{role.target}: {_how_it_failed(role.endpoints[0])}.", role.target)
-
-
-def _how_it_failed(endpoint: EndpointEvidence) -> str:
-    """The furthest failure, which is the one that stood in the way; a server's error otherwise."""
-    failures = [o for o in endpoint.observations if o.failure is not None]
-    errors = [o.http.status for o in endpoint.observations if o.http and (o.http.status or 0) >= 500]
-    if errors:
-        return f"the server answered with an error ({errors[-1]})"
-    if not failures:
-        return "only addresses of the trusted resolver answered"
-    order = ["dns", "tcp", "tls", "http"]
-    last = max(failures, key=lambda o: order.index(o.stage) if o.stage in order else -1)
-    return f"failed at {last.stage.upper()} ({last.failure})"
-
+_insufficient = _judged(Status.INSUFFICIENT)
+_blocked = _judged(Status.BLOCKED)
+_throttled = _judged(Status.THROTTLED)
+_unreachable = _judged(Status.UNREACHABLE)
+_ok = _judged(Status.OK)
 
 _DENIAL = "README rule 3; OONI ts-017 calls the same dns_consistency inconsistent"
 
-RULES: tuple[Rule, ...] = (
-    Rule(
-        id="gate.offline",
-        status=Status.INSUFFICIENT,
-        finds=_gate(
-            GateState.OFFLINE, "This line is offline: the unrelated control sites did not answer either."
-        ),
-        why="No verdict without two controls before and after; OONI/probe#1629 shows the cost of none.",
+_GATE = (
+    _insufficient(
+        "gate.offline",
+        whole.offline,
+        "No verdict without two controls before and after; OONI/probe#1629 shows the cost of none.",
+        "line_down",
+        "resolver_down",
     ),
-    Rule(
-        id="gate.portal",
-        status=Status.INSUFFICIENT,
-        finds=_gate(GateState.PORTAL, "A captive portal answers in place of the sites asked for."),
-        why="RFC 8952: until the portal is satisfied every answer may be the portal's.",
+    _insufficient(
+        "gate.portal",
+        whole.gate(GateState.PORTAL, "A captive portal answers in place of the sites asked for."),
+        "RFC 8952: until the portal is satisfied every answer may be the portal's.",
+        "captive_portal",
     ),
-    Rule(
-        id="gate.domestic_only",
-        status=Status.INSUFFICIENT,
-        finds=_gate(GateState.DOMESTIC_ONLY, "Only domestic sites answer: the way abroad is cut or down."),
-        why="A cut of all foreign traffic is a shutdown, which says nothing about one platform.",
+    _insufficient(
+        "gate.domestic_only",
+        whole.gate(GateState.DOMESTIC_ONLY, "Only domestic sites answer: the way abroad is cut or down."),
+        "A cut of all foreign traffic is a shutdown, which says nothing about one platform.",
+        "shutdown",
     ),
-    Rule(
-        id="gate.local_interception",
-        status=Status.INSUFFICIENT,
-        finds=_gate(
+    _insufficient(
+        "gate.local_interception",
+        whole.gate(
             GateState.LOCAL_INTERCEPTION,
             "Unrelated sites show foreign certificates too: a filter, antivirus or proxy of this line's own.",
         ),
-        why="README rule 6: what intercepts the controls as well is no platform's block.",
+        "README rule 6: what intercepts the controls as well is no platform's block.",
+        "interception_all",
     ),
-    Rule(
-        id="gate.clock",
-        status=Status.INSUFFICIENT,
-        finds=_gate(
+    _insufficient(
+        "gate.clock",
+        whole.gate(
             GateState.CLOCK,
             "This machine's clock is wrong: certificates of unrelated sites seem out of date.",
         ),
-        why="RFC 5280, section 4.1.2.5: validity is judged by the clock of who verifies.",
+        "RFC 5280, section 4.1.2.5: validity is judged by the clock of who verifies.",
+        "clock_years",
     ),
-    Rule(
-        id="gate.unknown",
-        status=Status.INSUFFICIENT,
-        finds=_gate_unknown,
-        why="A newer agent's word for why it could not judge is not ours to overrule.",
+    _insufficient(
+        "gate.unknown",
+        whole.gate_unknown,
+        "A newer agent's word for why it could not judge is not ours to overrule.",
     ),
-    Rule(
-        id="dns.bogon",
-        status=Status.BLOCKED,
-        mechanism=Mechanism.DNS,
-        level=Level.PROVEN,
-        finds=_denied(Failure.DNS_BOGON, "answers {answers}, which no public service can have"),
-        why=f"RFC 6890 addresses are not globally reachable; {_DENIAL}.",
+)
+
+_DNS = (
+    _blocked(
+        "dns.bogon",
+        names.denied(Failure.DNS_BOGON, "answers {answers}, where no public service can be,"),
+        f"RFC 6890 addresses are not globally reachable; {_DENIAL}.",
+        "dns_bogon",
+        "dns_loopback",
+        "dns_zero",
+        says=(Mechanism.DNS, Level.PROVEN),
     ),
-    Rule(
-        id="dns.nxdomain",
-        status=Status.BLOCKED,
-        mechanism=Mechanism.DNS,
-        level=Level.PROVEN,
-        finds=_denied(Failure.DNS_NXDOMAIN, "says that the name does not exist"),
-        why=f"RFC 8020: NXDOMAIN denies the name itself, and it exists; {_DENIAL}.",
+    _blocked(
+        "dns.nxdomain",
+        names.denied(Failure.DNS_NXDOMAIN, "says that there is no such name"),
+        f"RFC 8020: NXDOMAIN denies the name itself, and it exists; {_DENIAL}.",
+        "dns_nxdomain",
+        says=(Mechanism.DNS, Level.PROVEN),
     ),
-    Rule(
-        id="dns.refused",
-        status=Status.BLOCKED,
-        mechanism=Mechanism.DNS,
-        level=Level.PROVEN,
-        finds=_denied(Failure.DNS_REFUSED, "refuses to answer for this name"),
-        why=f"The same resolver answered for the controls; {_DENIAL}.",
+    _blocked(
+        "dns.refused",
+        names.denied(Failure.DNS_REFUSED, "refuses to answer"),
+        f"The same resolver answered for the controls; {_DENIAL}.",
+        "dns_refused",
+        says=(Mechanism.DNS, Level.PROVEN),
     ),
-    Rule(
-        id="dns.no_answer",
-        status=Status.BLOCKED,
-        mechanism=Mechanism.DNS,
-        level=Level.PROVEN,
+    _blocked(
+        "dns.no_answer",
         # A resolver that leaves out AAAA on purpose (a home without IPv6) is no censor.
-        finds=_denied(Failure.DNS_NO_ANSWER, "gives no address for it", families=(4,)),
-        why=f"RFC 2308 NODATA for a name that has an A record; {_DENIAL}.",
+        names.denied(Failure.DNS_NO_ANSWER, "gives no address", families=(4,)),
+        f"RFC 2308 NODATA for a name that has an A record; {_DENIAL}.",
+        "dns_nodata",
+        says=(Mechanism.DNS, Level.PROVEN),
     ),
-    Rule(
-        id="dns.impostor",
-        status=Status.BLOCKED,
-        mechanism=Mechanism.DNS,
-        level=Level.LIKELY,
-        finds=_impostor(
-            "{host}: the address this line's resolver gives shows somebody else's certificate{issuer}, "
-            "and a trusted resolver's address shows the platform's.",
-            _from_line_alone,
+    _blocked(
+        "dns.servfail",
+        names.denied(Failure.DNS_SERVFAIL, "fails again and again"),
+        # Its own way to the platform's name servers may be broken; for controls it answered.
+        f"RFC 8499: a failure of the server, for this name alone; {_DENIAL}.",
+        "dns_servfail",
+        says=(Mechanism.DNS, Level.LIKELY),
+    ),
+    _blocked(
+        "dns.timeout",
+        names.denied(Failure.DNS_TIMEOUT, "never answers"),
+        f"Silence for these names from a resolver that answered for the controls; {_DENIAL}.",
+        "dns_timeout",
+        says=(Mechanism.DNS, Level.LIKELY),
+    ),
+    _blocked(
+        "dns.bogon_alone",
+        names.bogon_alone,
+        "RFC 6890; with every other resolver cut off a genuine address cannot be shown beside it.",
+        says=(Mechanism.DNS, Level.LIKELY),
+    ),
+    _blocked(
+        "dns.impostor",
+        names.impostor,
+        "README rule 2: an address is genuine when a valid handshake for the name completes on it.",
+        "dns_blockpage",
+        "dns_other_platform",
+        "dns_same_as",
+        says=(Mechanism.DNS, Level.LIKELY),
+    ),
+    _blocked(
+        "dns.second_answer",
+        names.second_answer,
+        "An honest resolver answers once; OONI's dnsping is the one other test that looks (OONI/probe#1521).",
+        "dns_injection",
+        says=(Mechanism.DNS, Level.PROVEN),
+    ),
+    _blocked(
+        "dns.from_nowhere",
+        names.from_nowhere,
+        "RFC 5737 addresses are nobody's: who answers there answers in another's place.",
+        "dns_injection",
+        "dns_proxy",
+        says=(Mechanism.DNS, Level.PROVEN),
+    ),
+    _blocked(
+        "dns.hijacked_abroad",
+        names.hijacked_abroad,
+        "A resolver that nobody here runs and that is honest everywhere else; its answer was not its own.",
+        "dns_injection",
+        "dns_proxy",
+        says=(Mechanism.DNS, Level.PROVEN),
+    ),
+)
+
+_CONNECTION = (
+    _blocked(
+        "ip.rejected_on_the_way",
+        connections.rejected_on_the_way,
+        "RFC 1812, 5.2.7.1: 'administratively prohibited' is a router's own word for a filter.",
+        "ip_icmp",
+        says=(Mechanism.IP, Level.PROVEN),
+    ),
+    _blocked(
+        "ip.reset_on_the_way",
+        connections.reset_on_the_way(Sent.SYN, Stage.TCP),
+        "RFC 791: a packet whose TTL ends at a router cannot have been answered by a host behind it.",
+        "ip_reset",
+        says=(Mechanism.IP, Level.PROVEN),
+    ),
+    _blocked(
+        "tls.name",
+        connections.name_fails,
+        "README rule 5: only the name differs, so only the name can be why (OONI/probe#2440 asks for it).",
+        "sni_drop",
+        "sni_reset",
+        "sni_residual",
+        says=(Mechanism.TLS, Level.PROVEN),
+    ),
+    _blocked(
+        "tls.name_elsewhere",
+        connections.name_fails_elsewhere,
+        "README rule 5: a server that never heard of the name has no reason of its own to break for it.",
+        "sni_drop",
+        "sni_reset",
+        "reset_midway",
+        says=(Mechanism.TLS, Level.PROVEN),
+    ),
+    _blocked(
+        "tls.name_breaks_off",
+        connections.name_breaks_off,
+        # A broken back end behind this one name would look the same.
+        "As tls.name, one stage later: a censor that lets the handshake pass and cuts what follows.",
+        "sni_reset_late",
+        "reset_midway",
+        says=(Mechanism.TLS, Level.LIKELY),
+    ),
+    _blocked(
+        "tls.reset_on_the_way",
+        connections.reset_on_the_way(Sent.CLIENT_HELLO, Stage.TLS),
+        "RFC 791, as ip.reset_on_the_way; OONI's tlsmiddlebox looks for the same hop.",
+        "sni_reset",
+        says=(Mechanism.TLS, Level.PROVEN),
+    ),
+    _blocked(
+        "tls.forged_reset",
+        connections.forged_reset,
+        "Weaver, Sommer, Paxson 2009 (NDSS): a forged reset carries the TTL of who forged it.",
+        "sni_reset",
+        says=(Mechanism.TLS, Level.PROVEN),
+    ),
+    _blocked(
+        "tls.foreign_certificate",
+        connections.foreign_certificate(
+            Failure.TLS_UNKNOWN_AUTHORITY,
+            "{host} shows a certificate of an authority that nobody trusts{issuer}, on an address that a "
+            "trusted resolver gives.",
         ),
-        why="README rule 2: an address is genuine when a valid handshake for the name completes on it.",
+        "README rule 6; the controls of the same round showed valid certificates.",
+        "mitm_self_signed",
+        "mitm_other_ca",
+        says=(Mechanism.MITM, Level.PROVEN),
     ),
-    Rule(
-        id="tls.foreign_certificate",
-        status=Status.BLOCKED,
-        mechanism=Mechanism.MITM,
-        level=Level.PROVEN,
-        finds=_impostor(
-            "{host}: somebody else's certificate{issuer} is shown on an address a trusted resolver gives.",
-            _from_doh,
+    _blocked(
+        "tls.foreign_name",
+        connections.foreign_certificate(
+            Failure.TLS_INVALID_HOSTNAME,
+            "{host} shows a valid certificate of somebody else{issuer}, on an address that a trusted "
+            "resolver gives.",
         ),
-        why="README rule 6; the controls of the same round showed valid certificates.",
+        # A mistake of the platform's own would look the same; it would show to everybody.
+        "README rule 6; RFC 9525: a name that does not match is another server's.",
+        "mitm_wrong_name",
+        says=(Mechanism.MITM, Level.LIKELY),
     ),
-    Rule(
-        id="tls.foreign_certificate_unplaced",
-        status=Status.BLOCKED,
-        mechanism=Mechanism.MITM,
+    _blocked(
+        "tls.foreign_certificate_unplaced",
+        connections.foreign_certificate_unplaced,
         # The name may have been lied about instead: without a trusted answer nobody can tell.
-        level=Level.WEAK,
-        finds=_impostor(
-            "{host}: somebody else's certificate{issuer} is shown; no trusted resolver could be asked.",
-            _unplaced,
-        ),
-        why="README rule 6; interference is certain, its place is not.",
+        "README rule 6; interference is certain, its place is not.",
+        says=(Mechanism.MITM, Level.WEAK),
     ),
-    Rule(
-        id="http.foreign_redirect",
-        status=Status.BLOCKED,
-        mechanism=Mechanism.HTTP,
-        level=Level.PROVEN,
-        finds=_foreign_redirect,
-        why="README rule 7: any redirect counts, 303 too, where OONI looks at four codes alone (ts-017).",
+)
+
+_CLEARTEXT = (
+    _blocked(
+        "http.foreign_redirect",
+        cleartext.foreign_redirect,
+        "README rule 7: any redirect counts, 303 too, where OONI looks at four codes alone (ts-017).",
+        "http_302",
+        "http_303",
+        "http_307",
+        "http_meta",
+        "http_https_page",
+        says=(Mechanism.HTTP, Level.PROVEN),
     ),
-    Rule(
-        id="round.unfinished",
-        status=Status.INSUFFICIENT,
-        finds=_unfinished,
-        why="What was not measured is unknown; it is neither reachable nor blocked.",
+    _blocked(
+        "http.page",
+        cleartext.page,
+        "README rule 7: all four are preloaded for HSTS (RFC 6797) and only redirect in cleartext.",
+        "http_page_200",
+        "http_injected",
+        says=(Mechanism.HTTP, Level.LIKELY),
     ),
-    Rule(
-        id="roles.answered",
-        status=Status.OK,
-        finds=_answered,
-        why="README, `ok`: 403, 429, 451 and a CAPTCHA by the platform's own valid host are reachable.",
+    _blocked(
+        "http.host",
+        connections.host_fails,
+        "README rule 5 for the Host field; OONI's case httpBlockingConnectionReset calls it http-failure.",
+        says=(Mechanism.HTTP, Level.PROVEN),
     ),
-    Rule(
-        id="roles.failed",
-        status=Status.UNREACHABLE,
-        finds=_failed,
-        why="README rule 11: from one vantage alone this cannot be told from the platform's own outage.",
+)
+
+_SPEED = (
+    _throttled(
+        "throttle.extreme",
+        speed.slower_by(EXTREME_RATIO),
+        "README rule 8; Xue et al. 2021 saw 130-150 kbit/s beside lines of many Mbit/s (Russia).",
+        "throttle_ip",
+        "throttle_sni",
+        "throttle_media",
+        says=(Mechanism.THROTTLE, Level.PROVEN),
     ),
+    _throttled(
+        "throttle.goodput",
+        speed.slower_by(THROTTLED_RATIO),
+        "README rule 8: repeated, on the same line, in the same round, round trips taken off.",
+        says=(Mechanism.THROTTLE, Level.LIKELY),
+    ),
+    _throttled(
+        "throttle.handshake",
+        speed.handshake_held_back,
+        "README rule 8; Turkey 2025 showed as long handshakes. The same server is fast by another name.",
+        "throttle_sni",
+        says=(Mechanism.THROTTLE, Level.LIKELY),
+    ),
+)
+
+_HOME = (
+    _insufficient(
+        "local.own_filter",
+        names.own_filter,
+        "README rule 3: a filter of this home's own is nobody's censorship.",
+        "router_filter",
+    ),
+    _insufficient(
+        "local.trusted_root",
+        connections.trusted_here,
+        "README rule 6: whoever put that root into this machine's store stands at home, not on the way.",
+        "interception_spared",
+    ),
+    _insufficient(
+        "round.unfinished",
+        whole.unfinished,
+        "What was not measured is unknown; it is neither reachable nor blocked.",
+    ),
+)
+
+_PEERS = (
+    _blocked(
+        "peers.ip",
+        connections.unconnected_here,
+        "README rule 11: only peers elsewhere can tell a platform that is down from one that is cut off.",
+        "ip_drop",
+        says=(Mechanism.IP, Level.LIKELY),
+    ),
+    _blocked(
+        "peers.tls",
+        connections.broken_here,
+        "README rule 11, for handshakes.",
+        says=(Mechanism.TLS, Level.LIKELY),
+    ),
+)
+
+_REST = (
+    _unreachable(
+        "dns.home_or_provider",
+        names.home_or_provider,
+        "README rule 3: most homes ask a router, and the router may filter or pass on a lie.",
+        says=(Mechanism.DNS, Level.WEAK),
+    ),
+    _unreachable(
+        "ip.silent",
+        connections.silent_addresses,
+        "README rule 4; a platform that is down looks the same from here (Facebook, October 2021).",
+        "ip_drop",
+        "down_timeout",
+        says=(Mechanism.IP, Level.WEAK),
+    ),
+    _unreachable(
+        "tls.lost_hello",
+        connections.lost_hello,
+        "RFC 9293: what is not acknowledged did not arrive; why, one line cannot tell.",
+        says=(Mechanism.TLS, Level.WEAK),
+    ),
+    _unreachable(
+        "roles.family_failed",
+        whole.family_failed,
+        "README rule 10: the families are judged apart, and one of them fails.",
+    ),
+    _unreachable(
+        "roles.failed",
+        whole.failed,
+        "README rule 11: from one vantage alone this cannot be told from the platform's own outage.",
+        "down_5xx",
+        "down_region",
+    ),
+    _ok(
+        "roles.answered",
+        whole.answered,
+        "README, `ok`: 403, 429, 451 and a CAPTCHA by the platform's own valid host are reachable.",
+        "clean",
+        "cache_in_isp",
+        "site_403",
+    ),
+)
+
+RULES: tuple[Rule, ...] = (
+    *_GATE,
+    *_DNS,
+    *_CONNECTION,
+    *_CLEARTEXT,
+    *_SPEED,
+    *_HOME,
+    *_PEERS,
+    *_REST,
 )

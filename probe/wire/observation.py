@@ -58,6 +58,8 @@ class Purpose(OpenEnum):
     ELSEWHERE = "elsewhere"
     # An unrelated site under its own name, on the way while endpoints fail.
     CONTROL = "control"
+    # What lies below a transfer.
+    TRANSFER = "transfer"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -64,13 +64,15 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Role:
-    """A part of the service a person would miss; not `required` ones only add evidence."""
+    """A part of the service a person would miss; not `required` ones only add evidence. `transfer`
+    is an object large enough to tell how fast this part of the service comes."""
 
     __pydantic_config__ = STRICT
     name: Name
     endpoints: Annotated[tuple[Endpoint, ...], Len(1, 8)]
     needs: Needs = Needs.ANY
     required: bool = True
+    transfer: Endpoint | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -48,6 +48,10 @@ class Stage(OpenEnum):
     PACKETS = "packets"
 
 
+# The steps themselves, whose results are counted.
+STEPS = (Stage.DNS, Stage.TCP, Stage.TLS, Stage.HTTP, Stage.TRANSFER)
+
+
 class Resolver(OpenEnum):
     """Who was asked for a name."""
 

@@ -16,7 +16,7 @@ from collector.snapshot import take
 from collector.store.base import Ingest, Seen, Stored, StoreFigures
 from probe.wire.exchange import Presence
 from probe.wire.failure import Failure
-from probe.wire.stage import Stage
+from probe.wire.stage import STEPS
 from tests.batches import NOW, ingest, someone
 from tests.collector.conftest import Running
 
@@ -125,9 +125,9 @@ def test_under_the_limit_at_every_setting_when_all_of_a_crowded_world_votes(
     }
     metrics = Metrics("test", names)
     every: dict[tuple[str, str], int] = {
-        (stage, failure): 1 for stage in Stage for failure in ["", "new_word", *Failure]
+        (stage, failure): 1 for stage in STEPS for failure in ["", "new_word", *Failure]
     }
-    durations: dict[str, Histogram] = dict.fromkeys([*Stage, "new_word"], Histogram())
+    durations: dict[str, Histogram] = dict.fromkeys([*STEPS, "new_word"], Histogram())
     rounds = Cell(statuses={"new_word": 1}, mechanisms={"new_word": 1}, results=every, durations=durations)
     items = [
         replace(ingest(someone()), cells={CellKey(MINUTE, "PK", 1, name): rounds for name in (*names, "new")})

@@ -15,8 +15,10 @@ import pytest
 
 from probe.config import Config, Controls, Resolvers, Timeouts
 from probe.doctor import examine
+from probe.endpoint import choose
 from probe.outcome import Outcome, document, outcome_of
-from probe.round import Plan, choose, measure
+from probe.plan import Plan
+from probe.round import measure
 from probe.stages.dns import DohResolver, PlainResolver
 from probe.trust import Trust
 from probe.wire.failure import Failure
@@ -96,12 +98,10 @@ async def a_line(
         for (address, port), handler in (also or {}).items():
             await open_door(address, port, handler, pem)
         net = LoopbackNet(doors)
-        resolvers = (
-            PlainResolver(("203.0.113.53",)),
-            DohResolver(CONFIG.resolvers.doh_url, CONFIG.resolvers.doh_addresses),
-        )
+        system = PlainResolver(("203.0.113.53",))
+        trusted = DohResolver(CONFIG.resolvers.doh_url, CONFIG.resolvers.doh_addresses)
         trust = Trust(str(folder / "ca.pem"))
-        plan = Plan(CONFIG, (X,), resolvers, net, trust, time.monotonic, _no_pause)
+        plan = Plan(CONFIG, (X,), system, trusted, net, trust, time.monotonic, _no_pause)
         yield Line(authority, folder, zone, net, plan)
 
 
@@ -145,12 +145,10 @@ async def test_a_transient_failure_is_no_failure(tmp_path: Path) -> None:
     async with a_line(tmp_path, at_first_silent) as line:
         outcome = await line.round()
     assert outcome.verdicts[0].status == "ok"
-    assert [
-        o.failure for o in outcome.round.observations if o.stage is Stage.HTTP and o.target == "x/web"
-    ] == [
-        Failure.HTTP_EOF,
-        None,
-    ]
+    walked = [o for o in outcome.round.observations if o.stage is Stage.HTTP and o.host == "x.com"]
+    assert [(o.attempt, o.failure) for o in walked] == [(1, Failure.HTTP_EOF), (2, None), (3, None)], (
+        "two that disagree are told apart by a third"
+    )
 
 
 async def test_on_a_dead_line_nothing_of_the_platform_is_tried(tmp_path: Path) -> None:
@@ -266,8 +264,10 @@ class SixToo(LoopbackNet):
 
 
 async def test_the_families_are_measured_and_named_apart(tmp_path: Path) -> None:
-    six = "2606:1f80:f000::1"
-    async with a_line(tmp_path, also={(six, 443): says(response(200))}) as line:
+    six, control_six = "2606:1f80:f000::1", "2001:500:88::1"
+    doors = {(address, 443): says(response(200)) for address in (six, control_six)}
+    async with a_line(tmp_path, also=doors) as line:
+        line.zone["one.example", "AAAA"] = [control_six]
         line.zone["x.com", "A"] = ["10.10.34.35"]
         line.zone["x.com", "AAAA"] = [six]
         line.plan = replace(line.plan, net=SixToo(line.net.doors))
@@ -279,12 +279,16 @@ async def test_the_families_are_measured_and_named_apart(tmp_path: Path) -> None
 
 
 async def test_broken_ipv6_at_home_is_no_censorship(tmp_path: Path) -> None:
+    """What answers nobody over IPv6 is no platform's trouble: it is measured over IPv4 alone."""
     async with a_line(tmp_path) as line:
+        line.zone["one.example", "AAAA"] = ["2001:500:88::1"]
         line.zone["x.com", "AAAA"] = ["2606:1f80:f000::1"]
         line.plan = replace(line.plan, net=SixToo(line.net.doors))
         outcome = await line.round()
-    broken = [o for o in outcome.round.observations if o.failure is Failure.NO_ROUTE]
-    assert {o.family for o in broken} == {6}
+    assert {(o.target, o.phase) for o in outcome.round.observations if o.failure is Failure.NO_ROUTE} == {
+        ("foreign/one.example", Phase.BEFORE)
+    }
+    assert {o.family for o in outcome.round.observations if o.phase is Phase.MAIN} == {4}
     assert outcome.verdicts[0].status == "ok"
 
 

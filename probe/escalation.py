@@ -1,0 +1,235 @@
+"""The questions a failed endpoint raises, in an order that keeps one from spoiling the next.
+
+1. An unrelated site, so that a line that is dying is seen to.
+2. The name again, from everybody who can be asked, listening on for a second answer.
+3. On each of its addresses, *first* an innocuous name and *then* the platform's: many censors go on
+   blocking the pair of addresses for a while after a forbidden name, and what comes after it fails
+   whatever its name. An address not tried before comes with them.
+4. Where even the innocuous name failed, that while is waited out, and both are tried once more.
+5. Where that proved nothing, the platform's name at an unrelated site's address; at one site's alone,
+   because that address may stay blocked, and the gate after needs the others.
+6. Where on the way it breaks, and by whose packets; a platform's one endpoint tells it for all.
+7. The unrelated site again.
+
+A first attempt that failed and a second that did not are told apart by a third.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from . import endpoint
+from .path import reach
+from .plan import Plan, Target, Turnstile
+from .stages import dns
+from .stages.line import Line, Turn
+from .verdict.evidence import EndpointEvidence, gather
+from .verdict.gate import FOREIGN
+from .verdict.walk import Walk, by_address
+from .wire.failure import FOREIGN_CERTIFICATE, Failure
+from .wire.observation import Observation, Phase, Purpose
+from .wire.platform import Endpoint
+from .wire.scrub import is_private
+from .wire.stage import Resolver, Stage
+
+# Between an endpoint's attempts, in seconds: longer than a lost packet takes to be sent again.
+PAUSE_S = 1.0
+# No stage of a repetition waits longer than this: four seconds see three SYNs (RFC 6298).
+PATIENCE_S = 4.0
+# Platforms whose name is shown to an unrelated site in one round, and how often each.
+ELSEWHERE, ELSEWHERE_TRIES = 2, 2
+
+
+async def escalate(
+    plan: Plan, line: Line, seen: Sequence[Observation], failed: Sequence[Target], families: Sequence[int]
+) -> None:
+    """Ask what can be asked about the endpoints that failed."""
+    await _Inquiry(plan, _hurried(line), seen, families).run(failed)
+
+
+def _hurried(line: Line) -> Line:
+    whole = line.timeouts
+    return replace(
+        line,
+        timeouts=replace(
+            whole,
+            tcp_s=min(whole.tcp_s, PATIENCE_S),
+            tls_s=min(whole.tls_s, PATIENCE_S),
+            http_s=min(whole.http_s, PATIENCE_S),
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Inquiry:
+    """One escalation on one line; `seen` grows while it runs."""
+
+    plan: Plan
+    line: Line
+    seen: Sequence[Observation]
+    families: Sequence[int]
+
+    async def run(self, failed: Sequence[Target]) -> None:
+        """The questions, in order."""
+        await self._control()
+        await self.plan.pause(PAUSE_S)
+        provider = await self._provider(failed)
+        attempts = self.plan.config.attempts
+        if attempts >= 2:
+            await self._all(failed, lambda target: self._again(target, 2, provider))
+        open_ones = [target for target in failed if self._is_open(target)]
+        if attempts >= 3 and open_ones:
+            cut = any(self._is_unexplained(target) for target in open_ones)
+            await self.plan.pause(self.plan.config.residual_s if cut else PAUSE_S)
+            await self._all(open_ones, lambda target: self._again(target, 3, provider))
+        await self._elsewhere([target for target in failed if self._is_unexplained(target)])
+        await self._control()
+
+    async def _all(self, targets: Iterable[Target], ask: Callable[[Target], Awaitable[None]]) -> None:
+        turnstile = Turnstile(asyncio.Semaphore(self.plan.config.concurrency))
+
+        async def through(target: Target) -> None:
+            async with turnstile.through():
+                await ask(target)
+
+        async with asyncio.TaskGroup() as group:
+            for target in targets:
+                group.create_task(through(target))
+
+    def _evidence(self, target: Target) -> EndpointEvidence:
+        return gather(target.platform, target.name, target.endpoint, self.seen)
+
+    async def _again(self, target: Target, attempt: int, provider: Sequence[str]) -> None:
+        """The endpoint once more, each address first under an innocuous name if a name may be why."""
+        before = self._evidence(target)
+        turn = target.turn(self.line, attempt)
+        witnesses = self.plan.witnesses(provider) if _is_doubtful(before) else ()
+        linger_s = self.plan.config.resolvers.linger_s if witnesses else 0.0
+        resolvers = (*self.plan.resolvers, *witnesses)
+        found = await endpoint.lookups(turn, resolvers, self.families, linger_s=linger_s)
+        async with asyncio.TaskGroup() as group:
+            for address in self._addresses(before, found):
+                group.create_task(self._both_names(target, turn, address, by_address(before.walks)))
+
+    def _addresses(self, before: EndpointEvidence, found: Iterable[Observation]) -> list[str]:
+        """Those that were tried, because only they can agree, and one more of each family."""
+        tried = list(by_address(before.walks))
+        fresh = [a for a in endpoint.choose(found, self.families, 8) if a not in tried]
+        extra = [next((a for a in fresh if (":" in a) == (family == 6)), None) for family in self.families]
+        return tried + [address for address in extra if address]
+
+    async def _both_names(
+        self, target: Target, turn: Turn, address: str, before: dict[str, list[Walk]]
+    ) -> None:
+        if all(_may_be_the_name(walk) for walk in before.get(address, ())):
+            await reach(self._innocuous(target, turn), address)
+        await reach(turn, address)
+
+    def _innocuous(self, target: Target, turn: Turn) -> Turn:
+        scheme = "https" if target.endpoint.is_tls else "http"
+        url = f"{scheme}://{self.plan.config.controls.innocuous}/"
+        return replace(turn, endpoint=Endpoint(url=url), purpose=Purpose.INNOCUOUS)
+
+    def _is_open(self, target: Target) -> bool:
+        """Whether two attempts did not settle it: they disagree, or a failure has no explanation."""
+        evidence = self._evidence(target)
+        mixed = any(
+            {bool(walk.broken) for walk in walks} == {True, False}
+            for walks in by_address(evidence.walks).values()
+        )
+        return mixed or self._is_unexplained(target)
+
+    def _is_unexplained(self, target: Target) -> bool:
+        """Whether the platform's name failed after TCP, and no innocuous one got further."""
+        evidence = self._evidence(target)
+        others = by_address(evidence.innocuous)
+        return any(
+            not any(_further(other, walk) for other in others.get(walk.address, ()))
+            for walk in evidence.walks
+            if walk.broken and _may_be_the_name(walk) and not _is_foreign(walk)
+        )
+
+    async def _provider(self, failed: Iterable[Target]) -> Sequence[str]:
+        """The provider's own resolvers: those configured, or, where the line's is of this home, the
+        one found by asking who asks. Found ones are used and never recorded: it may be the
+        volunteer's own that is found."""
+        config = self.plan.config.resolvers
+        doubtful = any(_is_doubtful(self._evidence(target)) for target in failed)
+        if config.provider or not doubtful or not all(map(is_private, self.plan.system.servers)):
+            return config.provider
+        quiet = replace(self.line, record=lambda _: None)
+        found = await dns.resolve(
+            Turn(quiet, "whoami", Endpoint(url=f"https://{config.whoami}/")), self.plan.system, "A"
+        )
+        await self._nobody()
+        return found.dns.answers[:2] if found.dns and found.failure is None else ()
+
+    async def _nobody(self) -> None:
+        """Whether the address that runs no resolver answers for an unrelated name as well."""
+        control = Endpoint(url=self.plan.config.controls.foreign[0])
+        turn = Turn(self.line, f"{FOREIGN}/{control.host}", control, purpose=Purpose.CONTROL)
+        await dns.resolve(turn, self.plan.witnesses(())[-1], "A")
+
+    async def _control(self) -> bool:
+        """An unrelated site under its own name, at an address where it answered before."""
+        where = self._open_control()
+        if where is None:
+            return False
+        control, address = where
+        turn = Turn(self.line, f"{FOREIGN}/{control.host}", control, purpose=Purpose.CONTROL)
+        walk = await reach(turn, address)
+        return walk[-1].failure is None
+
+    def _open_control(self) -> tuple[Endpoint, str] | None:
+        """The last of the controls that passed, with its IPv4 address: always the same one."""
+        urls = {Endpoint(url=url).host: Endpoint(url=url) for url in self.plan.config.controls.foreign}
+        passed = [
+            (urls[o.host], o.address)
+            for o in self.seen
+            if o.phase is Phase.BEFORE
+            and o.stage is Stage.HTTP
+            and o.failure is None
+            and o.host in urls
+            and o.family == 4
+            and o.address
+        ]
+        return passed[-1] if passed else None
+
+    async def _elsewhere(self, unexplained: Iterable[Target]) -> None:
+        """The platform's name where nobody runs the platform."""
+        one_each = {target.platform.name: target for target in unexplained if target.endpoint.is_tls}
+        for target in list(one_each.values())[:ELSEWHERE]:
+            where = self._open_control()
+            if where is None or not await self._control():
+                return
+            for attempt in range(1, ELSEWHERE_TRIES + 1):
+                await reach(target.turn(self.line, attempt, Purpose.ELSEWHERE), where[1])
+
+
+def _is_doubtful(evidence: EndpointEvidence) -> bool:
+    """Whether the name may have been lied about: no usable answer, or one that leads elsewhere."""
+    asked = [o for o in evidence.observations if o.dns and o.dns.resolver is Resolver.SYSTEM]
+    if any(o.failure not in (None, Failure.NO_ROUTE) and o.family == 4 for o in asked):
+        return True
+    if any(o.failure in (Failure.DNS_BOGON, Failure.DNS_NXDOMAIN) for o in asked):
+        return True
+    theirs = evidence.addresses(Resolver.SYSTEM) - evidence.addresses(Resolver.DOH)
+    return any(walk.address in theirs and (_is_foreign(walk) or walk.broken) for walk in evidence.walks)
+
+
+def _is_foreign(walk: Walk) -> bool:
+    return walk.failure(Stage.TLS) in FOREIGN_CERTIFICATE
+
+
+def _may_be_the_name(walk: Walk) -> bool:
+    """Whether a walk got as far as showing the name."""
+    return walk.passed(Stage.TCP)
+
+
+def _further(other: Walk, walk: Walk) -> bool:
+    """Whether another walk got past the stage at which this one broke."""
+    broken = walk.broken
+    alerted = other.failure(Stage.TLS) is Failure.TLS_HANDSHAKE
+    return broken is not None and (other.passed(broken.stage) or alerted)

@@ -1,0 +1,97 @@
+"""What to measure and with what: everything of a round that does not change between rounds."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .config import Config
+from .net import Net
+from .stages.dns import AnyResolver, DohResolver, PlainResolver
+from .stages.line import Clock, Line, Turn
+from .trust import Trust
+from .wire.observation import Purpose
+from .wire.platform import Endpoint, Platform, Role
+from .wire.stage import Resolver
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+# A place at the turnstile is free again after this, in seconds, even if its holder still waits:
+# who waits for a timeout disturbs nobody's handshake.
+HELD_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The configuration, the platforms, and the way to the network."""
+
+    config: Config
+    platforms: tuple[Platform, ...]
+    system: PlainResolver
+    trusted: DohResolver
+    net: Net
+    trust: Trust
+    clock: Clock
+    pause: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+    @property
+    def resolvers(self) -> tuple[AnyResolver, ...]:
+        """Whom every endpoint's name is asked of: the line's own, then the trusted one."""
+        return self.system, self.trusted
+
+    def witnesses(self, provider: Sequence[str]) -> tuple[PlainResolver, ...]:
+        """Whom a name is asked of where a lie is suspected; `provider` are its own resolvers."""
+        resolvers = self.config.resolvers
+        return (
+            PlainResolver(resolvers.public, Resolver.PUBLIC),
+            PlainResolver(provider, Resolver.PROVIDER),
+            PlainResolver((resolvers.nobody,), Resolver.NOBODY),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One endpoint of one role of one platform."""
+
+    platform: Platform
+    role: Role
+    endpoint: Endpoint
+
+    @property
+    def name(self) -> str:
+        """Such as ``x/web``."""
+        return self.platform.target(self.role)
+
+    def turn(self, line: Line, attempt: int, purpose: Purpose = Purpose.ENDPOINT) -> Turn:
+        """This endpoint's turn on a line."""
+        return Turn(line, self.name, self.endpoint, purpose=purpose, attempt=attempt)
+
+
+@dataclass(frozen=True, slots=True)
+class Turnstile:
+    """So many at once: all of them together would distort the handshake times."""
+
+    places: asyncio.Semaphore
+    held_s: float = HELD_S
+
+    @asynccontextmanager
+    async def through(self) -> AsyncIterator[None]:
+        """Wait for a place and hold it, for a time."""
+        await self.places.acquire()
+        given_up = asyncio.Event()
+
+        def give_up() -> None:
+            if not given_up.is_set():
+                given_up.set()
+                self.places.release()
+
+        timer = asyncio.get_running_loop().call_later(self.held_s, give_up)
+        try:
+            yield
+        finally:
+            timer.cancel()
+            give_up()

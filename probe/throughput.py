@@ -1,0 +1,150 @@
+"""How fast things come: a platform's objects and unrelated ones in turn, one at a time.
+
+One at a time, because two transfers share a line and each would look slowed down by the other; in
+turn, because a line's speed changes. Each is cut off early: what came until then is the measurement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from statistics import median
+
+from . import endpoint
+from .path import reach, transfer
+from .plan import Plan, Target
+from .stages.line import Line, Turn
+from .verdict.evidence import EndpointEvidence, gather
+from .verdict.gate import FOREIGN
+from .verdict.speed import CONTROL_TRIES, TRIES, excesses, rate_bps, seems_slow
+from .verdict.walk import walks_of
+from .wire.observation import Observation, Purpose
+from .wire.platform import Endpoint
+from .wire.stage import Stage
+
+# Each transfer's time, in seconds: at 128 kbit/s it brings 32 KB, enough to tell.
+TRANSFER_S = 2.0
+# A first transfer this many times as slow as unrelated ones is repeated.
+BEHIND = 2.0
+
+
+async def compare(
+    plan: Plan, line: Line, seen: Sequence[Observation], families: Sequence[int], *, due: bool
+) -> None:
+    """Transfer what is due or seems slow, as far as the budget of bytes goes."""
+    hurried = replace(line, timeouts=replace(line.timeouts, http_s=TRANSFER_S))
+    await _Comparison(plan, hurried, seen, families).run(due)
+
+
+@dataclass(frozen=True, slots=True)
+class _Comparison:
+    """One comparison on one line; `seen` grows while it runs."""
+
+    plan: Plan
+    line: Line
+    seen: Sequence[Observation]
+    families: Sequence[int]
+
+    async def run(self, due: bool) -> None:
+        """First handshakes of what seems slow under both names, then the transfers."""
+        slow = self._slow()
+        for target in _one_each(slow):
+            await self._handshakes(target)
+        roles = [target for target in self._targets() if target.role.transfer]
+        suspected = [t for t in roles if any(t.name == other.name for other in slow)]
+        chosen = _one_each(suspected) + [t for t in suspected if t not in _one_each(suspected)]
+        if due:
+            chosen += [target for target in roles if target not in chosen]
+        if chosen:
+            await self._transfers(chosen)
+
+    def _targets(self) -> list[Target]:
+        """The first endpoint of every role stands for it."""
+        return [
+            Target(platform, role, role.endpoints[0])
+            for platform in self.plan.platforms
+            for role in platform.roles
+            if role.endpoints[0].is_tls
+        ]
+
+    def _evidence(self, target: Target) -> EndpointEvidence:
+        return gather(target.platform, target.name, target.endpoint, self.seen)
+
+    def _slow(self) -> list[Target]:
+        """What seems slow, slowest first."""
+        controls = [o for o in self.seen if o.target.startswith(f"{FOREIGN}/")]
+        beside = excesses(walks_of(controls))
+        slow = [t for t in self._targets() if seems_slow(self._evidence(t), beside)]
+        return sorted(slow, key=lambda t: -min(excesses(self._evidence(t).walks)))
+
+    async def _handshakes(self, target: Target) -> None:
+        """Both names on one address, until each has been tried often enough."""
+        walks = self._evidence(target).walks
+        address = next(walk.address for walk in walks if walk.passed(Stage.TLS))
+        first = 1 + max(walk.attempt for walk in walks)
+        innocuous = Endpoint(url=f"https://{self.plan.config.controls.innocuous}/")
+        for attempt in range(first, first + TRIES):
+            turn = target.turn(self.line, attempt)
+            await reach(replace(turn, endpoint=innocuous, purpose=Purpose.INNOCUOUS), address)
+            await reach(turn, address)
+
+    async def _transfers(self, targets: Sequence[Target]) -> None:
+        """Controls and platforms in turn; whoever is not held back is left alone after one try."""
+        limits = self.plan.config.transfers
+        left = limits.budget_bytes // limits.object_bytes
+        chosen = list(targets)
+        for attempt in range(1, max(TRIES, CONTROL_TRIES) + 1):
+            left -= await self._control(attempt)
+            for target in chosen[:left]:
+                left -= 1
+                if target.role.transfer is not None:
+                    turn = Turn(self.line, target.name, target.role.transfer, purpose=Purpose.TRANSFER)
+                    await self._one(replace(turn, attempt=attempt))
+            chosen = [target for target in chosen if self._is_behind(target)]
+            if not chosen:
+                return
+
+    async def _control(self, attempt: int) -> int:
+        """The next of the unrelated objects; how many were fetched."""
+        urls = self.plan.config.transfers.controls
+        if not urls:
+            return 0
+        where = Endpoint(url=urls[attempt % len(urls)])
+        turn = Turn(self.line, f"{FOREIGN}/{where.host}", where, purpose=Purpose.CONTROL, attempt=attempt)
+        await self._one(turn)
+        return 1
+
+    async def _one(self, turn: Turn) -> None:
+        for address in await self._addresses(turn):
+            await transfer(turn, address, self.plan.config.transfers.object_bytes)
+
+    async def _addresses(self, turn: Turn) -> list[str]:
+        """Where the host answered before in this round, else where the line's resolver leads."""
+        host = turn.endpoint.host
+        reached = [
+            o.address
+            for o in self.seen
+            if o.stage is Stage.TLS and o.failure is None and o.host == host and o.address
+        ]
+        if reached:
+            return reached[:1]
+        found = await endpoint.lookups(turn, (self.plan.system,), self.families[:1])
+        return endpoint.choose(found, self.families[:1], 1)
+
+    def _is_behind(self, target: Target) -> bool:
+        """Whether the role is slower than unrelated objects by what would need explaining."""
+        theirs = _rates(o for o in self.seen if o.target == target.name)
+        others = _rates(o for o in self.seen if o.purpose is Purpose.CONTROL)
+        return bool(theirs and others) and median(others) >= BEHIND * max(theirs)
+
+
+def _one_each(targets: Iterable[Target]) -> list[Target]:
+    """The first of each platform."""
+    found: dict[str, Target] = {}
+    for target in targets:
+        found.setdefault(target.platform.name, target)
+    return list(found.values())
+
+
+def _rates(observations: Iterable[Observation]) -> list[float]:
+    return [rate for o in observations if (rate := rate_bps(o)) is not None]

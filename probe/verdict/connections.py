@@ -1,0 +1,307 @@
+"""What the rules see in connections: addresses that fail, names that fail, and where on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from probe.wire.failure import Failure
+from probe.wire.observation import Observation
+from probe.wire.stage import Met, PathDetail, Resolver, Sent, Stage
+
+from .evidence import EndpointEvidence, Evidence
+from .names import issued_by
+from .record import Fact
+from .walk import CONFIRMING, Walk, by_address, repeatedly
+
+Finds = Callable[[Evidence], Iterable[Fact]]
+
+_UNCONNECTED = frozenset(
+    {
+        Failure.CONNECTION_TIMEOUT,
+        Failure.CONNECTION_REFUSED,
+        Failure.CONNECTION_RESET,
+        Failure.HOST_UNREACHABLE,
+    }
+)
+_CUT = frozenset({Failure.TLS_TIMEOUT, Failure.TLS_RESET, Failure.TLS_EOF})
+_BROKEN = _CUT | {Failure.TLS_HANDSHAKE}
+_BROKEN_OFF = frozenset({Failure.HTTP_TIMEOUT, Failure.HTTP_RESET, Failure.HTTP_EOF})
+# A server that shows a certificate, or says by an alert that it has none, has answered.
+_ANSWERED = frozenset(
+    {
+        Failure.TLS_HANDSHAKE,
+        Failure.TLS_UNKNOWN_AUTHORITY,
+        Failure.TLS_INVALID_HOSTNAME,
+        Failure.TLS_CERTIFICATE_TIME,
+        Failure.TLS_INVALID_CERTIFICATE,
+    }
+)
+
+# Genuine TTLs of one host vary by load balancing by less than this (FACTS: spreads of up to 5 are
+# between hosts, so the set of those seen on this very connection is what is compared with).
+TTL_APART = 3
+
+# ICMP codes by which a router says that it is told not to pass a packet on, or answers for a closed
+# port that is not its own: RFC 792 and RFC 1812, 5.2.7.1; RFC 4443, 3.1. "No route" is not among them.
+_FORBIDDEN = {4: frozenset({3, 9, 10, 13}), 6: frozenset({1, 4, 5, 6})}
+
+_DOES = {
+    Failure.TLS_RESET: "resets the connection as soon as the name {host} is seen",
+    Failure.TLS_EOF: "ends the connection as soon as the name {host} is seen",
+    Failure.TLS_TIMEOUT: "lets nothing more through as soon as the name {host} is seen",
+    Failure.TLS_HANDSHAKE: "breaks the handshake as soon as the name {host} is seen",
+    Failure.HTTP_RESET: "resets the connection a moment after the name {host} is seen",
+    Failure.HTTP_EOF: "ends the connection a moment after the name {host} is seen",
+    Failure.HTTP_TIMEOUT: "lets nothing more through a moment after the name {host} is seen",
+}
+
+
+def name_fails(evidence: Evidence) -> Iterator[Fact]:
+    """The platform's name fails in the handshake where an innocuous one completes."""
+    yield from _by_name(evidence, Stage.TLS, _BROKEN, tls=True)
+
+
+def name_breaks_off(evidence: Evidence) -> Iterator[Fact]:
+    """Under the platform's name the connection breaks after the handshake, under another it does not."""
+    yield from _by_name(evidence, Stage.HTTP, _BROKEN_OFF, tls=True)
+
+
+def host_fails(evidence: Evidence) -> Iterator[Fact]:
+    """In cleartext, a request for the platform's host breaks where one for another is answered."""
+    if evidence.cleartext_is_clean:
+        yield from _by_name(evidence, Stage.HTTP, _BROKEN_OFF, tls=False)
+
+
+def _by_name(evidence: Evidence, stage: Stage, failures: frozenset[Failure], *, tls: bool) -> Iterator[Fact]:
+    for endpoint in evidence.endpoints():
+        if endpoint.endpoint.is_tls is not tls:
+            continue
+        others = by_address(endpoint.innocuous)
+        for family, walks in _failing(endpoint.walks, stage, failures):
+            failed = walks[-1].failure(stage)
+            if failed and any(_got_past(walk, stage, failed) for walk in others.get(walks[0].address, ())):
+                yield Fact(
+                    f"Your provider's network {_does(failed, endpoint)}; the same server answers under "
+                    "another name.",
+                    endpoint.target,
+                    family,
+                )
+                break
+
+
+def _does(failure: Failure, endpoint: EndpointEvidence) -> str:
+    return _DOES[failure].format(host=endpoint.host)
+
+
+def _failing(
+    walks: Sequence[Walk], stage: Stage, failures: frozenset[Failure]
+) -> Iterator[tuple[int, list[Walk]]]:
+    """Address by address, the walks that failed at a stage, where they did so repeatedly."""
+    for tries in by_address(walks).values():
+        if repeatedly(tries, stage, failures):
+            yield tries[0].family, [walk for walk in tries if walk.failure(stage) in failures]
+
+
+def _got_past(walk: Walk, stage: Stage, failed: Failure) -> bool:
+    """Whether a walk got past the stage that fails under the platform's name."""
+    if walk.passed(stage):
+        return True
+    return stage is Stage.TLS and failed in _CUT and walk.failure(Stage.TLS) in _ANSWERED
+
+
+def name_fails_elsewhere(evidence: Evidence) -> Iterator[Fact]:
+    """The platform's name fails at an unrelated site's address, where that site's own completes."""
+    open_addresses = {o.address for o in evidence.controls if o.stage is Stage.HTTP and o.failure is None}
+    for endpoint in evidence.endpoints():
+        for stage, failures in ((Stage.TLS, _BROKEN), (Stage.HTTP, _BROKEN_OFF)):
+            for family, walks in _failing(endpoint.elsewhere, stage, failures):
+                failed = walks[-1].failure(stage)
+                if failed and walks[0].address in open_addresses:
+                    yield Fact(
+                        f"Your provider's network {_does(failed, endpoint)}, even on the way to a site that "
+                        "has nothing to do with it.",
+                        endpoint.target,
+                        family,
+                    )
+
+
+def reset_on_the_way(sent: Sent, stage: Stage) -> Finds:
+    """A reset comes from nearer than the address it claims to come from."""
+
+    def finds(evidence: Evidence) -> Iterator[Fact]:
+        for endpoint, seen, path in _paths(evidence, sent):
+            near = [h for h in path.hops if h.met is Met.RESET and h.router_met is Met.EXPIRED]
+            if near and _fails(endpoint, seen, stage):
+                yield Fact(
+                    f"The reset comes from hop {near[0].ttl} of the way, from which {seen.address} is "
+                    "further still.",
+                    endpoint.target,
+                    seen.family,
+                )
+
+    return finds
+
+
+def rejected_on_the_way(evidence: Evidence) -> Iterator[Fact]:
+    """A router says that it is told to let nothing through to the address."""
+    for endpoint, seen, path in _paths(evidence, Sent.SYN):
+        forbidden = _FORBIDDEN[seen.family or 4]
+        said = [h for h in path.hops if h.router_met is Met.REJECTED and h.icmp_code in forbidden]
+        if said and _fails(endpoint, seen, Stage.TCP):
+            yield Fact(
+                f"A router on the way, {said[0].ttl} hops from here, refuses to pass anything on to "
+                f"{seen.address}.",
+                endpoint.target,
+                seen.family,
+            )
+
+
+def _fails(endpoint: EndpointEvidence, seen: Observation, stage: Stage) -> bool:
+    """Whether the address looked at fails at that stage repeatedly."""
+    walks = [walk for walk in endpoint.walks if walk.address == seen.address]
+    return repeatedly(walks, stage, _UNCONNECTED if stage is Stage.TCP else _CUT)
+
+
+def _paths(evidence: Evidence, sent: Sent) -> Iterator[tuple[EndpointEvidence, Observation, PathDetail]]:
+    for endpoint in evidence.endpoints():
+        for seen in endpoint.observations:
+            if seen.path is not None and seen.path.sent == sent:
+                yield endpoint, seen, seen.path
+
+
+def forged_reset(evidence: Evidence) -> Iterator[Fact]:
+    """A reset that the server did not send: its TTL is none of the server's."""
+    for endpoint in evidence.endpoints():
+        for seen in endpoint.observations:
+            packets = seen.packets
+            if packets is None or not packets.genuine_ttls or not _fails(endpoint, seen, Stage.TLS):
+                continue
+            apart = [
+                reset
+                for reset in packets.resets
+                if all(abs(reset.ip_ttl - ttl) >= TTL_APART for ttl in packets.genuine_ttls)
+            ]
+            if apart:
+                yield Fact(
+                    f"The reset was not sent by the server of {endpoint.host}: it arrived with a TTL "
+                    f"of {apart[0].ip_ttl}, the server's own packets with {packets.genuine_ttls[0]}.",
+                    endpoint.target,
+                    seen.family,
+                )
+
+
+def foreign_certificate(failure: Failure, text: str) -> Finds:
+    """Somebody else's certificate on an address that a trusted resolver gives."""
+
+    def finds(evidence: Evidence) -> Iterator[Fact]:
+        for endpoint, address, seen in _shown(evidence):
+            if seen.failure == failure and address in endpoint.addresses(Resolver.DOH):
+                yield _certificate(text, endpoint, seen)
+
+    return finds
+
+
+def foreign_certificate_unplaced(evidence: Evidence) -> Iterator[Fact]:
+    """Somebody else's certificate, where no trusted resolver could be asked."""
+    text = "{host} shows somebody else's certificate{issuer}; no trusted resolver could be asked."
+    for endpoint, _, seen in _shown(evidence):
+        family = seen.family or 4
+        if not endpoint.addresses(Resolver.DOH) and not endpoint.genuine(family):
+            yield _certificate(text, endpoint, seen)
+
+
+def trusted_here(evidence: Evidence) -> Iterator[Fact]:
+    """Somebody else's certificate, which this machine's own store was told to trust."""
+    for endpoint in evidence.endpoints():
+        for seen in endpoint.impostors().values():
+            if seen.tls is not None and seen.tls.system_trusted:
+                yield _certificate(
+                    "{host} is opened by a filter, antivirus or proxy that this machine trusts{issuer}.",
+                    endpoint,
+                    seen,
+                )
+
+
+def _shown(evidence: Evidence) -> Iterator[tuple[EndpointEvidence, str, Observation]]:
+    """Foreign certificates that nobody at home has let in."""
+    for endpoint in evidence.endpoints():
+        for address, seen in endpoint.impostors().items():
+            if seen.tls is None or not seen.tls.system_trusted:
+                yield endpoint, address, seen
+
+
+def _certificate(text: str, endpoint: EndpointEvidence, seen: Observation) -> Fact:
+    said = text.format(host=endpoint.host, issuer=issued_by(seen))
+    return Fact(said, endpoint.target, seen.family)
+
+
+def silent_addresses(evidence: Evidence) -> Iterator[Fact]:
+    """Every address that a trusted resolver gives fails at TCP, two or more of them, repeatedly."""
+    for endpoint in evidence.endpoints():
+        for family in (4, 6):
+            failing = _unconnected(endpoint, family)
+            if len(failing) >= CONFIRMING:
+                yield Fact(
+                    f"None of {len(failing)} addresses of {endpoint.host} can be connected to, while "
+                    "unrelated sites can.",
+                    endpoint.target,
+                    family,
+                )
+
+
+def _unconnected(endpoint: EndpointEvidence, family: int) -> set[str]:
+    """The trusted addresses of a family that fail at TCP, if all that were tried do."""
+    trusted = endpoint.addresses(Resolver.DOH, Resolver.PUBLIC)
+    walks = by_address(w for w in endpoint.walks if w.family == family and w.address in trusted)
+    failing = {address for address, tries in walks.items() if repeatedly(tries, Stage.TCP, _UNCONNECTED)}
+    return failing if len(failing) == len(walks) else set()
+
+
+def lost_hello(evidence: Evidence) -> Iterator[Fact]:
+    """The connection opens, and nothing that is sent on it arrives."""
+    for endpoint in evidence.endpoints():
+        for family, walks in _failing(endpoint.walks, Stage.TLS, frozenset({Failure.TLS_TIMEOUT})):
+            if all(_is_lost(walk) for walk in walks):
+                yield Fact(
+                    f"{endpoint.host} lets itself be connected to, and then nothing that is sent arrives.",
+                    endpoint.target,
+                    family,
+                )
+                break
+
+
+def _is_lost(walk: Walk) -> bool:
+    """Whether nothing after the SYN was acknowledged (RFC 9293: a SYN counts as one byte)."""
+    seen = walk.at(Stage.TLS)
+    tcp = seen.tcp if seen else None
+    return tcp is not None and tcp.bytes_acked is not None and tcp.bytes_acked <= 1 and bool(tcp.retransmits)
+
+
+def unconnected_here(evidence: Evidence) -> Iterator[Fact]:
+    """No address can be connected to, and peers abroad reach the platform."""
+    if evidence.peers_reach_it:
+        for role in evidence.required():
+            for endpoint in role.endpoints:
+                for family in (4, 6):
+                    if not endpoint.is_answered and _unconnected(endpoint, family):
+                        yield _while_peers(evidence, endpoint, family, "no connection opens")
+
+
+def broken_here(evidence: Evidence) -> Iterator[Fact]:
+    """Every handshake breaks, and peers abroad reach the platform."""
+    if evidence.peers_reach_it:
+        for role in evidence.required():
+            for endpoint in role.endpoints:
+                trusted = endpoint.addresses(Resolver.DOH, Resolver.PUBLIC)
+                walks = [w for w in endpoint.walks if w.address in trusted]
+                if not endpoint.is_answered and repeatedly(walks, Stage.TLS, _BROKEN):
+                    yield _while_peers(evidence, endpoint, walks[0].family, "every handshake breaks")
+
+
+def _while_peers(evidence: Evidence, endpoint: EndpointEvidence, family: int, what: str) -> Fact:
+    countries = evidence.peers.countries if evidence.peers else 0
+    text = (
+        f"{endpoint.host}: {what} here, while people in {countries} other countries reach "
+        f"{evidence.platform.title}."
+    )
+    return Fact(text, endpoint.target, family)

@@ -1,0 +1,98 @@
+"""What the rules see in a round as a whole: whether it could judge, and whether a service answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from probe.wire.failure import Failure
+from probe.wire.observation import GateState, Observation
+from probe.wire.stage import Stage
+
+from .evidence import EndpointEvidence, Evidence
+from .record import Fact
+from .walk import CONFIRMING
+
+Finds = Callable[[Evidence], Iterable[Fact]]
+
+_ORDER = (Stage.DNS, Stage.TCP, Stage.TLS, Stage.HTTP)
+
+
+def gate(state: GateState, text: str) -> Finds:
+    """The gate's conclusion, in words."""
+    return lambda evidence: [Fact(text)] if evidence.gate == state else []
+
+
+def offline(evidence: Evidence) -> Iterator[Fact]:
+    """Nothing answered; where it is the resolver that is silent, that is said."""
+    if evidence.gate is GateState.OFFLINE:
+        lookups = [o for o in evidence.controls if o.dns is not None]
+        if lookups and all(o.failure in (Failure.DNS_TIMEOUT, Failure.DNS_UNREACHABLE) for o in lookups):
+            yield Fact("This line's resolver does not answer, for unrelated sites either.")
+        else:
+            yield Fact("This line is offline: unrelated sites did not answer either.")
+
+
+def gate_unknown(evidence: Evidence) -> Iterator[Fact]:
+    """A newer agent's word."""
+    if not evidence.gate.is_known:
+        yield Fact(f"This line could not judge ({evidence.gate}).")
+
+
+def unfinished(evidence: Evidence) -> Iterator[Fact]:
+    """A required role was not measured to its end."""
+    if evidence.gate is not GateState.ONLINE:
+        return  # nothing was tried, and the gate has said why
+    for role in evidence.required():
+        if not role.is_finished:
+            yield Fact(f"{role.target}: the round ended before it was measured.", role.target)
+
+
+def answered(evidence: Evidence) -> Iterator[Fact]:
+    """Every required role answered."""
+    required = evidence.required()
+    if all(role.is_answered for role in required):
+        roles = ", ".join(role.role.name for role in required)
+        yield Fact(f"{evidence.platform.title} answered, with a valid certificate, for {roles}.")
+
+
+def failed(evidence: Evidence) -> Iterator[Fact]:
+    """A required role did not answer."""
+    for role in evidence.required():
+        if not role.is_answered:
+            yield Fact(f"{role.target}: {_how_it_failed(role.endpoints[0])}.", role.target)
+
+
+def family_failed(evidence: Evidence) -> Iterator[Fact]:
+    """A role answers over one address family alone, while unrelated sites answer over both."""
+    for role in evidence.required():
+        for endpoint in role.endpoints:
+            for family in (4, 6):
+                walks = [walk for walk in endpoint.walks if walk.family == family]
+                broken = [walk for walk in walks if walk.broken]
+                if len(broken) == len(walks) >= CONFIRMING and role.is_answered and _online(evidence, family):
+                    yield Fact(
+                        f"{role.target} answers over IPv{10 - family} and not over IPv{family}, over which "
+                        "unrelated sites do.",
+                        role.target,
+                        family,
+                    )
+
+
+def _online(evidence: Evidence, family: int) -> bool:
+    return any(o.family == family and _passed(o) for o in evidence.controls)
+
+
+def _passed(seen: Observation) -> bool:
+    return seen.stage is Stage.HTTP and seen.failure is None
+
+
+def _how_it_failed(endpoint: EndpointEvidence) -> str:
+    """The furthest failure, which is the one that stood in the way; a server's error otherwise."""
+    failures = [o for o in endpoint.observations if o.failure is not None and o.stage in _ORDER]
+    errors = [o.http.status for o in endpoint.observations if o.http and (o.http.status or 0) >= 500]
+    if errors:
+        return f"the server answered with an error ({errors[-1]})"
+    if not failures:
+        return "only addresses of the trusted resolver answered"
+    last = max(failures, key=lambda o: _ORDER.index(o.stage))
+    return f"failed at {last.stage.upper()} ({last.failure})"
