@@ -139,9 +139,8 @@ def _moment(text: str) -> float:
 
 def _told(done: Rejudged) -> Iterator[str]:
     began = datetime.fromtimestamp(done.first_minute * MINUTE_S, UTC).strftime("%Y-%m-%dT%H:%MZ")
-    cut = " (of signed rounds from before, some have expired: their cells stay)" if done.is_cut else ""
-    yield f"{done.rounds} rounds judged, from {began} on{cut}"
-    yield f"cells: {done.before.cells} -> {done.after.cells}, {done.changed} of them changed"
+    yield f"rounds: {done.rounds} judged, measured from {began} on"
+    yield f"cells: {done.before.cells} -> {done.after.cells}, {done.changed} changed"
     before, after = done.before.statuses, done.after.statuses
     for platform in sorted(before.keys() | after.keys()):
         old, new = before.get(platform, {}), after.get(platform, {})
@@ -149,3 +148,5 @@ def _told(done: Rejudged) -> Iterator[str]:
             f"{word} {old.get(word, 0)} -> {new.get(word, 0)}" for word in sorted(old.keys() | new.keys())
         )
         yield f"{platform}: {', '.join(counts)}"
+    if done.is_cut:
+        yield f"cells before {began} stay as they are: signed rounds that they count may have expired"
