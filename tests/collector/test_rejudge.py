@@ -184,11 +184,24 @@ def test_since_leaves_alone_what_was_measured_before(data: Path, monkeypatch: py
     assert counted(data) == {-3: {"unreachable": 1}, -2: {"blocked": 1}, -1: {"blocked": 1}}
 
 
-def test_cells_that_retention_let_go_are_not_brought_back(data: Path, tmp_path: Path) -> None:
+async def test_of_a_batch_only_the_rounds_from_then_on_are_judged(
+    data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await sent(data, someone(1), *(measured(FAILED, -60 * n) for n in (1, 2, 3)))
+    judge_by(monkeypatch, STRICTER)
+    assert command(data, "--since", at(-100).isoformat()) == 0
+    assert counted(data) == {-3: {"unreachable": 1}, -2: {"blocked": 1}, -1: {"blocked": 1}}
+    assert capsys.readouterr().out.startswith("rounds: 2 judged, measured from 2026-11-24T05:58Z on\n")
+
+
+@pytest.mark.parametrize("flags", [(), ("--since", at(-3 * DAY_S).isoformat())])
+def test_cells_that_retention_let_go_are_not_brought_back(
+    data: Path, tmp_path: Path, flags: tuple[str, ...]
+) -> None:
     (tmp_path / "own.toml").write_text("[retention]\ncells_days = 1.0\n")
     old, new = a_batch(CLEAN, -2 * DAY_S), a_batch(CLEAN, -60, sequence=2)
     stored(data, old, new, cells_before=NOW - DAY_S)
-    assert command(data, "--config", str(tmp_path / "own.toml")) == 0
+    assert command(data, "--config", str(tmp_path / "own.toml"), *flags) == 0
     assert counted(data) == {-1: {"ok": 1}}
 
 
