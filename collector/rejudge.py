@@ -14,8 +14,8 @@ it is there. Lateness does not matter: it moves a batch to where less is dropped
 lowers `LIVE_S` must keep the old value here until the batches admitted under it are gone.
 
 It asks for a store that nobody else uses, as every opened store is: one connection does all the
-writing, and a batch that came in meanwhile would be counted by the old rules or not at all. Agents
-keep their rounds for as long as no collector answers.
+writing, and a batch that came in meanwhile would be counted by the old rules or not at all. What
+agents measure in the meantime waits in their spools; it is taken for `SPOOLED_S`.
 """
 
 from __future__ import annotations
