@@ -9,17 +9,22 @@ import argparse
 import asyncio
 import signal
 import sys
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from probe.wire.settings import ConfigError
 from probe.wire.version import __version__
 
 from . import log
-from .app import CannotListen, serve
+from .app import DAY_S, CannotListen, serve
 from .config import Config, load
 from .ingest.netinfo import open_netinfo
+from .rejudge import MINUTE_S, CannotRejudge, Rejudged, rejudge
+from .store import open_store
 from .store.base import StoreError
+from .store.sqlite import DATABASE
 
 FINE, OTHER, USAGE = 0, 1, 2
 
@@ -33,9 +38,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         print(f"reachwatch-collector: {error}", file=sys.stderr)
         return USAGE
-    except (StoreError, CannotListen) as error:
+    except (StoreError, CannotListen, CannotRejudge) as error:
         print(f"reachwatch-collector: {error}", file=sys.stderr)
         return OTHER
+    except KeyboardInterrupt:
+        return 130  # 128 + SIGINT, as shells count it
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -56,6 +63,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     _takes_config(check)
     check.set_defaults(run=_check)
+    admin = commands.add_parser("admin", help="work on a store that no collector is using")
+    judging = admin.add_subparsers(required=True, metavar="COMMAND").add_parser(
+        "rejudge", help="judge the stored rounds again, by the rules and platforms of now"
+    )
+    _takes_config(judging)
+    judging.add_argument("--data-dir", metavar="DIR", help="where everything is kept")
+    judging.add_argument("--since", metavar="TIME", help="no minute before this one (RFC 3339)")
+    judging.set_defaults(run=_rejudge)
     return parser
 
 
@@ -91,3 +106,47 @@ def _check(arguments: argparse.Namespace) -> int:
     open_netinfo(config.geo)
     print(f"{arguments.config or 'defaults'}: usable; {len(config.platforms)} platforms")
     return FINE
+
+
+def _rejudge(arguments: argparse.Namespace) -> int:
+    config = load(arguments.config, {"data_dir": arguments.data_dir})
+    # Cells that retention has let go, or will within the hour, are not brought back.
+    since = time.time() - config.retention.cells_days * DAY_S
+    if arguments.since is not None:
+        since = max(since, _moment(arguments.since))
+    try:
+        (config.data_path / DATABASE).stat()
+    except OSError as error:  # opening would make a new store of a mistyped folder
+        raise ConfigError(f"data_dir: {error.filename}: {error.strerror}") from None
+    store = open_store(f"sqlite://{config.data_path}")
+    try:
+        done = rejudge(store, config.platforms, since)
+    finally:
+        store.close()
+    print("\n".join(_told(done)))
+    return FINE
+
+
+def _moment(text: str) -> float:
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is not None:
+            return moment.astimezone(UTC).timestamp()
+    except (ValueError, OverflowError):
+        pass
+    raise ConfigError(f"--since: {text!r} is not a time with its zone, such as 2026-11-24T12:00:00Z")
+
+
+def _told(done: Rejudged) -> Iterator[str]:
+    began = datetime.fromtimestamp(done.first_minute * MINUTE_S, UTC).strftime("%Y-%m-%dT%H:%MZ")
+    yield f"rounds: {done.rounds} judged, measured from {began} on"
+    yield f"cells: {done.before.cells} -> {done.after.cells}, {done.changed} changed"
+    before, after = done.before.statuses, done.after.statuses
+    for platform in sorted(before.keys() | after.keys()):
+        old, new = before.get(platform, {}), after.get(platform, {})
+        counts = (
+            f"{word} {old.get(word, 0)} -> {new.get(word, 0)}" for word in sorted(old.keys() | new.keys())
+        )
+        yield f"{platform}: {', '.join(counts)}"
+    if done.is_cut:
+        yield f"cells before {began} stay as they are: signed rounds that they count may have expired"

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from probe.verdict.record import Status, Verdict
-from probe.wire.observation import Observation, Phase, Purpose, Round
+from probe.verdict import Status, Verdict, judge
+from probe.wire.observation import Batch, Observation, Phase, Purpose, Round
 from probe.wire.stage import STEPS
 
 V = TypeVar("V")
@@ -99,6 +99,19 @@ def _merged(one: Mapping[str, V], other: Mapping[str, V], both: Callable[[V, V],
     found = dict(one)
     for key, value in other.items():
         found[key] = both(found[key], value) if key in found else value
+    return found
+
+
+def cells_of_batch(
+    batch: Batch, platforms: Collection[str], *, country: str, asn: int, prefix: str
+) -> dict[CellKey, Cell]:
+    """What a batch adds by the rules of this release, of the platforms that are counted. The only
+    way from rounds to cells: what is stored on arrival and what is judged again later are the same."""
+    found: dict[CellKey, Cell] = {}
+    for rnd in batch.rounds:
+        verdicts = [verdict for verdict in judge(rnd) if verdict.platform in platforms]
+        for key, cell in cells_of(rnd, verdicts, country=country, asn=asn, prefix=prefix).items():
+            found[key] = merge(found[key], cell) if key in found else cell
     return found
 
 

@@ -16,13 +16,12 @@ from datetime import UTC, datetime
 
 from aiohttp import web
 
-from collector.detect.cells import Cell, CellKey, cells_of, merge
+from collector.detect.cells import cells_of_batch
 from collector.metrics import Metrics
 from collector.store.base import Ingest, Seen, SignedBatch, Stored, StoreError
-from probe.verdict import judge
 from probe.wire.codec import MAX_BYTES, encode
 from probe.wire.exchange import PROBE_HEADER, SIGNATURE_HEADER, PeerView, Receipt, Refused
-from probe.wire.observation import SCHEMA, Batch
+from probe.wire.observation import SCHEMA
 
 from .admit import Code, Refusal, Request, admit_batch, admit_enrolment, admit_heartbeat, probe_id
 from .commit import Committer, Overloaded
@@ -135,7 +134,8 @@ class Intake:
         return self._receipt(beat.probe, place)
 
     async def _batch(self, request: Request, address: str) -> Receipt | Refusal:
-        admitted = admit_batch(request, self.keys, self.wall())
+        now = self.wall()  # one reading: how old a round may be is counted from `received_at`
+        admitted = admit_batch(request, self.keys, now)
         if isinstance(admitted, Refusal):
             return admitted
         place = self.netinfo.place(address, admitted.batch.rounds[-1].network)
@@ -143,7 +143,7 @@ class Intake:
         signed = SignedBatch(
             probe=admitted.batch.probe,
             sequence=admitted.batch.sequence,
-            received_at=self.wall(),
+            received_at=now,
             country=place.country,
             asn=place.asn,
             located_by=place.located_by,
@@ -151,7 +151,10 @@ class Intake:
             signature=admitted.signature,
             body=request.body,
         )
-        item = Ingest(batch=signed, cells=self._cells(admitted.batch, place, prefix))
+        cells = cells_of_batch(
+            admitted.batch, self.platforms, country=place.country, asn=place.asn, prefix=prefix
+        )
+        item = Ingest(batch=signed, cells=cells)
         try:
             stored = await self.committer.submit(item)
         except Overloaded:
@@ -159,15 +162,6 @@ class Intake:
         except StoreError as error:
             return _store_failed(error)
         return self._receipt(signed.probe, place, signed.sequence, stored)
-
-    def _cells(self, batch: Batch, place: Place, prefix: str) -> dict[CellKey, Cell]:
-        found: dict[CellKey, Cell] = {}
-        for rnd in batch.rounds:
-            verdicts = [v for v in judge(rnd) if v.platform in self.platforms]
-            cells = cells_of(rnd, verdicts, country=place.country, asn=place.asn, prefix=prefix)
-            for key, cell in cells.items():
-                found[key] = merge(found[key], cell) if key in found else cell
-        return found
 
     def _receipt(
         self, probe: str, place: Place, sequence: int | None = None, stored: Stored = Stored.NEW

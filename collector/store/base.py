@@ -98,12 +98,23 @@ class Store(Protocol):
     def cells(self, first_minute: int, last_minute: int) -> dict[CellKey, Cell]:
         """Every cell of those minutes, both ends included."""
 
+    def cells_from(self, first_minute: int) -> Iterable[tuple[CellKey, Cell]]:
+        """Every cell from that minute on, one after another: there may be more than memory holds."""
+
+    def replace_cells(self, first_minute: int, additions: Iterable[Mapping[CellKey, Cell]]) -> int:
+        """Put the sum of `additions`, all from `first_minute` on, in place of every cell from that
+        minute on, in one transaction; returns how many cells came, went or changed. Where taking
+        from `additions` raises, nothing has changed. They may be made of this store's batches."""
+
     def batches(self, probe: str | None = None, since: float = 0.0) -> Iterable[SignedBatch]:
         """Batches received at or after `since`, oldest first, of one probe or of all."""
 
     def expire(self, batches_before: float, cells_before: float) -> int:
         """Drop whole segments last received before the first moment, cells before the second
         (both Unix seconds); returns how many batches went."""
+
+    def dropped_until(self) -> float | None:
+        """No batch received after this moment was ever dropped; None where none was at all."""
 
     def figures(self) -> StoreFigures:
         """Counts and size now."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from collector.detect.cells import Cell, CellKey, merge
 
@@ -17,6 +17,7 @@ class MemoryStore:
         self._batches: dict[tuple[str, int], SignedBatch] = {}
         self._cells: dict[CellKey, Cell] = {}
         self._seen: dict[str, Seen] = {}
+        self._dropped_until: float | None = None
 
     @classmethod
     def open(cls, _where: str) -> MemoryStore:
@@ -40,8 +41,7 @@ class MemoryStore:
         if name in self._batches:
             return Stored.DUPLICATE
         self._batches[name] = item.batch
-        for key, cell in item.cells.items():
-            self._cells[key] = merge(self._cells.get(key, Cell()), cell)
+        _add(self._cells, item.cells)
         return Stored.NEW
 
     def see(self, heartbeats: Iterable[Seen]) -> None:
@@ -59,6 +59,21 @@ class MemoryStore:
         """See `base.Store`."""
         return {k: cell for k, cell in self._cells.items() if first_minute <= k.minute <= last_minute}
 
+    def cells_from(self, first_minute: int) -> Iterator[tuple[CellKey, Cell]]:
+        """See `base.Store`."""
+        return ((key, cell) for key, cell in self._cells.items() if key.minute >= first_minute)
+
+    def replace_cells(self, first_minute: int, additions: Iterable[Mapping[CellKey, Cell]]) -> int:
+        """See `base.Store`."""
+        fresh: dict[CellKey, Cell] = {}
+        for cells in additions:
+            _add(fresh, cells)
+        old = dict(self.cells_from(first_minute))
+        for key in old:
+            del self._cells[key]
+        self._cells |= fresh
+        return sum(old.get(key) != fresh.get(key) for key in old.keys() | fresh.keys())
+
     def batches(self, probe: str | None = None, since: float = 0.0) -> Iterable[SignedBatch]:
         """See `base.Store`."""
         kept = (b for b in self._batches.values() if b.received_at >= since and probe in (None, b.probe))
@@ -68,10 +83,15 @@ class MemoryStore:
         """See `base.Store`; here a segment is one batch."""
         old = [name for name, batch in self._batches.items() if batch.received_at < batches_before]
         for name in old:
-            del self._batches[name]
+            received_at = self._batches.pop(name).received_at
+            self._dropped_until = max(received_at, self._dropped_until or received_at)
         for key in [key for key in self._cells if key.minute * 60 < cells_before]:
             del self._cells[key]
         return len(old)
+
+    def dropped_until(self) -> float | None:
+        """See `base.Store`."""
+        return self._dropped_until
 
     def figures(self) -> StoreFigures:
         """See `base.Store`."""
@@ -83,3 +103,8 @@ class MemoryStore:
 
     def close(self) -> None:
         """See `base.Store`."""
+
+
+def _add(cells: dict[CellKey, Cell], additions: Mapping[CellKey, Cell]) -> None:
+    for key, cell in additions.items():
+        cells[key] = merge(cells.get(key, Cell()), cell)

@@ -42,9 +42,18 @@ def pack_segment(batches: Iterable[SignedBatch]) -> bytes:
 def unpack_segment(segment: bytes) -> list[SignedBatch]:
     """The batches of a segment; raises `Torn` for bytes that are none."""
     try:
-        return list(_batches(zstandard.ZstdDecompressor().decompress(segment)))
+        return list(_batches(_decompressed(segment)))
     except (zstandard.ZstdError, struct.error, ValueError, KeyError, TypeError) as error:
         raise Torn(str(error)) from None
+
+
+def _decompressed(segment: bytes) -> bytes:
+    """Piece by piece: in one go, memory is taken at the frame's word, and that may have rotted."""
+    machine = zstandard.ZstdDecompressor().decompressobj()
+    data = machine.decompress(segment)
+    if not machine.eof:
+        raise Torn("breaks off")
+    return data
 
 
 def _batches(data: bytes) -> Iterator[SignedBatch]:

@@ -13,6 +13,7 @@ import fcntl
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import IO
 
@@ -22,7 +23,14 @@ from probe.wire.exchange import Presence
 from .base import Ingest, Seen, SignedBatch, Stored, StoreError, StoreFigures
 from .packing import Torn, pack_cell, pack_segment, unpack_cell, unpack_segment
 
-_VERSION = 1
+DATABASE = "reachwatch.sqlite"  # the file in the folder
+_VERSION = 2  # 2 remembers what was dropped; a release that does not would break the promise
+_TAKEN_AT_ONCE = 100  # additions summed in memory before the table is touched
+
+_CELL_COLUMNS = """
+    minute INTEGER NOT NULL, country TEXT NOT NULL, asn INTEGER NOT NULL, platform TEXT NOT NULL,
+    cell BLOB NOT NULL, PRIMARY KEY (minute, country, asn, platform)"""
+
 _SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS segments (
     id INTEGER PRIMARY KEY, first_at REAL NOT NULL, last_at REAL NOT NULL, batches INTEGER NOT NULL,
@@ -32,15 +40,21 @@ CREATE TABLE IF NOT EXISTS receipts (
     probe TEXT NOT NULL, sequence INTEGER NOT NULL, segment INTEGER NOT NULL,
     PRIMARY KEY (probe, sequence)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS receipts_by_segment ON receipts (segment);
-CREATE TABLE IF NOT EXISTS cells (
-    minute INTEGER NOT NULL, country TEXT NOT NULL, asn INTEGER NOT NULL, platform TEXT NOT NULL,
-    cell BLOB NOT NULL, PRIMARY KEY (minute, country, asn, platform)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS cells ({_CELL_COLUMNS}) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS dropped (until REAL);
 CREATE TABLE IF NOT EXISTS probes (
     probe TEXT PRIMARY KEY, public_key BLOB NOT NULL, enrolled_at REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS presence (
     probe TEXT PRIMARY KEY, at REAL NOT NULL, state TEXT NOT NULL, country TEXT NOT NULL,
     asn INTEGER NOT NULL, prefix TEXT NOT NULL) WITHOUT ROWID;
 PRAGMA user_version = {_VERSION};
+"""
+# A new store has dropped nothing. One of version 1 did not write down what it dropped, but all of it
+# was received before the end of every segment that is left; where none is, no cell can be made again.
+_MEMORY = """
+INSERT INTO dropped
+    SELECT coalesce((SELECT min(last_at) FROM segments), (SELECT max(minute) * 60 FROM cells))
+    WHERE NOT EXISTS (SELECT 1 FROM dropped);
 """
 
 
@@ -64,9 +78,7 @@ class SqliteStore:
         try:
             _lock(lock, folder)
             with _translated(folder):
-                db = sqlite3.connect(
-                    folder / "reachwatch.sqlite", isolation_level=None, check_same_thread=False
-                )
+                db = sqlite3.connect(folder / DATABASE, isolation_level=None, check_same_thread=False)
                 _prepare(db, folder)
         except BaseException:
             lock.close()
@@ -111,7 +123,7 @@ class SqliteStore:
         row = (segment, min(times), max(times), len(batches), pack_segment(batches))
         self._db.execute("INSERT INTO segments VALUES (?, ?, ?, ?, ?)", row)
 
-    def _add_cells(self, additions: Iterable[Mapping[CellKey, Cell]]) -> None:
+    def _add_cells(self, additions: Iterable[Mapping[CellKey, Cell]], table: str = "cells") -> None:
         summed: dict[CellKey, Cell] = {}
         for cells in additions:
             for key, cell in cells.items():
@@ -119,10 +131,15 @@ class SqliteStore:
         for key, cell in summed.items():
             name = (key.minute, key.country, key.asn, key.platform)
             row = self._db.execute(
-                "SELECT cell FROM cells WHERE minute = ? AND country = ? AND asn = ? AND platform = ?", name
+                f"SELECT cell FROM {table}"  # noqa: S608 - ours, one of two
+                " WHERE minute = ? AND country = ? AND asn = ? AND platform = ?",
+                name,
             ).fetchone()
             whole = merge(unpack_cell(row[0]), cell) if row else cell
-            self._db.execute("INSERT OR REPLACE INTO cells VALUES (?, ?, ?, ?, ?)", (*name, pack_cell(whole)))
+            self._db.execute(
+                f"INSERT OR REPLACE INTO {table} VALUES (?, ?, ?, ?, ?)",  # noqa: S608
+                (*name, pack_cell(whole)),
+            )
 
     def see(self, heartbeats: Iterable[Seen]) -> None:
         """See `base.Store`."""
@@ -154,6 +171,34 @@ class SqliteStore:
             ).fetchall()
         return {CellKey(*row[:4]): unpack_cell(row[4]) for row in rows}
 
+    def cells_from(self, first_minute: int) -> Iterator[tuple[CellKey, Cell]]:
+        """See `base.Store`."""
+        with _translated(self._folder):
+            for row in self._db.execute(
+                "SELECT minute, country, asn, platform, cell FROM cells WHERE minute >= ?", (first_minute,)
+            ):
+                yield CellKey(*row[:4]), unpack_cell(row[4])
+
+    def replace_cells(self, first_minute: int, additions: Iterable[Mapping[CellKey, Cell]]) -> int:
+        """See `base.Store`. Built beside the old, so that only what differs is written through the WAL."""
+        rest = iter(additions)
+        with self._transaction():
+            self._db.execute(f"CREATE TEMP TABLE fresh ({_CELL_COLUMNS}) WITHOUT ROWID")
+            while some := list(islice(rest, _TAKEN_AT_ONCE)):
+                self._add_cells(some, "fresh")
+            gone = self._db.execute(
+                "DELETE FROM cells WHERE minute >= ? AND NOT EXISTS (SELECT 1 FROM fresh WHERE"
+                " (fresh.minute, fresh.country, fresh.asn, fresh.platform)"
+                " = (cells.minute, cells.country, cells.asn, cells.platform))",
+                (first_minute,),
+            )
+            changed = self._db.execute(
+                "INSERT OR REPLACE INTO cells SELECT fresh.* FROM fresh LEFT JOIN cells AS old"
+                " USING (minute, country, asn, platform) WHERE old.cell IS NOT fresh.cell"
+            )
+            self._db.execute("DROP TABLE fresh")
+        return gone.rowcount + changed.rowcount
+
     def batches(self, probe: str | None = None, since: float = 0.0) -> Iterator[SignedBatch]:
         """See `base.Store`."""
         chosen = "SELECT id FROM segments WHERE last_at >= ? ORDER BY id"
@@ -181,14 +226,23 @@ class SqliteStore:
     def expire(self, batches_before: float, cells_before: float) -> int:
         """See `base.Store`."""
         with self._transaction():
-            (dropped,) = self._db.execute(
-                "SELECT coalesce(sum(batches), 0) FROM segments WHERE last_at < ?", (batches_before,)
+            dropped, until = self._db.execute(
+                "SELECT coalesce(sum(batches), 0), max(last_at) FROM segments WHERE last_at < ?",
+                (batches_before,),
             ).fetchone()
+            if dropped:
+                self._db.execute("UPDATE dropped SET until = max(?, coalesce(until, ?))", (until, until))
             old = "SELECT id FROM segments WHERE last_at < ?"
             self._db.execute(f"DELETE FROM receipts WHERE segment IN ({old})", (batches_before,))  # noqa: S608
             self._db.execute("DELETE FROM segments WHERE last_at < ?", (batches_before,))
             self._db.execute("DELETE FROM cells WHERE minute < ?", (int(cells_before // 60),))
         return int(dropped)
+
+    def dropped_until(self) -> float | None:
+        """See `base.Store`."""
+        with _translated(self._folder):
+            (until,) = self._db.execute("SELECT until FROM dropped").fetchone()
+        return None if until is None else float(until)
 
     def figures(self) -> StoreFigures:
         """See `base.Store`."""
@@ -197,7 +251,7 @@ class SqliteStore:
                 "SELECT coalesce(sum(batches), 0), min(first_at) FROM segments"
             ).fetchone()
             (cells,) = self._db.execute("SELECT count(*) FROM cells").fetchone()
-        size = sum(file.stat().st_size for file in self._folder.glob("reachwatch.sqlite*"))
+        size = sum(file.stat().st_size for file in self._folder.glob(f"{DATABASE}*"))
         return StoreFigures(batches=batches, cells=cells, size_bytes=size, oldest_batch_at=oldest)
 
     @contextmanager
@@ -216,7 +270,7 @@ def _lock(lock: IO[str], folder: Path) -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise StoreError(f"{folder}: another collector uses this folder") from None
+        raise StoreError(f"{folder}: another collector uses this folder; stop it first") from None
 
 
 def _prepare(db: sqlite3.Connection, folder: Path) -> None:
@@ -228,7 +282,7 @@ def _prepare(db: sqlite3.Connection, folder: Path) -> None:
             )
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")  # a receipt is given on the strength of this fsync
-        db.executescript(_SCHEMA)
+        db.executescript(_SCHEMA + _MEMORY)
     except BaseException:
         db.close()
         raise

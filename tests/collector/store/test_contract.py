@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -117,6 +118,79 @@ def test_retention_drops_old_batches_and_old_cells_and_leaves_the_rest(store: St
     assert (figures.batches, figures.cells, figures.oldest_batch_at) == (1, 0, NOW)
 
 
+def test_until_when_batches_were_dropped_is_remembered_and_never_goes_back(store: Store) -> None:
+    assert store.dropped_until() is None
+    for n, received_at in enumerate((NOW - 900, NOW - 1000, NOW), start=1):
+        store.ingest([ingest(someone(n), received_at=received_at)])
+    assert store.expire(NOW - 2000, 0) == 0
+    assert store.dropped_until() is None
+    assert store.expire(NOW - 500, 0) == 2
+    assert store.dropped_until() == NOW - 900
+    store.ingest([ingest(someone(4), received_at=NOW - 950)])  # a clock set back
+    assert store.expire(NOW - 500, 0) == 1
+    assert store.dropped_until() == NOW - 900
+
+
+def minutes_from(*starts: int) -> list[dict[CellKey, Cell]]:
+    return [cells(replace(CLEAN, started_at=MEASURED + timedelta(minutes=n))) for n in starts]
+
+
+def stored_in(store: Store, *additions: dict[CellKey, Cell]) -> None:
+    store.ingest([replace(ingest(someone(n)), cells=some) for n, some in enumerate(additions, start=1)])
+
+
+def test_cells_are_replaced_from_a_minute_on_and_the_earlier_ones_stay(store: Store) -> None:
+    zero, one, two, three = minutes_from(0, 1, 2, 3)
+    stored_in(store, zero, one, two)
+    assert store.replace_cells(MINUTE + 1, [one, three, one]) == 3  # one changed, one gone, one new
+    ((key, cell),) = one.items()
+    assert everything(store) == zero | three | {key: merge(cell, cell)}
+
+
+def test_replacing_cells_by_the_same_changes_none(store: Store) -> None:
+    zero, one = minutes_from(0, 1)
+    stored_in(store, zero, one)
+    assert [store.replace_cells(MINUTE, [one, zero]) for _ in range(2)] == [0, 0]
+    assert everything(store) == zero | one
+
+
+def test_replacing_cells_by_none_leaves_none(store: Store) -> None:
+    zero, one = minutes_from(0, 1)
+    stored_in(store, zero, one)
+    assert store.replace_cells(MINUTE + 1, []) == 1
+    assert everything(store) == zero
+
+
+def test_a_replacement_that_breaks_off_has_changed_nothing_and_can_be_tried_again(store: Store) -> None:
+    zero, one = minutes_from(0, 1)
+    stored_in(store, zero)
+
+    def broken() -> Iterator[dict[CellKey, Cell]]:
+        yield from [one] * 1000
+        raise RuntimeError("breaks off")
+
+    with pytest.raises(RuntimeError):
+        store.replace_cells(MINUTE, broken())
+    assert everything(store) == zero
+    assert store.replace_cells(MINUTE, [one]) == 2
+
+
+def test_a_replacement_may_be_made_of_the_batches_of_the_same_store(store: Store) -> None:
+    items = [ingest(someone(), sequence=n, prefix=f"p{n}") for n in range(1, 251)]
+    store.ingest(items[:120])
+    store.ingest(items[120:])
+    found = everything(store)
+    of = {item.batch.sequence: item.cells for item in items}
+    assert store.replace_cells(MINUTE, (of[batch.sequence] for batch in store.batches())) == 0
+    assert everything(store) == found
+
+
+def test_cells_can_be_gone_through_from_a_minute_on(store: Store) -> None:
+    zero, one, two = minutes_from(0, 1, 2)
+    stored_in(store, two, zero, one)
+    assert dict(store.cells_from(MINUTE + 1)) == one | two
+
+
 def test_figures_of_an_empty_store_are_zero(store: Store) -> None:
     figures = store.figures()
     assert (figures.batches, figures.cells, figures.oldest_batch_at) == (0, 0, None)
@@ -153,6 +227,32 @@ class TestSqlite:
         db.close()
         with pytest.raises(StoreError, match="newer release"):
             open_store(f"sqlite://{tmp_path}")
+
+    @pytest.mark.parametrize("left", ["some batches", "no batches"])
+    def test_a_file_of_version_1_is_taken_to_have_dropped_all_that_it_can_have(
+        self, tmp_path: Path, left: str
+    ) -> None:
+        store = open_store(f"sqlite://{tmp_path}")
+        for n in (1, 2):
+            store.ingest([ingest(someone(n), received_at=NOW + n)])
+        if left == "no batches":
+            store.expire(NOW + 10, 0)
+        store._db.executescript("DROP TABLE dropped; PRAGMA user_version = 1")  # type: ignore[attr-defined]
+        store.close()
+        for _ in range(2):
+            again = open_store(f"sqlite://{tmp_path}")
+            assert again.dropped_until() == (NOW + 1 if left == "some batches" else MINUTE * 60)
+            again.ingest([ingest(someone(3), received_at=NOW - 5)])
+            again.close()
+
+    def test_what_was_dropped_is_remembered_over_a_restart(self, tmp_path: Path) -> None:
+        first = open_store(f"sqlite://{tmp_path}")
+        first.ingest([ingest(someone(), received_at=NOW - 1000)])
+        first.expire(NOW, 0)
+        first.close()
+        again = open_store(f"sqlite://{tmp_path}")
+        assert again.dropped_until() == NOW - 1000
+        again.close()
 
     def test_a_damaged_file_is_one_clear_line(self, tmp_path: Path) -> None:
         (tmp_path / "reachwatch.sqlite").write_bytes(b"this is no database" * 100)

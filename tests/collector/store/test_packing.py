@@ -27,6 +27,12 @@ def test_a_single_changed_byte_never_becomes_other_evidence(place: int, change: 
         assert unpack_segment(bytes(torn)) == BATCHES
 
 
+def test_a_rotten_size_is_torn_and_takes_no_memory() -> None:
+    huge = SEGMENT[:4] + bytes([SEGMENT[4] ^ 160]) + SEGMENT[5:]  # now declares exabytes
+    with pytest.raises(Torn):
+        unpack_segment(huge)
+
+
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_segment_or_torn(data: bytes) -> None:
     with contextlib.suppress(Torn):
