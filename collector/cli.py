@@ -1,16 +1,19 @@
 """``reachwatch-collector``: the commands, their flags and their exit statuses.
 
-0 stopped as asked; 2 usage or configuration; 1 anything else.
+0 done, or stopped as asked; 2 usage or configuration; 1 anything else, bad lines in an import included.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from typing import TextIO
 
 from probe.wire.settings import ConfigError
 from probe.wire.version import __version__
@@ -18,6 +21,9 @@ from probe.wire.version import __version__
 from . import log
 from .app import CannotListen, serve
 from .config import Config, load
+from .foreign import importing
+from .foreign.suppose import Reading
+from .foreign.written import document, line
 from .ingest.netinfo import open_netinfo
 from .store.base import StoreError
 
@@ -50,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     serving.add_argument("--metrics-listen", metavar="HOST:PORT", help="for Prometheus")
     serving.add_argument("--data-dir", metavar="DIR", help="where everything is kept")
     serving.set_defaults(run=_serve)
+    _add_import(commands.add_parser("import", help="read measurements that others made"))
     config = commands.add_parser("config", help="look at the configuration")
     check = config.add_subparsers(required=True, metavar="COMMAND").add_parser(
         "check", help="say whether the configuration can be used"
@@ -57,6 +64,18 @@ def _parser() -> argparse.ArgumentParser:
     _takes_config(check)
     check.set_defaults(run=_check)
     return parser
+
+
+def _add_import(parser: argparse.ArgumentParser) -> None:
+    ooni = parser.add_subparsers(required=True, metavar="SOURCE").add_parser(
+        "ooni", help="OONI's web_connectivity: JSON or JSONL, plain or gzipped"
+    )
+    ooni.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    ooni.add_argument("--any-host", action="store_true", help="hosts of no platform of ours too")
+    ooni.add_argument("--json", action="store_true", help="one JSON document a line")
+    ooni.add_argument("--output", type=Path, metavar="FILE", help="write the JSON documents to a new file")
+    ooni.add_argument("--platforms", type=Path, metavar="DIR", help="platform files, if not the shipped ones")
+    ooni.set_defaults(run=_import_ooni)
 
 
 def _takes_config(parser: argparse.ArgumentParser) -> None:
@@ -91,3 +110,32 @@ def _check(arguments: argparse.Namespace) -> int:
     open_netinfo(config.geo)
     print(f"{arguments.config or 'defaults'}: usable; {len(config.platforms)} platforms")
     return FINE
+
+
+def _import_ooni(arguments: argparse.Namespace) -> int:
+    platforms = importing.load_platforms(arguments.platforms)
+    with ExitStack() as stack:
+        kept = stack.enter_context(_new_file(arguments.output)) if arguments.output else None
+
+        def show(reading: Reading) -> None:
+            print(document(reading) if arguments.json else line(reading))
+            if kept is not None:
+                print(document(reading), file=kept)
+
+        try:
+            tally = importing.run(arguments.files, platforms, any_host=arguments.any_host, show=show)
+            sys.stdout.flush()
+        except BrokenPipeError:  # the reader, such as head(1), has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return OTHER
+    for text in tally.lines():
+        print(text, file=sys.stderr)
+    return FINE if tally.read + tally.other_hosts + tally.other_tests and not tally.bad else OTHER
+
+
+def _new_file(path: Path) -> TextIO:
+    """Open a file that must not be there yet: what was imported before is not overwritten."""
+    try:
+        return path.open("x", encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"--output {path}: {error.strerror or error}") from None
