@@ -114,23 +114,30 @@ def _check(arguments: argparse.Namespace) -> int:
 
 def _import_ooni(arguments: argparse.Namespace) -> int:
     platforms = importing.load_platforms(arguments.platforms)
-    with ExitStack() as stack:
-        kept = stack.enter_context(_new_file(arguments.output)) if arguments.output else None
-
-        def show(reading: Reading) -> None:
-            print(document(reading) if arguments.json else line(reading))
-            if kept is not None:
-                print(document(reading), file=kept)
-
-        try:
-            tally = importing.run(arguments.files, platforms, any_host=arguments.any_host, show=show)
+    try:
+        with ExitStack() as stack:
+            kept = stack.enter_context(_new_file(arguments.output)) if arguments.output else None
+            tally = importing.run(
+                arguments.files,
+                platforms,
+                any_host=arguments.any_host,
+                show=lambda reading: _show(reading, kept, as_json=arguments.json),
+            )
             sys.stdout.flush()
-        except BrokenPipeError:  # the reader, such as head(1), has seen enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return OTHER
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing is left to be flushed
+        if not isinstance(error, BrokenPipeError):  # whose reader, head(1) say, has seen enough
+            print(f"reachwatch-collector: cannot write: {error.strerror or error}", file=sys.stderr)
+        return OTHER
     for text in tally.lines():
         print(text, file=sys.stderr)
-    return FINE if tally.read + tally.other_hosts + tally.other_tests and not tally.bad else OTHER
+    return FINE if tally.is_clean else OTHER
+
+
+def _show(reading: Reading, kept: TextIO | None, *, as_json: bool) -> None:
+    print(document(reading) if as_json else line(reading))
+    if kept is not None:
+        print(document(reading), file=kept)
 
 
 def _new_file(path: Path) -> TextIO:

@@ -8,7 +8,7 @@ ooni/spec: ``data-formats/df-000`` to ``df-008`` and ``nettests/ts-017-web-conne
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Annotated, Any
 
@@ -126,11 +126,11 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
-    """What came back (df-001); `code` is 0 where nothing did. A header that is no UTF-8 is an object."""
+    """What came back (df-001); `code` is 0 where nothing did. A header that is no text is an object."""
 
     __pydantic_config__ = _LENIENT
     code: int | None = None
-    headers: Mapping[str, str | Mapping[str, str]] | None = None
+    headers: Mapping[str, object] | None = None
 
     @property
     def location(self) -> str | None:
@@ -192,7 +192,6 @@ class TestKeys:
     tls_handshakes: Annotated[tuple[Handshake, ...], Entries] | None = None
     requests: Annotated[tuple[Transaction, ...], Entries] | None = None
     control: Control | None = None
-    control_failure: str | None = None
     dns_consistency: str | None = None
     blocking: str | bool | None = None
     accessible: bool | None = None
@@ -220,7 +219,7 @@ class Heading:
     """What tells whether a line is a measurement of the kind read here."""
 
     __pydantic_config__ = _LENIENT
-    test_name: str = field()
+    test_name: str
 
 
 def read(data: bytes) -> Measurement | None:

@@ -37,6 +37,11 @@ class Tally:
     bad: int = 0
     named: list[str] = field(default_factory=list)
 
+    @property
+    def is_clean(self) -> bool:
+        """Whether something was read, and nothing of it was bad."""
+        return self.measurements + self.other_tests > 0 and not self.bad
+
     def refuse(self, place: str, reason: str) -> None:
         """Count a bad piece; the first few are named."""
         self.bad += 1

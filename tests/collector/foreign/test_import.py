@@ -265,6 +265,18 @@ def test_a_reader_that_has_seen_enough_ends_it_without_a_word(tmp_path: Path) ->
     assert done.stderr == ""
 
 
+@pytest.mark.slow
+def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "m.jsonl"
+    file.write_bytes(lines(FINE))
+    command = f"{sys.executable} -W error -m collector import ooni {file} > /dev/full"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (
+        1,
+        "reachwatch-collector: cannot write: No space left on device\n",
+    )
+
+
 # Whatever is in a file: it is a reading, or exactly our error.
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)

@@ -177,6 +177,7 @@ def test_every_host_of_the_platform_on_the_way_is_a_role_and_a_strangers_is_none
     (plain,) = of(rnd, Stage.HTTP, "x/plain")
     assert plain.http is not None
     assert plain.http.location == "https://x.com/", "no query of a redirect is kept"
+    assert len(of(rnd, Stage.DNS, "x/plain")) == len(of(rnd, Stage.DNS)) == 1
     assert [o.address for o in of(rnd, Stage.TCP, "x/web-2")] == [OTHER]
 
 
@@ -187,6 +188,62 @@ def test_a_redirect_that_ends_at_the_lookup_is_a_role_too() -> None:
     rnd = round_from(v05("https://twitter.com/", **parts))
     assert [r.name for r in rnd.targets[0].roles] == ["web", "web-2"]
     assert {o.failure for o in of(rnd, Stage.DNS, "x/web-2")} == {Failure.DNS_NXDOMAIN}
+
+
+def test_hosts_and_answers_are_in_the_order_they_were_visited() -> None:
+    hosts = ["t.co", "twitter.com", "mobile.twitter.com", "x.com"]
+    parts: Json = {"requests": [get(f"https://{h}/", 301, depth=n) for n, h in enumerate(hosts)]}
+    rnd = round_from(v05("https://t.co/", **parts))
+    assert [r.endpoints[0].host for r in rnd.targets[0].roles] == hosts
+    assert [o.host for o in rnd.observations] == hosts
+
+
+def test_a_host_of_which_only_an_answer_from_nowhere_is_known_is_no_role() -> None:
+    """The first releases of 0.4 give no address for a handshake either."""
+    parts = fine("twitter.com")
+    parts["requests"] = [get("https://twitter.com/", 301, "https://x.com/"), get("https://x.com/", 200)]
+    assert [r.name for r in round_from(v04("https://twitter.com/", **parts)).targets[0].roles] == ["web"]
+
+
+def test_an_answer_that_leads_nowhere_is_an_answer() -> None:
+    broken = get("https://x.com/", 302, "https://", failure="http_invalid_redirect_location_host")
+    (seen,) = round_from(v05("https://x.com/", requests=[broken])).observations
+    assert seen.http is not None
+    assert (seen.failure, seen.http.status) == (None, 302)
+
+
+@pytest.mark.parametrize(
+    ("word", "kept"),
+    [
+        ("connection_reset", []),
+        ("generic_timeout_error", []),
+        ("dns_nxdomain_error", []),
+        ("ssl_unknown_authority", [(Stage.TLS, Failure.TLS_UNKNOWN_AUTHORITY)]),
+        ("connection_refused", [(Stage.TCP, Failure.CONNECTION_REFUSED)]),
+    ],
+)
+def test_a_fetch_that_failed_nobody_knows_where_is_no_failure_at_http(word: str, kept: Any) -> None:
+    """0.4 has one word for lookup, handshake and request together."""
+    rnd = round_from(v04("https://x.com/", requests=[get("https://x.com/", failure=word)]))
+    assert [(o.stage, o.failure) for o in rnd.observations] == kept
+
+
+def test_what_no_round_can_hold_is_refused() -> None:
+    many = [f"198.18.{n}.1" for n in range(256)]
+    parts: Json = {
+        "queries": [{**query("x.com", REAL, by="udp"), "resolver_address": f"{a}:53"} for a in many],
+        "tcp_connect": [connect(a) for a in many],
+        "tls_handshakes": [shake("x.com", a) for a in many],
+        "requests": [get("http://x.com/", 200, address=a) for a in many],
+    }
+    with pytest.raises(DecodeError, match=r"^\$\.test_keys: over 1024 observations$"):
+        round_from(v05("https://x.com/", **parts))
+
+
+def test_a_measurement_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(form, "MAX_BYTES", 100)
+    with pytest.raises(DecodeError, match=r"^\$: over 100 bytes$"):
+        round_from(v05("https://x.com/"))
 
 
 def test_a_name_of_other_letters_is_found_by_the_name_it_is_asked_by() -> None:

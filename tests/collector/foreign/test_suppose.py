@@ -274,6 +274,20 @@ CASES: list[tuple[str, Json, tuple[Any, Any], str | None, str]] = [
         "blocked mitm(proven)",
     ),
     (
+        "a_lie_and_a_foreign_certificate_where_only_the_helper_sees_the_real_one",
+        v05(
+            URL,
+            queries=[query("x.com", BOGON)],
+            tcp_connect=[connect(REAL)],
+            tls_handshakes=[shake("x.com", REAL, FORGED)],
+            helper=control(REAL),
+            **said("dns", False),
+        ),
+        ("dns", False),
+        "test_helper",
+        "blocked mitm(proven)",
+    ),
+    (
         "nxdomain_for_all_denies_nothing",
         v05(
             URL,
