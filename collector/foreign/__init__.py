@@ -19,9 +19,9 @@ nothing shows it, the verdict stays `insufficient`: OONI's own rule 5 calls such
 
 **The test helper is a witness, not a control.** It looked the name up abroad and shook hands with
 what it got: a trusted resolver's answer, and proof that an address is genuine. In the supposed
-round it stands for the trusted resolver. It shows nothing about the line, except where the line
-failed at that very address, and then the line's own failure is kept beside it. Its HTTP answer is
-not used: a platform that refuses data centres would make every block an outage.
+round it stands for the trusted resolver. Where the line's own resolver gave an address, or the line
+met a foreign certificate there, the line's own experience stands and the helper's success is left out.
+Its HTTP answer is not used: a platform that refuses data centres would make every block an outage.
 
 None of this is a vote. Foreign rounds are unsigned and are never put into the store, whose cells
 count the probes we enrolled; they are printed, or written to a file of their own.

@@ -67,7 +67,7 @@ def _lines(stream: IO[bytes] | gzip.GzipFile) -> Iterator[bytes]:
 
 def _opens_document(line: bytes) -> bool:
     """Whether the first line begins one JSON text that goes on over lines, or an array."""
-    text = line.strip().removeprefix(b"\xef\xbb\xbf")
+    text = line.strip()
     return text.startswith(b"[") or text == b"{"
 
 
