@@ -1,18 +1,21 @@
 """``reachwatch-collector``: the commands, their flags and their exit statuses.
 
-0 stopped as asked; 2 usage or configuration; 1 anything else.
+0 done, or stopped as asked; 2 usage or configuration; 1 anything else, bad lines in an import included.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TextIO
 
 from probe.wire.settings import ConfigError
 from probe.wire.version import __version__
@@ -20,6 +23,9 @@ from probe.wire.version import __version__
 from . import log
 from .app import DAY_S, CannotListen, serve
 from .config import Config, load
+from .foreign import importing
+from .foreign.suppose import Reading
+from .foreign.written import document, line
 from .ingest.netinfo import open_netinfo
 from .rejudge import MINUTE_S, CannotRejudge, Rejudged, rejudge
 from .store import open_store
@@ -57,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     serving.add_argument("--metrics-listen", metavar="HOST:PORT", help="for Prometheus")
     serving.add_argument("--data-dir", metavar="DIR", help="where everything is kept")
     serving.set_defaults(run=_serve)
+    _add_import(commands.add_parser("import", help="read measurements that others made"))
     config = commands.add_parser("config", help="look at the configuration")
     check = config.add_subparsers(required=True, metavar="COMMAND").add_parser(
         "check", help="say whether the configuration can be used"
@@ -72,6 +79,18 @@ def _parser() -> argparse.ArgumentParser:
     judging.add_argument("--since", metavar="TIME", help="no minute before this one (RFC 3339)")
     judging.set_defaults(run=_rejudge)
     return parser
+
+
+def _add_import(parser: argparse.ArgumentParser) -> None:
+    ooni = parser.add_subparsers(required=True, metavar="SOURCE").add_parser(
+        "ooni", help="OONI's web_connectivity: JSON or JSONL, plain or gzipped"
+    )
+    ooni.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    ooni.add_argument("--any-host", action="store_true", help="hosts of no platform of ours too")
+    ooni.add_argument("--json", action="store_true", help="one JSON document a line")
+    ooni.add_argument("--output", type=Path, metavar="FILE", help="write the JSON documents to a new file")
+    ooni.add_argument("--platforms", type=Path, metavar="DIR", help="platform files, if not the shipped ones")
+    ooni.set_defaults(run=_import_ooni)
 
 
 def _takes_config(parser: argparse.ArgumentParser) -> None:
@@ -150,3 +169,39 @@ def _told(done: Rejudged) -> Iterator[str]:
         yield f"{platform}: {', '.join(counts)}"
     if done.is_cut:
         yield f"cells before {began} stay as they are: signed rounds that they count may have expired"
+
+
+def _import_ooni(arguments: argparse.Namespace) -> int:
+    platforms = importing.load_platforms(arguments.platforms)
+    try:
+        with ExitStack() as stack:
+            kept = stack.enter_context(_new_file(arguments.output)) if arguments.output else None
+            tally = importing.run(
+                arguments.files,
+                platforms,
+                any_host=arguments.any_host,
+                show=lambda reading: _show(reading, kept, as_json=arguments.json),
+            )
+            sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing is left to be flushed
+        if not isinstance(error, BrokenPipeError):  # whose reader, head(1) say, has seen enough
+            print(f"reachwatch-collector: cannot write: {error.strerror or error}", file=sys.stderr)
+        return OTHER
+    for text in tally.lines():
+        print(text, file=sys.stderr)
+    return FINE if tally.is_clean else OTHER
+
+
+def _show(reading: Reading, kept: TextIO | None, *, as_json: bool) -> None:
+    print(document(reading) if as_json else line(reading))
+    if kept is not None:
+        print(document(reading), file=kept)
+
+
+def _new_file(path: Path) -> TextIO:
+    """Open a file that must not be there yet: what was imported before is not overwritten."""
+    try:
+        return path.open("x", encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"--output {path}: {error.strerror or error}") from None

@@ -11,13 +11,12 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from annotated_types import Ge, Gt, Le, Len
 
-from .wire.address import is_bogon
 from .wire.observation import Network
-from .wire.platform import Endpoint, Name, Needs, Platform, Role
+from .wire.platform import Endpoint, Name, Platform
+from .wire.platform_file import check_target, check_url, read_platform
 from .wire.settings import ConfigError, settle
 from .wire.stage import Text
 from .wire.strict import STRICT
@@ -49,7 +48,7 @@ class Collectors:
 
     def __post_init__(self) -> None:
         for url in self.urls:
-            _check_url(url, ("https", "http"))
+            check_url(url, ("https", "http"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +68,7 @@ class Resolvers:
     linger_s: Seconds = 1.0
 
     def __post_init__(self) -> None:
-        _check_url(self.doh_url, ("https",))
+        check_url(self.doh_url, ("https",))
         for text in (*self.system, *self.doh_addresses, *self.public, *self.provider, self.nobody):
             try:
                 ip_address(text)
@@ -95,8 +94,8 @@ class Controls:
 
     def __post_init__(self) -> None:
         for url in (*self.foreign, *self.domestic):
-            _check_target(url, ("https",))
-        _check_target(self.portal_url, ("http",))
+            check_target(url, ("https",))
+        check_target(self.portal_url, ("http",))
         hosts = [Endpoint(url=url).host for url in self.foreign]
         if len(set(hosts)) < len(hosts):
             raise ValueError("foreign controls must be of different hosts")
@@ -118,7 +117,7 @@ class Transfers:
 
     def __post_init__(self) -> None:
         for url in self.controls:
-            _check_target(url, ("https",))
+            check_target(url, ("https",))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,55 +166,6 @@ class Config:
         return Path(self.state_dir).expanduser()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RoleTable:
-    """A ``[[role]]`` of a platform file."""
-
-    __pydantic_config__ = STRICT
-    name: Name
-    urls: Annotated[tuple[Text, ...], Len(1, 8)]
-    needs: Needs = Needs.ANY
-    required: bool = True
-    transfer: Text | None = None
-
-    def __post_init__(self) -> None:
-        if not self.needs.is_known:
-            raise ValueError(f"needs is any or all, not {self.needs!s}")
-        for url in self.urls:
-            _check_target(url, ("https", "http"))
-        if self.transfer is not None:
-            _check_target(self.transfer, ("https",))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlatformFile:
-    """One file of ``configs/platforms/``."""
-
-    __pydantic_config__ = STRICT
-    name: Name
-    title: Text
-    hosts: Annotated[tuple[Text, ...], Len(1, 32)]
-    role: Annotated[tuple[RoleTable, ...], Len(1, 16)]
-
-    def __post_init__(self) -> None:
-        if not any(role.required for role in self.role):
-            raise ValueError("at least one role must be required")
-
-    def platform(self) -> Platform:
-        """The same as the wire's record."""
-        roles = tuple(
-            Role(
-                name=role.name,
-                endpoints=tuple(Endpoint(url=url) for url in role.urls),
-                needs=role.needs,
-                required=role.required,
-                transfer=Endpoint(url=role.transfer) if role.transfer else None,
-            )
-            for role in self.role
-        )
-        return Platform(name=self.name, title=self.title, hosts=self.hosts, roles=roles)
-
-
 def load(path: Path | None, flags: Mapping[str, object], environ: Mapping[str, str] = os.environ) -> Config:
     """Read the configuration; raises `ConfigError`. No path means defaults, environment and flags."""
     text = _read(path) if path else ""
@@ -232,13 +182,9 @@ def _load_platform(path: Path, name: str) -> Platform:
     if not path.is_file():
         known = ", ".join(sorted(file.stem for file in path.parent.glob("*.toml"))) or "none"
         raise ConfigError(f"platforms: no file for {name!r} in {path.parent} (there: {known})")
-    found = settle(PlatformFile, text=_read(path), source=path.name, environ={}, flags={}).platform()
+    found = read_platform(_read(path), path.name)
     if found.name != name:
         raise ConfigError(f"{path.name}: name: is {found.name!r}, and the file is named {name!r}")
-    for role in found.roles:
-        for endpoint in (*role.endpoints, *([role.transfer] if role.transfer else [])):
-            if not found.owns(endpoint.host):
-                raise ConfigError(f"{path.name}: {endpoint.host} is below none of the platform's own hosts")
     return found
 
 
@@ -261,25 +207,3 @@ def _read(path: Path) -> str:
         raise ConfigError(f"{path}: {error.strerror or error}") from None
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: not UTF-8") from None
-
-
-def _check_url(url: str, schemes: tuple[str, ...]) -> None:
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable:
-        raise ValueError(f"{url!r} is not a {' or '.join(schemes)} URL")
-
-
-def _check_target(url: str, schemes: tuple[str, ...]) -> None:
-    """What agents are pointed at is a public name: never an address, least of all a private one."""
-    _check_url(url, schemes)
-    host = urlsplit(url).hostname or ""
-    try:
-        ip_address(host)
-    except ValueError:
-        return
-    kind = "a private address" if is_bogon(host) else "an address"
-    raise ValueError(f"{url!r} names {kind}; targets are measured by name")
