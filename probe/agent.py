@@ -16,6 +16,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import count
 
 from .identity import Identity
 from .net import SOME_IPV6
@@ -52,10 +53,14 @@ class Desk:
     wall: Callable[[], float] = time.time
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    async def take(self, watch: Callable[[Observation], None] = lambda _: None) -> Outcome:
+    async def take(
+        self, watch: Callable[[Observation], None] = lambda _: None, *, transfers: bool = False
+    ) -> Outcome:
         """Measure one round and judge it. Nothing is kept yet."""
         started_at = datetime.fromtimestamp(round(self.wall(), 3), UTC)
-        rnd = await measure(self.plan, round_id=uuid.uuid4().hex, started_at=started_at, watch=watch)
+        rnd = await measure(
+            self.plan, round_id=uuid.uuid4().hex, started_at=started_at, watch=watch, transfers=transfers
+        )
         return outcome_of(scrub(rnd, self.own_addresses()))
 
     def own_addresses(self) -> frozenset[str]:
@@ -131,8 +136,9 @@ class Agent:
 
     async def _rounds(self) -> None:
         last: Outcome | None = None
-        while True:
-            outcome = await self.desk.take()
+        every = self.desk.plan.config.transfers.every_rounds
+        for number in count(1):
+            outcome = await self.desk.take(transfers=every > 0 and number % every == 0)
             await self._keep(outcome)
             changed = last is not None and statuses(last.verdicts) != statuses(outcome.verdicts)
             self._tell(outcome, last)

@@ -81,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument(
         "--platform", action="append", metavar="NAME", help="only this platform; may be repeated"
     )
+    one.add_argument("--transfers", action="store_true", help="ask how fast things come, too")
     one.add_argument("--no-upload", action="store_true", help="keep the round on this machine")
     start = command("start", _start, "measure round after round until stopped")
     start.add_argument("--interval", type=float, metavar="SECONDS", help="from one round to the next")
@@ -162,7 +163,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 async def _one_round(desk: Desk, config: Config, arguments: argparse.Namespace) -> int:
     with display.live(desk.plan.platforms, sys.stderr if arguments.json else sys.stdout) as watch:
-        outcome = await desk.take(watch)
+        outcome = await desk.take(watch, transfers=arguments.transfers)
     uploader = None if arguments.no_upload else _uploader(config, desk)
     await desk.keep(outcome, upload=uploader is not None)
     if arguments.json:

@@ -78,8 +78,8 @@ def test_every_form_of_file_gives_the_same_lines(
         f"{start}ooni: blocking=false accessible=true          reachwatch: ok (if online) "
         "X answered, with a valid certificate, for web.",
         f"{start}ooni: blocking=dns accessible=false           reachwatch: unreachable dns(weak) "
-        "(if online and repeated) The resolver of this home gives a false answer for x.com; whether it is the "
-        "home's own filter or the provider's cannot be told from here.",
+        "(if online and repeated) The resolver of this home gives a false answer for x.com; whether it is "
+        "the home's own filter or the provider's cannot be told from here.",
     ]
     assert (status, err) == (
         0,
