@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 # What `make test` uses from Debian: the lab's kernel tools and servers, and Prometheus itself.
-DEBIAN := iproute2 nftables unbound nginx-light curl bind9-dnsutils prometheus tor-geoipdb
+DEBIAN := iproute2 nftables iptables procps unbound dnsmasq-base nginx-light openssl faketime curl bind9-dnsutils prometheus tor-geoipdb
 
 .PHONY: run test lint pin clean help
 

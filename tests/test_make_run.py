@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.network import running
+from tests.lab.namespace import running
 
 ROOT = Path(__file__).parent.parent
 VENV = Path(sys.prefix)

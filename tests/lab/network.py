@@ -1,320 +1,295 @@
-"""A first faulty internet in network namespaces: a home, its ISP, and an internet behind it.
+"""A country in a box: a home, two providers, the world behind them, and a switch for what goes wrong.
 
-    home 192.168.1.10 -- 192.168.1.1 isp 198.18.0.1 -- 198.18.0.2 internet -- 198.51.100.10 collector
+    with Lab(folder) as lab:
+        lab.switch("sni_reset", platforms=("x",))
+        lab.home.run("curl", ...)
 
-The ISP does NAT and runs the line's resolver (unbound). The internet holds every address the
-platforms' names resolve to, with nginx behind them under a lab CA, one authority for DNS
-(9.9.9.9) and one trusted resolver over HTTPS (1.1.1.1, `doh`). Addresses are plausible ones of their
-owners and exist in these namespaces alone. Needs root.
+`wiring` says what is connected, `servers` what runs, `scenarios` what can be switched to; README.md
+has the picture. Needs root.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
-import signal
+import socket
 import subprocess
-import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from tests.authority import Authority
+from . import actions, servers, wiring, world
+from .actions import Orders, Target, place_of
+from .effects import Elsewhere
+from .names import DOH_PORT, write_zone
+from .namespace import PREFIX, Namespace, python, stop, sweep, wait_for
+from .scenarios import SCENARIOS, Scenario
+from .world import ISPS, PLATFORMS, Isp
 
-from .scenarios import SCENARIOS, Cut
-
-NEEDED = {"ip": "iproute2", "nft": "nftables", "unbound": "unbound", "nginx": "nginx-light"}
-PREFIX = "rw"
-
-AUTHORITY, DOH = "9.9.9.9", "1.1.1.1"
-RESOLVER, COLLECTOR = "192.168.1.1", "198.51.100.10"
-
-# Name to address, as the authority says it. FACTS of the field: X on its own network and media
-# elsewhere, Meta's and Google's own prefixes; the controls on their operators' own.
-ZONE = {
-    "x.com": "104.244.42.1",
-    "api.x.com": "104.244.42.2",
-    "abs.twimg.com": "104.244.42.67",
-    "pbs.twimg.com": "104.244.43.131",
-    "www.facebook.com": "157.240.1.35",
-    "graph.facebook.com": "157.240.1.20",
-    "static.xx.fbcdn.net": "157.240.1.19",
-    "scontent.xx.fbcdn.net": "31.13.64.21",
-    "www.instagram.com": "157.240.1.174",
-    "i.instagram.com": "157.240.1.63",
-    "static.cdninstagram.com": "31.13.64.63",
-    "scontent.cdninstagram.com": "31.13.64.52",
-    "www.youtube.com": "142.250.1.91",
-    "youtubei.googleapis.com": "142.250.1.95",
-    "i.ytimg.com": "142.250.1.119",
-    "redirector.googlevideo.com": "172.217.0.110",
-    "www.wikipedia.org": "91.198.174.192",
-    "www.debian.org": "130.89.148.77",
-    "www.ietf.org": "104.16.44.99",
-    "portal.lab": "93.184.215.14",
-}
-CONTROLS = ("www.wikipedia.org", "www.debian.org", "www.ietf.org")
+NEEDED = {
+    "ip": "iproute2", "tc": "iproute2", "nft": "nftables", "iptables": "iptables", "unbound": "unbound",
+    "dnsmasq": "dnsmasq-base", "nginx": "nginx-light", "dig": "bind9-dnsutils", "curl": "curl",
+    "openssl": "openssl", "sysctl": "procps", "faketime": "faketime",
+}  # fmt: skip
+UP_WITHIN_S = 15
+DIG = ("dig", "+time=1", "+tries=1")
 
 
 def missing() -> str | None:
     """Why the lab cannot be had on this machine, or None."""
     if os.geteuid() != 0:
         return "the lab needs root for network namespaces: sudo make test"
-    packages = [package for tool, package in NEEDED.items() if shutil.which(tool) is None]
+    packages = sorted({package for tool, package in NEEDED.items() if shutil.which(tool) is None})
     return f"the lab needs Debian's {' '.join(packages)}" if packages else None
-
-
-class Namespace:
-    """One host of the lab."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def command(self, *argv: str) -> list[str]:
-        """The command line that runs `argv` here."""
-        return ["ip", "netns", "exec", self.name, *argv]
-
-    def run(self, *argv: str, timeout: float = 60, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run to the end, output captured."""
-        return subprocess.run(
-            self.command(*argv), capture_output=True, text=True, timeout=timeout, check=check
-        )
-
-    def popen(self, *argv: str, log: Path, env: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
-        """Start in the background, output to a file."""
-        with log.open("ab") as out:
-            return subprocess.Popen(
-                self.command(*argv), stdout=out, stderr=out, env={**os.environ, **(env or {})}
-            )
 
 
 class Lab:
     """The whole, set up when entered and gone when left, whatever happens in between."""
 
     def __init__(self, folder: Path) -> None:
-        tag = f"{PREFIX}{os.getpid()}"
         self.folder = folder
-        self.home, self.isp = Namespace(f"{tag}-home"), Namespace(f"{tag}-isp")
-        self.internet, self.collector = Namespace(f"{tag}-net"), Namespace(f"{tag}-col")
+        self.places = {name: Namespace(f"{PREFIX}{os.getpid()}-{name}") for name in wiring.PLACES}
+        self.home, self.router = self.places["home"], self.places["router"]
+        self.isp = {name: self.places[place_of(isp)] for name, isp in ISPS.items()}
+        self.internet, self.domestic = self.places["internet"], self.places["domestic"]
+        self.abroad, self.collector = self.places["abroad"], self.places["collector"]
         self.ca_file = folder / "ca.pem"
-        self._lied: tuple[str, ...] = ()
-        self._running: list[subprocess.Popen[bytes]] = []
+        self.dialled = next(iter(ISPS.values()))
+        self.seed = 0
+        self.scenario = SCENARIOS["clean"]
+        self.target = Target(world.zone(), tuple(PLATFORMS.values()), tuple(ISPS.values()))
+        self._orders = Orders()
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+
+    @property
+    def zone(self) -> world.Zone:
+        """What the world's names resolve to at present."""
+        return self.target.zone
 
     def __enter__(self) -> Lab:
         sweep()
         try:
-            self._wire()
+            wiring.wire(self.places)
             self._serve()
+            self.dial(self.dialled.name)
+            self.switch("clean")
         except BaseException:
             self.__exit__()
             raise
         return self
 
     def __exit__(self, *_: object) -> None:
-        for process in self._running:
+        for process in self._running.values():
             process.terminate()
-        for process in self._running:
-            process.wait(timeout=10)
-        for namespace in (self.home, self.isp, self.internet, self.collector):
-            subprocess.run(["ip", "netns", "delete", namespace.name], capture_output=True, check=False)
+        for process in self._running.values():
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=5)
+        for place in self.places.values():
+            place.delete()
 
-    def switch(self, name: str) -> None:
-        """Make the ISP behave as the scenario says, from now on."""
-        scenario = SCENARIOS[name]
-        for domain in self._lied:
-            self._unbound_control("local_zone_remove", domain)
-        for domain, answer in scenario.answers.items():
-            self._lie(domain, answer)
-        self._lied = tuple(scenario.answers)
-        rules = ["flush chain inet lab cut"]
-        if Cut.UPLINK in scenario.cuts:
-            rules += [f"add rule inet lab cut {way} wan drop" for way in ("oifname", "iifname")]
-        if Cut.COLLECTOR in scenario.cuts:
-            rules.append(f"add rule inet lab cut ip daddr {COLLECTOR} drop")
-        self._nft(self.isp, "\n".join(rules))
-        self._unbound_control("flush_zone", ".")
+    def dial(self, name: str) -> None:
+        """Be a customer of this provider from now on."""
+        self.dialled = ISPS[name]
+        wiring.dial(self.places, self.dialled)
+        (self.folder / "upstream").write_text(f"server={self.dialled.resolver[0]}\n")
+        self._restart_router()
 
-    def _lie(self, domain: str, answer: str) -> None:
-        kinds = {"nxdomain": "always_nxdomain", "nodata": "always_nodata", "refuse": "always_refuse"}
-        self._unbound_control("local_zone", domain, kinds.get(answer, "redirect"))
-        if answer not in kinds:
-            self._unbound_control("local_data", f"{domain} 60 IN A {answer}")
+    def shuffle(self, seed: int) -> None:
+        """Give every name others of its owner's addresses; the scenario stays."""
+        self.seed = seed
+        target = self.target
+        names = [platform.name for platform in target.platforms]
+        self.switch(self.scenario.name, names, [isp.name for isp in target.isps])
 
-    def _unbound_control(self, *words: str) -> None:
-        self.isp.run("unbound-control", "-c", str(self.folder / "isp.conf"), *words)
+    def switch(
+        self, name: str, platforms: Iterable[str] | None = None, isps: Iterable[str] | None = None
+    ) -> None:
+        """Make the scenario true, for some platforms and providers only if any are named."""
+        self.scenario = SCENARIOS[name]
+        self.target = self._target(self.scenario, platforms, isps)
+        before, self._orders = self._orders, actions.orders_for(self.scenario.effects, self.target)
+        write_zone(self.folder / "zone.json", self.zone)
+        for place in ("router", "isp-a", "isp-b", "internet"):
+            self.places[place].nft(_ruleset(place, self._orders))
+        for isp in ISPS.values():
+            self._match_strings(isp, before)
+            self._tell_box(isp)
+            self._lie(isp, before)
+        self._shape(before)
+        (self.folder / "filtered").write_text("\n".join(self._orders.filtered) + "\n")
+        self._restart_router()
 
-    def _nft(self, where: Namespace, text: str) -> None:
-        subprocess.run(where.command("nft", "-f", "-"), input=text, text=True, check=True)
+    def agent_command(self, *argv: str) -> list[str]:
+        """The command line that runs the agent as the scenario wants it, anywhere in the lab."""
+        command = list(python("probe", *argv))
+        for offset in self._orders.clock:
+            command = ["faketime", "--exclude-monotonic", "-f", offset, *command]
+        return command
 
-    def _wire(self) -> None:
-        for namespace in (self.home, self.isp, self.internet, self.collector):
-            _ip("netns", "add", namespace.name)
-            namespace.run("ip", "link", "set", "lo", "up")
-        self._link(self.home, "eth0", "192.168.1.10/24", self.isp, "lan", f"{RESOLVER}/24")
-        self._link(self.isp, "wan", "198.18.0.1/24", self.internet, "isp", "198.18.0.2/24")
-        self._link(self.collector, "eth0", f"{COLLECTOR}/24", self.internet, "col", "198.51.100.1/24")
-        self.home.run("ip", "route", "add", "default", "via", RESOLVER)
-        self.isp.run("ip", "route", "add", "default", "via", "198.18.0.2")
-        self.collector.run("ip", "route", "add", "default", "via", "198.51.100.1")
-        for namespace in (self.isp, self.internet):
-            namespace.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
-        for address in sorted({*ZONE.values(), AUTHORITY, DOH}):
-            self.internet.run("ip", "address", "add", f"{address}/32", "dev", "lo")
-        self._nft(
-            self.isp,
-            "table inet lab {\n"
-            " chain cut { type filter hook prerouting priority -150; }\n"
-            " chain nat { type nat hook postrouting priority 100; oifname wan masquerade; }\n"
-            "}",
-        )
+    def _target(
+        self, scenario: Scenario, platforms: Iterable[str] | None, isps: Iterable[str] | None
+    ) -> Target:
+        wanted = [name for name in (platforms or PLATFORMS) if name in scenario.only]
+        lines = [name for name in (isps or ISPS) if name in scenario.isps]
+        elsewhere = Elsewhere() in scenario.effects and "x" in wanted
+        zone = world.zone(self.seed, x_elsewhere=elsewhere)
+        return Target(zone, tuple(PLATFORMS[p] for p in wanted), tuple(ISPS[i] for i in lines))
 
-    @staticmethod
-    def _link(one: Namespace, name: str, address: str, two: Namespace, name2: str, address2: str) -> None:
-        peer = ("type", "veth", "peer", "name", name2, "netns", two.name)
-        _ip("link", "add", name, "netns", one.name, *peer)
-        for namespace, device, text in ((one, name, address), (two, name2, address2)):
-            namespace.run("ip", "address", "add", text, "dev", device)
-            namespace.run("ip", "link", "set", device, "up")
+    # Telling the programs.
+
+    def _match_strings(self, isp: Isp, before: Orders) -> None:
+        tables = {"mangle": "PREROUTING", "filter": "FORWARD"}
+        if not any(orders.strings[isp.name, table] for orders in (before, self._orders) for table in tables):
+            return
+        text = ""
+        for table, chain in tables.items():
+            rules = "".join(f"{rule}\n" for rule in self._orders.strings[isp.name, table])
+            text += f"*{table}\n:{chain} ACCEPT [0:0]\n{rules}COMMIT\n"
+        for program in ("iptables-restore", "ip6tables-restore"):
+            self.isp[isp.name].run(program, text=text)
+
+    def _tell_box(self, isp: Isp) -> None:
+        """Returns when the box has taken its orders."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as box:
+            box.settimeout(5)
+            box.connect(str(self.folder / f"box-{isp.name}.sock"))
+            box.sendall(json.dumps(self._orders.box[isp.name]).encode() + b"\n")
+            if box.recv(16) != b"ok\n":
+                raise RuntimeError(f"the box refused {self._orders.box[isp.name]}")
+
+    def _lie(self, isp: Isp, before: Orders) -> None:
+        def names(lines: Iterable[str]) -> str:
+            return "".join(f"{line.split()[0]}\n" for line in lines)
+
+        # Data go with their zones.
+        if before.zones[isp.name]:
+            self._unbound(isp, "local_zones_remove", text=names(before.zones[isp.name]))
+        for domain in before.lame[isp.name]:
+            self._unbound(isp, "forward_remove", domain)
+        now = self._orders
+        if now.zones[isp.name]:
+            self._unbound(isp, "local_zones", text="\n".join(now.zones[isp.name]) + "\n")
+        if now.data[isp.name]:
+            self._unbound(isp, "local_datas", text="\n".join(now.data[isp.name]) + "\n")
+        for domain in now.lame[isp.name]:
+            self._unbound(isp, "forward_add", domain, world.LAME)
+        # What it has learnt is of the world before, servers it could not reach included.
+        for forget in (("flush_zone", "."), ("flush_infra", "all"), ("flush_requestlist",)):
+            self._unbound(isp, *forget)
+
+    def _unbound(self, isp: Isp, *words: str, text: str | None = None) -> None:
+        config = str(self.folder / f"unbound-{isp.name}.conf")
+        self.isp[isp.name].run("unbound-control", "-c", config, *words, text=text)
+
+    def _shape(self, before: Orders) -> None:
+        for place, device in before.rates:
+            self.places[place].run("tc", "qdisc", "del", "dev", device, "root")
+        for (place, device), kbit in self._orders.rates.items():
+            # A bucket of a few packets, and a queue of half a second, as access lines have.
+            shape = ("tbf", "rate", f"{kbit}kbit", "burst", "8kb", "latency", "500ms")
+            self.places[place].run("tc", "qdisc", "add", "dev", device, "root", *shape)
+
+    def _restart_router(self) -> None:
+        """It joins a question to an equal one it still waits for, which may be of another scenario."""
+        if "dnsmasq" in self._running:
+            stop(self._running["dnsmasq"])
+        self._start("dnsmasq", self.router, *servers.dnsmasq(self.folder))
+        asked = self.router.command(*DIG, f"@{world.ROUTER}", "version.bind", "CH", "TXT")
+        wait_for("the router's dnsmasq", asked, time.monotonic() + UP_WITHIN_S)
+
+    # Setting up.
 
     def _serve(self) -> None:
-        authority = Authority("reachwatch lab CA")
-        self.ca_file.write_bytes(authority.pem())
-        pem = authority.issue([*ZONE, "doh.lab"], self.folder)
-        # The controls' own certificate: no control can speak for a platform.
-        other = authority.issue(CONTROLS, self.folder)
-        (self.folder / "net.conf").write_text(_unbound_internet())
-        (self.folder / "isp.conf").write_text(_unbound_isp(self.folder))
-        (self.folder / "nginx.conf").write_text(_nginx(self.folder, pem, other))
-        log = self.folder / "servers.log"
-        self._running = [
-            self.internet.popen("unbound", "-d", "-c", str(self.folder / "net.conf"), log=log),
-            self.isp.popen("unbound", "-d", "-c", str(self.folder / "isp.conf"), log=log),
-            self.internet.popen(*python("tests.lab.doh", DOH, str(pem), AUTHORITY), log=log),
-            self.internet.popen("nginx", "-p", str(self.folder), "-c", "nginx.conf", log=log),
-        ]
+        certs = servers.certificates(self.folder)
+        servers.documents(self.folder / "www")
+        write_zone(self.folder / "zone.json", self.zone)
+        (self.folder / "upstream").write_text("")
+        (self.folder / "filtered").write_text("")
+        self.home.resolve_by(world.ROUTER)
+        self.abroad.resolve_by(world.QUAD9)
+        for part, place in (("authority", self.internet), ("domestic", self.domestic)):
+            self._start(f"names-{part}", place, *python("tests.lab.names", str(self.folder), part))
+        self._nginx("internet", servers.internet(certs))
+        self._nginx("domestic", servers.domestic(certs))
+        self._nginx("router", servers.router(certs))
+        for isp in ISPS.values():
+            self._nginx(place_of(isp), servers.provider(isp, certs))
+            config = self.folder / f"unbound-{isp.name}.conf"
+            config.write_text(servers.unbound(isp, self.folder))
+            self._start(f"unbound-{isp.name}", self.isp[isp.name], "unbound", "-d", "-c", str(config))
+            box = python("tests.lab.box", wiring.BOX, str(self.folder / f"box-{isp.name}.sock"))
+            self._start(f"box-{isp.name}", self.isp[isp.name], *box)
         self._wait_until_up()
 
+    def _nginx(self, name: str, blocks: Iterable[str]) -> None:
+        config = self.folder / f"nginx-{name}.conf"
+        config.write_text(servers.nginx(self.folder, name, blocks))
+        self._start(f"nginx-{name}", self.places[name], "nginx", "-p", str(self.folder), "-c", str(config))
+
+    def _start(self, name: str, place: Namespace, *argv: str) -> None:
+        self._running[name] = place.popen(*argv, log=self.folder / "servers.log")
+
     def _wait_until_up(self) -> None:
-        deadline = time.monotonic() + 15
-        while True:
-            with contextlib.suppress(subprocess.CalledProcessError, subprocess.TimeoutExpired):
-                self._unbound_control("status")
-                for url in (f"http://{ZONE['portal.lab']}/", f"https://{DOH}/"):
-                    self.internet.run("curl", "-ksSo", "/dev/null", url, timeout=2)
-                return
-            if time.monotonic() > deadline:
-                raise RuntimeError((self.folder / "servers.log").read_text())
-            time.sleep(0.1)
+        """Every program has answered, or the lab is none."""
+        until = time.monotonic() + UP_WITHIN_S
+        fetch = ("curl", "-ksSo", "/dev/null", "-m", "1")
+        portal = self.zone.public[world.PORTAL.hosts[0]][4][0]
+        bank = self.zone.public[world.DOMESTIC_CONTROLS[0]][4][0]
+        questions: list[tuple[Namespace, Sequence[str]]] = [
+            (self.internet, (*DIG, f"@{world.QUAD9}", "example")),
+            (self.internet, (*fetch, f"http://127.0.0.1:{DOH_PORT}/")),
+            (self.internet, (*fetch, f"http://{portal}/")),
+            (self.domestic, (*fetch, f"https://{bank}/")),
+            (self.domestic, (*DIG, f"@{world.DOMESTIC_AUTHORITY}", "example")),
+            (self.router, (*fetch, f"http://{world.ROUTER}/")),
+        ]
+        for isp in ISPS.values():
+            control = ("unbound-control", "-c", str(self.folder / f"unbound-{isp.name}.conf"), "status")
+            questions += [
+                (self.isp[isp.name], control),
+                (self.isp[isp.name], (*fetch, f"http://{isp.block_page[0]}/")),
+                (self.isp[isp.name], ("test", "-S", str(self.folder / f"box-{isp.name}.sock"))),
+            ]
+        try:
+            for place, argv in questions:
+                wait_for(f"{place.name}: {' '.join(argv)}", place.command(*argv), until)
+        except TimeoutError as error:
+            said = (self.folder / "servers.log").read_text()
+            raise RuntimeError(f"{error}; the servers said:\n{said}") from None
 
 
-def probe_config(lab: Lab, state: Path, **more: object) -> Path:
-    """A ``probe.toml`` for the home, everything in it of the lab."""
-    resolv = lab.folder / "resolv.conf"
-    resolv.write_text(f"nameserver {RESOLVER}\n")
+def _ruleset(place: str, orders: Orders) -> str:
+    lines = [f"flush chain inet lab {chain}" for chain in wiring.CHAINS]
+    for chain in wiring.CHAINS:
+        lines += [f"add rule inet lab {chain} {rule}" for rule in orders.rules.get((place, chain), ())]
+    return "\n".join(lines) + "\n"
+
+
+def probe_config(lab: Lab, state: Path, *, vantage: str = "home", **more: object) -> Path:
+    """A ``probe.toml`` for the home, or for the vantage abroad; everything in it of the lab."""
+    at_home = vantage == "home"
     state.mkdir(parents=True, exist_ok=True)
-    settings = "".join(f"{key} = {value!r}\n".replace("'", '"') for key, value in more.items())
-    controls = ", ".join(f'"https://{host}/robots.txt"' for host in CONTROLS)
+    resolv = state / "resolv.conf"
+    resolv.write_text(f"nameserver {world.ROUTER if at_home else world.QUAD9}\n")
+    settings = "".join(f"{key} = {json.dumps(value)}\n" for key, value in more.items())
+    network = f'country = "PK"\nasn = {lab.dialled.asn}\n' if at_home else 'country = "DE"\nasn = 24940\n'
+    domestic = world.DOMESTIC_CONTROLS if at_home else ()
     path = state / "probe.toml"
     path.write_text(
         f'state_dir = "{state}"\n{settings}'
-        '[network]\ncountry = "PK"\nasn = 17557\n'
-        f'[collector]\nurls = ["http://{COLLECTOR}:8460"]\n'
-        f'[resolvers]\nresolv_conf = "{resolv}"\ndoh_url = "https://doh.lab/dns-query"\n'
-        f'doh_addresses = ["{DOH}"]\n'
-        f"[controls]\nforeign = [{controls}]\n"
-        'portal_url = "http://portal.lab/success.txt"\nportal_body = "success"\n'
+        f"[network]\n{network}"
+        f'[collector]\nurls = ["http://{world.COLLECTOR}:8460"]\n'
+        f'[resolvers]\nresolv_conf = "{resolv}"\ndoh_url = "https://{world.DOH_NAME}/dns-query"\n'
+        f"doh_addresses = {json.dumps(world.DOH[:2])}\n"
+        f"[controls]\nforeign = {_urls(world.CONTROLS)}\ndomestic = {_urls(domestic)}\n"
+        f'portal_url = "http://{world.PORTAL.hosts[0]}/success.txt"\nportal_body = "success"\n'
         f'[tls]\nca_file = "{lab.ca_file}"\n'
         "[timeouts]\ndns_s = 2.0\ntcp_s = 3.0\ntls_s = 3.0\nhttp_s = 3.0\n"
     )
     return path
 
 
-def sweep() -> None:
-    """Remove what a killed test process left behind."""
-    listed = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True, check=True).stdout
-    for name in (line.split()[0] for line in listed.splitlines() if line.startswith(PREFIX)):
-        pid = name.removeprefix(PREFIX).partition("-")[0]
-        if pid.isdigit() and not Path(f"/proc/{pid}").exists():
-            subprocess.run(["ip", "netns", "delete", name], capture_output=True, check=False)
-
-
-def _ip(*words: str) -> None:
-    subprocess.run(["ip", *words], check=True, capture_output=True)
-
-
-_UNBOUND = """server:
- username: ""
- chroot: ""
- use-syslog: no
- pidfile: ""
- do-daemonize: no
- access-control: 0.0.0.0/0 allow
- module-config: "iterator"
-"""
-
-
-def _unbound_internet() -> str:
-    """The authority for every name."""
-    data = "".join(f' local-data: "{name} 60 IN A {address}"\n' for name, address in ZONE.items())
-    return (
-        f'{_UNBOUND} interface: {AUTHORITY}\n local-zone: "." static\n{data}'
-        "remote-control:\n control-enable: no\n"
-    )
-
-
-def _unbound_isp(folder: Path) -> str:
-    return (
-        f"{_UNBOUND} interface: {RESOLVER}\n do-not-query-localhost: no\n"
-        f'forward-zone:\n name: "."\n forward-addr: {AUTHORITY}\n'
-        f'remote-control:\n control-enable: yes\n control-interface: "{folder}/isp.sock"\n'
-        " control-use-cert: no\n"
-    )
-
-
-def _nginx(folder: Path, pem: Path, other: Path) -> str:
-    control_addresses = {ZONE[host] for host in CONTROLS}
-    blocks = [
-        (pem, sorted(set(ZONE.values()) - control_addresses)),
-        (other, sorted(control_addresses)),
-    ]
-    servers = "".join(
-        " server {\n"
-        + "".join(f"  listen {a}:443 ssl;\n  listen {a}:80;\n" for a in addresses)
-        + f"  ssl_certificate {certificate};\n  ssl_certificate_key {certificate};\n"
-        "  location = /generate_204 { return 204; }\n"
-        '  location = /success.txt { return 200 "success\\n"; }\n'
-        '  location = / { if ($scheme = http) { return 301 https://$host/; } return 200 "hello\\n"; }\n'
-        '  location / { return 200 "User-agent: *\\n"; }\n }\n'
-        for certificate, addresses in blocks
-    )
-    return (
-        "daemon off;\nuser root;\nworker_processes 1;\n"
-        f"pid {folder}/nginx.pid;\nerror_log {folder}/nginx.log;\n"
-        "events { worker_connections 512; }\n"
-        f"http {{\n access_log off;\n client_body_temp_path {folder}/body;\n"
-        f" proxy_temp_path {folder}/proxy;\n fastcgi_temp_path {folder}/fastcgi;\n"
-        f" uwsgi_temp_path {folder}/uwsgi;\n scgi_temp_path {folder}/scgi;\n{servers}}}\n"
-    )
-
-
-def stop(process: subprocess.Popen[bytes], number: int = signal.SIGTERM, timeout: float = 15) -> int:
-    """End a process that the lab started (``ip netns exec`` becomes it) and return its status."""
-    process.send_signal(number)
-    return process.wait(timeout=timeout)
-
-
-def python(*argv: str) -> Sequence[str]:
-    """The command line of one of our own modules, warnings as errors."""
-    return (sys.executable, "-W", "error", "-m", *argv)
-
-
-@contextlib.contextmanager
-def running(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]]:
-    """Kill it in the end if the test did not stop it."""
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
+def _urls(hosts: Iterable[str]) -> str:
+    return json.dumps([f"https://{host}/robots.txt" for host in hosts])

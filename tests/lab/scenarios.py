@@ -1,6 +1,8 @@
-"""What the lab's censor and its mishaps can do, as data: actions applied to named parts.
+"""Every scenario of the lab by name: what is done, what is true then, and by which signs it shows.
 
-A scenario changes what the ISP does and nothing else; the internet behind it stays the same.
+`truth` speaks of each platform the scenario was applied to; all others are `ok`, unless the whole
+line is touched. `signs` are checks by other programs (dig, curl, openssl) that the scenario is real.
+To add one, add a row; `test_lab.py` runs its signs.
 """
 
 from __future__ import annotations
@@ -8,42 +10,326 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from probe.verdict.record import Mechanism, Status
 
-class Cut(StrEnum):
-    """Which way is cut, by packets dropped at the ISP."""
+from . import world
+from .effects import (
+    Answer,
+    BlockAddresses,
+    BlockHosts,
+    Clock,
+    Cut,
+    Delay,
+    DnsInjection,
+    DnsProxy,
+    Down,
+    Effect,
+    Elsewhere,
+    HttpInjection,
+    Interception,
+    LeadAside,
+    Lie,
+    Loss,
+    Portal,
+    Refusal,
+    RouterFilter,
+    SiteAnswers,
+    Slow,
+    Slowed,
+    SniDrop,
+    SniReset,
+    SniResetKernel,
+    Way,
+)
+from .servers import Port
 
-    UPLINK = "uplink"
-    COLLECTOR = "collector"
+
+class Tool(StrEnum):
+    """Who bears witness, and of what."""
+
+    DIG = "dig: what a resolver says of the name"
+    CURL = "curl: how HTTPS to a genuine address ends"
+    PLAIN = "curl: how cleartext HTTP to a genuine address ends"
+    ISSUER = "openssl: who issued the certificate shown"
+    SPEED = "curl: whether a large object comes at full speed"
+    WAIT = "curl: whether the handshake takes longer than half a second"
+    AGENT_YEAR = "date: whether the agent's command line lives in the present"
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """`expect` is a word of `signs.py`, or an address or status as the tool prints it. The name asked
+    for is the first of the platform's `role`, or `host`; `server` is whom dig asks."""
+
+    tool: Tool
+    expect: str
+    role: str = "web"
+    host: str = ""
+    family: int = 4
+    server: str = world.ROUTER
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What is so: the statuses one line may honestly give, and the mechanisms it must name when it
+    says blocked or throttled. `partial`: some required roles still work."""
+
+    interfered: bool
+    statuses: frozenset[Status]
+    mechanisms: frozenset[Mechanism] = frozenset()
+    partial: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """`answers` is what the ISP's resolver says for a domain and all below it: an address, or
-    ``nxdomain``, ``nodata``, ``refuse``. `cuts` are the ways that are cut."""
+    """A named state of the world. `only` are the platforms it can be about, `isps` the providers;
+    `whole_line`: the truth is that of every platform, whichever it was applied to."""
 
     name: str
-    answers: dict[str, str] = field(default_factory=dict)
-    cuts: tuple[Cut, ...] = ()
+    effects: tuple[Effect, ...]
+    truth: Truth
+    signs: tuple[Sign, ...] = ()
+    whole_line: bool = False
+    only: tuple[str, ...] = tuple(world.PLATFORMS)
+    isps: tuple[str, ...] = tuple(world.ISPS)
+    notes: str = field(default="", compare=False)
 
 
-X_DOMAINS = ("x.com", "twitter.com", "twimg.com", "t.co")
+def _blocked(*mechanisms: Mechanism, partial: bool = False, or_also: tuple[Status, ...] = ()) -> Truth:
+    return Truth(True, frozenset({Status.BLOCKED, *or_also}), frozenset(mechanisms), partial)
 
 
-def _x(answer: str) -> dict[str, str]:
-    return dict.fromkeys(X_DOMAINS, answer)
+OK = Truth(False, frozenset({Status.OK}))
+BY_DNS, BY_TLS = _blocked(Mechanism.DNS), _blocked(Mechanism.TLS)
+BY_MITM, BY_HTTP = _blocked(Mechanism.MITM), _blocked(Mechanism.HTTP)
+# One line cannot tell a block of addresses from the platform's own outage.
+UNTELLABLE = frozenset({Status.UNREACHABLE})
+BY_ADDRESS = Truth(True, UNTELLABLE, frozenset({Mechanism.IP}))
+THROTTLED = Truth(True, frozenset({Status.THROTTLED}), frozenset({Mechanism.THROTTLE}))
+DOWN = Truth(False, UNTELLABLE)
+CANNOT_JUDGE = Truth(False, frozenset({Status.INSUFFICIENT}))
+
+CLEAN = (Sign(Tool.DIG, "genuine"), Sign(Tool.DIG, "genuine", family=6), Sign(Tool.CURL, "200"))
 
 
-SCENARIOS = {
-    scenario.name: scenario
-    for scenario in (
-        Scenario("clean"),
-        Scenario("x_bogon", answers=_x("10.10.34.35")),
-        Scenario("x_nxdomain", answers=_x("nxdomain")),
-        Scenario("x_refused", answers=_x("refuse")),
-        Scenario("x_nodata", answers=_x("nodata")),
-        # A redirect to a host that is real, answers on 443, and cannot show X's certificate.
-        Scenario("x_impostor", answers=_x("130.89.148.77")),
-        Scenario("uplink_down", cuts=(Cut.UPLINK,)),
-        Scenario("collector_cut", cuts=(Cut.COLLECTOR,)),
-    )
-}
+def _dns(name: str, answer: Answer, expect: str) -> Scenario:
+    signs = (Sign(Tool.DIG, expect), Sign(Tool.DIG, "genuine", server=world.QUAD9), Sign(Tool.CURL, "200"))
+    return Scenario(name, (Lie(answer),), BY_DNS, signs)
+
+
+def _tls(name: str, effect: Effect, expect: str, truth: Truth = BY_TLS) -> Scenario:
+    return Scenario(name, (effect,), truth, (Sign(Tool.DIG, "genuine"), Sign(Tool.CURL, expect)))
+
+
+def _mitm(name: str, port: Port, issuer: str) -> Scenario:
+    signs = (Sign(Tool.CURL, "certificate"), Sign(Tool.ISSUER, issuer))
+    return Scenario(name, (LeadAside(443, port),), BY_MITM, signs)
+
+
+def _page(name: str, port: Port, expect: str) -> Scenario:
+    signs = (Sign(Tool.PLAIN, expect), Sign(Tool.CURL, "200"))
+    return Scenario(name, (LeadAside(80, port),), BY_HTTP, signs)
+
+
+def _site(name: str, port: Port, status: str, truth: Truth = OK) -> Scenario:
+    return Scenario(name, (SiteAnswers(port),), truth, (Sign(Tool.CURL, status),))
+
+
+def _role(name: str, role: str, only: tuple[str, ...]) -> Scenario:
+    signs = (Sign(Tool.CURL, "reset", role=role), Sign(Tool.CURL, "200"))
+    truth = _blocked(Mechanism.TLS, partial=True)
+    return Scenario(name, (SniReset(roles=(role,)),), truth, signs, only=only)
+
+
+WITH_MEDIA = ("x", "facebook", "instagram")
+CACHED = ("facebook", "instagram", "youtube")
+
+_ALL = (
+    Scenario("clean", (), OK, CLEAN),
+    Scenario(
+        "cache_in_isp", (Lie(Answer.CACHE),), OK,
+        (Sign(Tool.DIG, "cache"), Sign(Tool.CURL, "200")), only=CACHED,
+    ),
+    Scenario("x_other_cdn", (Elsewhere(),), OK, CLEAN, only=("x",)),
+    # Names.
+    _dns("dns_nxdomain", Answer.NXDOMAIN, "nxdomain"),
+    _dns("dns_nodata", Answer.NODATA, "nodata"),
+    _dns("dns_servfail", Answer.SERVFAIL, "servfail"),
+    _dns("dns_refused", Answer.REFUSED, "refused"),
+    _dns("dns_timeout", Answer.TIMEOUT, "timeout"),
+    _dns("dns_bogon", Answer.BOGON, "10.10.34.35"),
+    _dns("dns_loopback", Answer.LOOPBACK, "127.0.0.1"),
+    _dns("dns_zero", Answer.ZERO, "0.0.0.0"),
+    _dns("dns_blockpage", Answer.BLOCK_PAGE, "block page"),
+    _dns("dns_other_platform", Answer.OTHER_PLATFORM, "another platform"),
+    _dns("dns_same_as", Answer.NEIGHBOUR, "neighbour"),
+    _dns("dns_same_as_dead", Answer.DEAD_NEIGHBOUR, "dead neighbour"),
+    Scenario(
+        "dns_injection", (DnsInjection(),), BY_DNS,
+        (
+            Sign(Tool.DIG, "8.7.198.45"), Sign(Tool.DIG, "8.7.198.45", server=world.QUAD9),
+            Sign(Tool.DIG, "8.7.198.45", server=world.NO_RESOLVER), Sign(Tool.CURL, "200"),
+        ),
+    ),
+    Scenario(
+        "dns_proxy", (DnsProxy(), Lie(Answer.NXDOMAIN)), BY_DNS,
+        (
+            Sign(Tool.DIG, "nxdomain"), Sign(Tool.DIG, "nxdomain", server=world.QUAD9),
+            Sign(Tool.DIG, "nxdomain", server=world.NO_RESOLVER), Sign(Tool.CURL, "200"),
+        ),
+    ),
+    Scenario(
+        "dns_proxy_honest", (DnsProxy(),), OK,
+        (*CLEAN, Sign(Tool.DIG, "genuine", server=world.NO_RESOLVER)),
+    ),
+    Scenario(
+        "dns_doh_blocked", (Lie(Answer.NXDOMAIN), Cut(Way.DOH)),
+        _blocked(Mechanism.DNS, or_also=(Status.UNREACHABLE,)),
+        (Sign(Tool.DIG, "nxdomain"), Sign(Tool.DIG, "timeout", server=world.DOH[0])),
+    ),
+    # Addresses.
+    _tls("ip_drop", BlockAddresses(Refusal.DROP), "timeout", BY_ADDRESS),
+    _tls("ip_icmp", BlockAddresses(Refusal.ICMP), "refused", BY_ADDRESS),
+    _tls("ip_reset", BlockAddresses(Refusal.RESET), "refused", BY_ADDRESS),
+    # Names in TLS.
+    _tls("sni_drop", SniDrop(), "timeout"),
+    _tls("sni_reset", SniReset(), "reset"),
+    _tls("sni_reset_late", SniReset(late_s=1.0, copies=1), "reset"),
+    _tls("sni_residual", SniDrop(residual_s=20), "timeout"),
+    _tls("sni_reset_kernel", SniResetKernel(), "reset"),
+    _mitm("mitm_self_signed", Port.MITM_SELF_SIGNED, "gateway"),
+    _mitm("mitm_other_ca", Port.MITM_OTHER_CA, "National Root CA"),
+    _mitm("mitm_wrong_name", Port.MITM_WRONG_NAME, "Lab CA"),
+    # Cleartext.
+    _page("http_page_200", Port.PAGE_200, "200"),
+    _page("http_302", Port.PAGE_302, "302"),
+    _page("http_303", Port.PAGE_303, "303"),
+    _page("http_307", Port.PAGE_307, "307"),
+    _page("http_meta", Port.PAGE_META, "200"),
+    Scenario("http_injected", (HttpInjection(),), BY_HTTP, (Sign(Tool.PLAIN, "200"), Sign(Tool.CURL, "200"))),
+    _page("http_https_page", Port.PAGE_HTTPS, "302"),
+    # Quality.
+    _tls("reset_midway", SniReset(after_bytes=6000), "reset"),
+    Scenario(
+        "throttle_sni", (Slow(Slowed.NAME, 128),), THROTTLED, (Sign(Tool.SPEED, "slow"),),
+    ),
+    Scenario("throttle_ip", (Slow(Slowed.ADDRESS, 128),), THROTTLED, (Sign(Tool.SPEED, "slow"),)),
+    Scenario(
+        "throttle_media", (Slow(Slowed.NAME, 128, roles=("media",)),),
+        Truth(True, frozenset({Status.THROTTLED}), frozenset({Mechanism.THROTTLE}), partial=True),
+        (Sign(Tool.SPEED, "slow", role="media"), Sign(Tool.SPEED, "fast")), only=WITH_MEDIA,
+    ),
+    Scenario(
+        "line_slow", (Slow(Slowed.LINE, 512),), OK,
+        (Sign(Tool.SPEED, "slow"), Sign(Tool.SPEED, "slow", host=world.DOMESTIC_CONTROLS[0])),
+        whole_line=True,
+    ),
+    Scenario(
+        "abroad_slow", (Slow(Slowed.TRANSIT, 512),), OK,
+        (
+            Sign(Tool.SPEED, "slow"), Sign(Tool.SPEED, "slow", host=world.CONTROLS[0]),
+            Sign(Tool.SPEED, "fast", host=world.DOMESTIC_CONTROLS[0]),
+        ),
+        whole_line=True,
+    ),
+    Scenario("loss", (Loss(10),), OK, whole_line=True),
+    Scenario("delay", (Delay(600),), OK, (Sign(Tool.WAIT, "long"),), whole_line=True),
+    # One family, one role, one time.
+    Scenario(
+        "ipv6_broken", (Cut(Way.IPV6),), OK,
+        (Sign(Tool.CURL, "200"), Sign(Tool.CURL, "timeout", family=6)), whole_line=True,
+    ),
+    Scenario(
+        "v4_blocked", (SniReset(families=(4,)),), _blocked(Mechanism.TLS),
+        (Sign(Tool.CURL, "reset"), Sign(Tool.CURL, "200", family=6)),
+    ),
+    Scenario(
+        "v6_blocked", (SniReset(families=(6,)),), _blocked(Mechanism.TLS, or_also=(Status.OK,)),
+        (Sign(Tool.CURL, "200"), Sign(Tool.CURL, "reset", family=6)),
+    ),
+    _role("role_video", "video", ("youtube",)),
+    _role("role_api", "api", tuple(world.PLATFORMS)),
+    _role("role_media", "media", WITH_MEDIA),
+    Scenario(
+        "flapping", (SniReset(flap_s=60),), _blocked(Mechanism.TLS, or_also=(Status.OK,)),
+        (Sign(Tool.CURL, "reset"),), notes="blocked for a minute from the switch on, then free for one",
+    ),
+    Scenario(
+        "dns_tls_ip",
+        (Lie(Answer.BOGON), BlockAddresses(Refusal.DROP, roles=("web",)), SniReset()),
+        _blocked(Mechanism.DNS, Mechanism.TLS, Mechanism.IP),
+        (Sign(Tool.DIG, "10.10.34.35"), Sign(Tool.CURL, "timeout"), Sign(Tool.CURL, "reset", role="api")),
+        notes="addresses of the web role are dropped, the names of all others reset",
+    ),
+    # The whole line.
+    Scenario(
+        "shutdown", (Cut(Way.ABROAD),), CANNOT_JUDGE,
+        (Sign(Tool.CURL, "timeout"), Sign(Tool.CURL, "200", host=world.DOMESTIC_CONTROLS[0])),
+        whole_line=True,
+    ),
+    Scenario(
+        "line_down", (Cut(Way.LINE),), CANNOT_JUDGE,
+        (Sign(Tool.CURL, "timeout"), Sign(Tool.CURL, "timeout", host=world.DOMESTIC_CONTROLS[0])),
+        whole_line=True,
+    ),
+    Scenario(
+        "captive_portal", (Portal(),), CANNOT_JUDGE,
+        (Sign(Tool.PLAIN, "302", host=world.PORTAL.hosts[0]), Sign(Tool.CURL, "refused")), whole_line=True,
+    ),
+    Scenario(
+        "resolver_down", (Cut(Way.RESOLVER),), CANNOT_JUDGE,
+        (Sign(Tool.DIG, "timeout", host=world.CONTROLS[0]), Sign(Tool.CURL, "200")), whole_line=True,
+    ),
+    # The platform's own.
+    _tls("down_refused", Down(Refusal.RESET), "refused", DOWN),
+    _tls("down_timeout", Down(Refusal.DROP), "timeout", DOWN),
+    _site("down_5xx", Port.SITE_5XX, "503", DOWN),
+    Scenario(
+        "down_region", (Down(Refusal.DROP, here_only=True),),
+        Truth(False, frozenset({Status.UNREACHABLE, Status.OK})),
+        (Sign(Tool.CURL, "200"), Sign(Tool.DIG, "genuine")),
+    ),
+    _site("site_403", Port.SITE_403, "403"),
+    _site("site_429", Port.SITE_429, "429"),
+    _site("site_captcha", Port.SITE_CAPTCHA, "403"),
+    # The home's own.
+    Scenario(
+        "interception_all", (Interception(),), CANNOT_JUDGE,
+        (
+            Sign(Tool.CURL, "certificate"), Sign(Tool.ISSUER, "Home Shield CA"),
+            Sign(Tool.CURL, "certificate", host=world.CONTROLS[0]),
+        ),
+        whole_line=True,
+    ),
+    Scenario(
+        "interception_spared", (Interception(spared=True),), CANNOT_JUDGE,
+        (
+            Sign(Tool.CURL, "certificate"), Sign(Tool.ISSUER, "Home Shield CA"),
+            Sign(Tool.CURL, "200", host=world.CONTROLS[0]),
+        ),
+        whole_line=True,
+    ),
+    Scenario(
+        "router_filter", (RouterFilter(),), CANNOT_JUDGE,
+        (Sign(Tool.DIG, "0.0.0.0"), Sign(Tool.DIG, "genuine", server=world.ISPS["a"].resolver[0])),
+    ),
+    Scenario(
+        "clock_hours", (Clock("+5h"),), Truth(False, frozenset({Status.OK, Status.INSUFFICIENT})),
+        (Sign(Tool.AGENT_YEAR, "present"),), whole_line=True,
+    ),
+    Scenario("clock_years", (Clock("-3y"),), CANNOT_JUDGE, (Sign(Tool.AGENT_YEAR, "past"),), whole_line=True),
+    Scenario(
+        "control_blocked", (BlockHosts(world.CONTROLS[:1]),), OK,
+        (*CLEAN, Sign(Tool.CURL, "timeout", host=world.CONTROLS[0])), whole_line=True,
+    ),
+    Scenario(
+        "controls_of_one_company_blocked", (BlockHosts(world.ONE_COMPANY),), OK,
+        (*CLEAN, *(Sign(Tool.CURL, "timeout", host=host) for host in world.ONE_COMPANY)), whole_line=True,
+    ),
+    Scenario("collector_blocked", (Cut(Way.COLLECTOR),), OK, CLEAN, whole_line=True),
+    Scenario(
+        "one_isp", (SniReset(),), BY_TLS, (Sign(Tool.DIG, "genuine"), Sign(Tool.CURL, "reset")), isps=("a",),
+    ),
+)  # fmt: skip
+
+SCENARIOS = {scenario.name: scenario for scenario in _ALL}

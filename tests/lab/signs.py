@@ -1,0 +1,123 @@
+"""What other programs see from the home, in one word each: the witnesses of `Scenario.signs`."""
+
+from __future__ import annotations
+
+import datetime
+import subprocess
+from collections.abc import Callable
+
+from . import world
+from .actions import lie_addresses
+from .effects import Answer
+from .network import Lab
+from .scenarios import Sign, Tool
+from .world import Platform
+
+ENOUGH_S = "1.3"  # on a line without delay whatever takes longer does not come
+FAST_BYTES_S = 200_000
+
+_EXITS = {6: "unresolved", 7: "refused", 28: "timeout", 35: "reset", 56: "reset", 60: "certificate"}
+_LIES = {
+    "block page": Answer.BLOCK_PAGE,
+    "another platform": Answer.OTHER_PLATFORM,
+    "neighbour": Answer.NEIGHBOUR,
+    "dead neighbour": Answer.DEAD_NEIGHBOUR,
+}
+
+
+def check(lab: Lab, sign: Sign, platform: Platform) -> None:
+    """Fails with what was seen if the sign does not show for this platform."""
+    host = sign.host or platform.hosts_of((sign.role,))[0]
+    seen = _WITNESSES[sign.tool](lab, sign, host)
+    expected = _expected(lab, sign, platform, host)
+    assert set(seen.split()) <= expected, f"{platform.name}: {sign} showed {seen!r}, not {expected}"
+
+
+def _expected(lab: Lab, sign: Sign, platform: Platform, host: str) -> set[str]:
+    if sign.tool is not Tool.DIG:
+        return set(sign.expect.split())
+    if sign.expect == "genuine":
+        return set(lab.zone.every(host, sign.family))
+    if sign.expect == "cache":
+        return {world.cache_address(lab.dialled, host, sign.family)}
+    if sign.expect in _LIES:
+        return set(lie_addresses(_LIES[sign.expect], platform, lab.dialled, lab.zone))
+    return {sign.expect}
+
+
+def dig(lab: Lab, name: str, *, server: str = world.ROUTER, family: int = 4) -> str:
+    """The addresses, else the word for why there are none."""
+    kind = "A" if family == 4 else "AAAA"
+    asked = ("dig", "+noall", "+comments", "+answer", "+tries=1", "+time=1", f"@{server}", name, kind)
+    lines = lab.home.run(*asked, check=False).stdout.splitlines()
+    found = [line.split()[-1] for line in lines if line and not line.startswith(";")]
+    if found:
+        return " ".join(found)
+    status = [line.partition("status: ")[2].partition(",")[0] for line in lines if "status: " in line]
+    if not status:
+        return "timeout"
+    return "nodata" if status[0] == "NOERROR" else status[0].lower()
+
+
+def fetch(lab: Lab, url: str, *, family: int = 4, wanted: str = "%{http_code}", limit: str = ENOUGH_S) -> str:
+    """How fetching from a genuine address ends: what curl is asked for, or the word for its error."""
+    scheme, _, host = url.partition("://")[0], "", url.split("/")[2]
+    address = lab.zone.public[host][family][0]
+    where = f"{host}:{443 if scheme == 'https' else 80}:{f'[{address}]' if family == 6 else address}"
+    done = lab.home.run(
+        "curl", "-s", "-m", limit, "--cacert", str(lab.ca_file), "--resolve", where, "-o", "/dev/null",
+        "-w", wanted, url, check=False,
+    )  # fmt: skip
+    too_late = done.returncode == 28 and wanted != "%{http_code}"
+    return (
+        done.stdout if done.returncode == 0 or too_late else _EXITS.get(done.returncode, str(done.returncode))
+    )
+
+
+def _dig(lab: Lab, sign: Sign, host: str) -> str:
+    return dig(lab, host, server=sign.server, family=sign.family)
+
+
+def _curl(lab: Lab, sign: Sign, host: str) -> str:
+    return fetch(lab, f"https://{host}/robots.txt", family=sign.family)
+
+
+def _plain(lab: Lab, sign: Sign, host: str) -> str:
+    return fetch(lab, f"http://{host}/", family=sign.family)
+
+
+def _issuer(lab: Lab, sign: Sign, host: str) -> str:
+    address = lab.zone.public[host][sign.family][0]
+    shown = lab.home.run(
+        "openssl", "s_client", "-connect", f"{address}:443", "-servername", host, text="", check=False
+    ).stdout
+    return sign.expect if f"i:CN = {sign.expect}" in shown else shown[:200]
+
+
+def _speed(lab: Lab, sign: Sign, host: str) -> str:
+    rate = fetch(lab, f"https://{host}/", family=sign.family, wanted="%{speed_download}", limit="1.5")
+    return "fast" if rate.isdigit() and int(rate) > FAST_BYTES_S else "slow" if rate.isdigit() else rate
+
+
+def _wait(lab: Lab, sign: Sign, host: str) -> str:
+    url = f"https://{host}/robots.txt"
+    took = fetch(lab, url, family=sign.family, wanted="%{time_appconnect}", limit="5")
+    return "long" if float(took) > 0.5 else "short"
+
+
+def _agent_year(lab: Lab, _sign: Sign, _host: str) -> str:
+    """The agent's command line with `date` in place of the agent."""
+    around = lab.agent_command()[:-5]
+    said = subprocess.run([*around, "date", "+%Y"], capture_output=True, text=True, check=True).stdout
+    return "present" if int(said) == datetime.datetime.now(datetime.UTC).year else "past"
+
+
+_WITNESSES: dict[Tool, Callable[[Lab, Sign, str], str]] = {
+    Tool.DIG: _dig,
+    Tool.CURL: _curl,
+    Tool.PLAIN: _plain,
+    Tool.ISSUER: _issuer,
+    Tool.SPEED: _speed,
+    Tool.WAIT: _wait,
+    Tool.AGENT_YEAR: _agent_year,
+}
