@@ -250,11 +250,13 @@ def silent_addresses(evidence: Evidence) -> Iterator[Fact]:
 
 
 def _unconnected(endpoint: EndpointEvidence, family: int) -> set[str]:
-    """The trusted addresses of a family that fail at TCP, if all that were tried do."""
+    """The trusted addresses of a family that fail at TCP repeatedly, if none can be connected to."""
     trusted = endpoint.addresses(Resolver.DOH, Resolver.PUBLIC)
-    walks = by_address(w for w in endpoint.walks if w.family == family and w.address in trusted)
-    failing = {address for address, tries in walks.items() if repeatedly(tries, Stage.TCP, _UNCONNECTED)}
-    return failing if len(failing) == len(walks) else set()
+    walks = [w for w in endpoint.walks if w.family == family and w.address in trusted]
+    if any(walk.passed(Stage.TCP) for walk in walks):
+        return set()
+    tries = by_address(walks)
+    return {address for address in tries if repeatedly(tries[address], Stage.TCP, _UNCONNECTED)}
 
 
 def lost_hello(evidence: Evidence) -> Iterator[Fact]:
