@@ -75,7 +75,10 @@ class _Inquiry:
         """The questions, in order."""
         await self._control()
         await self.plan.pause(PAUSE_S)
-        provider = await self._provider(failed)
+        provider: Sequence[str] = ()
+        if any(_is_doubtful(self._evidence(target)) for target in failed):
+            provider = await self._provider()
+            await self._unrelated_name(provider)
         attempts = self.plan.config.attempts
         if attempts >= 2:
             await self._all(failed, lambda target: self._again(target, 2, provider))
@@ -151,26 +154,25 @@ class _Inquiry:
             if walk.broken and _may_be_the_name(walk) and not _is_foreign(walk)
         )
 
-    async def _provider(self, failed: Iterable[Target]) -> Sequence[str]:
+    async def _provider(self) -> Sequence[str]:
         """The provider's own resolvers: those configured, or, where the line's is of this home, the
         one found by asking who asks. Found ones are used and never recorded: it may be the
         volunteer's own that is found."""
         config = self.plan.config.resolvers
-        doubtful = any(_is_doubtful(self._evidence(target)) for target in failed)
-        if config.provider or not doubtful or not all(map(is_private, self.plan.system.servers)):
+        if config.provider or not all(map(is_private, self.plan.system.servers)):
             return config.provider
         quiet = replace(self.line, record=lambda _: None)
         found = await dns.resolve(
             Turn(quiet, "whoami", Endpoint(url=f"https://{config.whoami}/")), self.plan.system, "A"
         )
-        await self._nobody()
         return found.dns.answers[:2] if found.dns and found.failure is None else ()
 
-    async def _nobody(self) -> None:
-        """Whether the address that runs no resolver answers for an unrelated name as well."""
+    async def _unrelated_name(self, provider: Sequence[str]) -> None:
+        """An unrelated name from the same witnesses: a proxy for every name is no lie, and only a
+        resolver that answers this home at all can be called silent."""
         control = Endpoint(url=self.plan.config.controls.foreign[0])
         turn = Turn(self.line, f"{FOREIGN}/{control.host}", control, purpose=Purpose.CONTROL)
-        await dns.resolve(turn, self.plan.witnesses(())[-1], "A")
+        await endpoint.lookups(turn, self.plan.witnesses(provider), (4,))
 
     async def _control(self) -> bool:
         """An unrelated site under its own name, at an address where it answered before."""

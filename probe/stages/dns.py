@@ -36,6 +36,8 @@ from .line import Line, Turn
 UDP_PAYLOAD = 1232  # DNS Flag Day 2020: fits every path without fragmentation.
 MAX_ANSWERS = 16
 MAX_LATE = 4
+# How often a question is sent in all before its server counts as silent.
+ASKED = 4
 MEDIA_TYPE = "application/dns-message"
 
 _RCODES = {
@@ -181,26 +183,35 @@ def _checked(query: dns.message.QueryMessage, wire: bytes) -> dns.message.Messag
 async def _over_udp(
     line: Line, query: dns.message.QueryMessage, server: str, port: int, linger_s: float
 ) -> Heard:
-    """Wait for the answer to this very question. What else arrives is passed over, and is what
-    went wrong if nothing better comes: a server that answers garbage is not a silent one."""
+    """Ask, and ask again as a stub resolver does: one lost datagram is no silence. What arrives and
+    is no answer is what went wrong if nothing better comes: who answers garbage is not silent."""
     datagram = line.net.datagram(server, port)
-    heard: dns.exception.DNSException | None = None
+    passed_over: list[Exception] = []
     try:
-        async with asyncio.timeout(line.timeouts.dns_s):
+        for _ in range(ASKED):
             await datagram.send(query.to_wire())
-            while True:
-                data, ip_ttl = await datagram.receive()
-                try:
-                    answer = _checked(query, data)
-                    break
-                except dns.exception.DNSException as error:
-                    heard = error
-        late = await _late(line, query, datagram, linger_s) if linger_s else ()
-        return Heard(answer, ip_ttl, late)
-    except TimeoutError:
-        raise heard or TimeoutError from None
+            try:
+                async with asyncio.timeout(line.timeouts.dns_s / ASKED):
+                    answer, ip_ttl = await _answer(query, datagram, passed_over)
+            except TimeoutError:
+                continue
+            late = await _late(line, query, datagram, linger_s) if linger_s else ()
+            return Heard(answer, ip_ttl, late)
+        raise passed_over[-1] if passed_over else TimeoutError
     finally:
         datagram.close()
+
+
+async def _answer(
+    query: dns.message.QueryMessage, datagram: Datagram, passed_over: list[Exception]
+) -> tuple[dns.message.Message, int | None]:
+    """Wait for the answer to this very question."""
+    while True:
+        data, ip_ttl = await datagram.receive()
+        try:
+            return _checked(query, data), ip_ttl
+        except dns.exception.DNSException as error:
+            passed_over.append(error)
 
 
 async def _late(

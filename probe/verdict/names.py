@@ -55,7 +55,7 @@ def denied(failure: Failure, said: str, families: tuple[int, ...] = FAMILIES) ->
     def finds(evidence: Evidence) -> Iterator[Fact]:
         for endpoint, family in _each(evidence, families):
             lookups = endpoint.denied(failure, family)
-            if lookups and endpoint.genuine(family) and liar(endpoint, family) is Liar.PROVIDER:
+            if lookups and endpoint.genuine(family) and liar(evidence, endpoint, family) is Liar.PROVIDER:
                 answers = lookups[0].dns.answers if lookups[0].dns else ()
                 text = (
                     f"Your provider's resolver {said.format(answers=', '.join(answers))} for "
@@ -72,7 +72,7 @@ def bogon_alone(evidence: Evidence) -> Iterator[Fact]:
     for endpoint, family in _each(evidence, FAMILIES):
         lookups = endpoint.denied(Failure.DNS_BOGON, family)
         others = endpoint.addresses(Resolver.DOH, Resolver.PUBLIC)
-        if lookups and not others and liar(endpoint, family) is Liar.PROVIDER:
+        if lookups and not others and liar(evidence, endpoint, family) is Liar.PROVIDER:
             yield Fact(
                 f"Your provider's resolver gives {endpoint.host} an address that no public service "
                 "can have; no other resolver could be asked.",
@@ -85,7 +85,7 @@ def impostor(evidence: Evidence) -> Iterator[Fact]:
     """An address that only the line's resolver gives shows somebody else's certificate."""
     for endpoint, family in _each(evidence, FAMILIES):
         shown = _misled(endpoint, family)
-        if shown and liar(endpoint, family) is Liar.PROVIDER:
+        if shown and liar(evidence, endpoint, family) is Liar.PROVIDER:
             yield Fact(
                 f"Your provider's resolver leads {endpoint.host} to {shown.address}, which shows "
                 f"somebody else's certificate{issued_by(shown)}; an address from elsewhere shows "
@@ -113,7 +113,7 @@ def from_nowhere(evidence: Evidence) -> Iterator[Fact]:
     """An address that runs no resolver answers with a lie."""
     for endpoint, family in _each(evidence, FAMILIES):
         if any(_lies(endpoint, seen) for seen in endpoint.lookups(Resolver.NOBODY, family)):
-            if _answers_controls(evidence) and not endpoint.genuine(family):
+            if _answers_controls(evidence, Resolver.NOBODY) and not endpoint.genuine(family):
                 continue  # a proxy for every name may be telling the truth: the name may be gone
             yield Fact(
                 f"An address where no resolver runs answers for {endpoint.host}: your provider's "
@@ -158,28 +158,40 @@ def home_or_provider(evidence: Evidence) -> Iterator[Fact]:
 
 def _told_by(evidence: Evidence, who: Liar, text: str) -> Iterator[Fact]:
     for endpoint, family in _each(evidence, FAMILIES):
-        if _is_misled(endpoint, family) and liar(endpoint, family) is who:
+        if _is_misled(endpoint, family) and liar(evidence, endpoint, family) is who:
             yield Fact(text.format(host=endpoint.host), endpoint.target, family)
 
 
 def _is_misled(endpoint: EndpointEvidence, family: int) -> bool:
-    denials = (*_DENIALS, *_OWN_TROUBLE) if family == 4 else (Failure.DNS_BOGON, Failure.DNS_NXDOMAIN)
+    denials = (
+        (*_DENIALS, *_OWN_TROUBLE, Failure.DNS_TIMEOUT)
+        if family == 4
+        else (Failure.DNS_BOGON, Failure.DNS_NXDOMAIN)
+    )
     denied_it = any(endpoint.denied(failure, family) for failure in denials)
     return (denied_it and bool(endpoint.genuine(family))) or _misled(endpoint, family) is not None
 
 
-def liar(endpoint: EndpointEvidence, family: int) -> Liar:
+def liar(evidence: Evidence, endpoint: EndpointEvidence, family: int) -> Liar:
     """Who answered falsely, given that the line's resolver did."""
     lookups = endpoint.lookups(Resolver.SYSTEM, family)
     if not all(_is_home(seen.dns) for seen in lookups if seen.dns):
         return Liar.PROVIDER
     past_home = [seen for kind in _PAST_HOME for seen in endpoint.lookups(kind, family)]
-    if any(_lies(endpoint, seen) for seen in past_home):
+    if any(_lies(endpoint, seen) for seen in past_home) or _is_silent(evidence, endpoint, family):
         return Liar.PROVIDER
     if any(seen.dns and _contradicts(endpoint, seen.dns) for seen in _plain(endpoint, family)):
         return Liar.PROVIDER
     honest = any(seen.failure is None for seen in endpoint.lookups(Resolver.PROVIDER, family))
     return Liar.HOME if honest else Liar.UNKNOWN
+
+
+def _is_silent(evidence: Evidence, endpoint: EndpointEvidence, family: int) -> bool:
+    """Whether the provider's resolver, which answers this home for an unrelated name, never does for
+    this one."""
+    asked = endpoint.lookups(Resolver.PROVIDER, family)
+    silent = bool(asked) and all(seen.failure is Failure.DNS_TIMEOUT for seen in asked)
+    return silent and _answers_controls(evidence, Resolver.PROVIDER)
 
 
 _PAST_HOME = (Resolver.PROVIDER, Resolver.PUBLIC, Resolver.NOBODY)
@@ -246,10 +258,10 @@ def _plain(endpoint: EndpointEvidence, family: int) -> list[Observation]:
     return [seen for kind in kinds for seen in endpoint.lookups(kind, family)]
 
 
-def _answers_controls(evidence: Evidence) -> bool:
-    """Whether the address that runs no resolver answers for unrelated names too."""
+def _answers_controls(evidence: Evidence, resolver: Resolver) -> bool:
+    """Whether an unrelated name is answered for, by a resolver or by whoever stands before it."""
     return any(
-        o.dns is not None and o.dns.resolver is Resolver.NOBODY and o.dns.rcode is not None
+        o.dns is not None and o.dns.resolver is resolver and o.dns.rcode is not None
         for o in evidence.controls
     )
 
