@@ -152,7 +152,7 @@ class Round:
     network: Network
     gate: Gate
     targets: Annotated[tuple[Platform, ...], Len(1, 16)]
-    observations: Annotated[tuple[Observation, ...], Len(0, 1024)]
+    observations: Annotated[tuple[Observation, ...], Len(0, 4096)]
 
     def __post_init__(self) -> None:
         if self.started_at.tzinfo is None:
