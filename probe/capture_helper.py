@@ -55,7 +55,7 @@ def main(argv: list[str]) -> int:
     with socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0) as sock:
         _attach(sock, connection_filter(address, port, own_port))
         sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
-        sock.bind(("", _ETH_P_ALL))  # only now does anything arrive: nothing unfiltered is ever read
+        _open_to_all_interfaces(sock)  # only now does anything arrive: nothing unfiltered is ever read
         _drop_privileges()
         _say("ready")
         _watch(sock, read)
@@ -136,6 +136,19 @@ def _attach(sock: socket.socket, program: bytes) -> None:
     sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, fprog)
 
 
+def _open_to_all_interfaces(sock: socket.socket) -> None:
+    """Python's own bind insists on one interface. A struct sockaddr_ll (packet(7)) without one."""
+    everywhere = struct.pack("=HHiHBB8x", socket.AF_PACKET, socket.htons(_ETH_P_ALL), 0, 0, 0, 0)
+    _checked("bind", sock.fileno(), everywhere, len(everywhere))
+
+
+def _checked(call: str, *arguments: object) -> None:
+    """One call of the C library that Python has none for."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if getattr(libc, call)(*arguments) != 0:
+        raise OSError(ctypes.get_errno(), call)
+
+
 def _drop_privileges() -> None:
     """Become nobody, give every capability back (capabilities(7)), and bound what is left."""
     for limit, most in (
@@ -150,12 +163,9 @@ def _drop_privileges() -> None:
             os.setgroups([])
             os.setresgid(NOBODY, NOBODY, NOBODY)
             os.setresuid(NOBODY, NOBODY, NOBODY)
-    libc = ctypes.CDLL(None, use_errno=True)
-    header, nothing = struct.pack("=Ii", _CAPABILITY_VERSION_3, 0), bytes(24)
-    if libc.capset(header, nothing) != 0:
-        raise OSError(ctypes.get_errno(), "capset")
-    libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    _checked("capset", struct.pack("=Ii", _CAPABILITY_VERSION_3, 0), bytes(24))
+    _checked("prctl", _PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    _checked("prctl", _PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
 
 
 def _watch(sock: socket.socket, read: Read) -> None:

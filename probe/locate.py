@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from . import icmp
 from .icmp import IcmpError, IcmpKind
-from .net import Dial
+from .net import Dial, Stream
 from .stages.line import Turn
 from .wire.observation import Observation
 from .wire.stage import Hop, Met, PathDetail, Sent, Stage
@@ -24,12 +24,14 @@ from .wire.stage import Hop, Met, PathDetail, Sent, Stage
 @dataclass(frozen=True, slots=True)
 class PathLimits:
     """How far and how long to look. Twenty hops reach every network but few satellites'; a second
-    holds a round trip to the other side of the world and two retransmissions of a ClientHello."""
+    holds a round trip to the other side of the world and two retransmissions of a ClientHello.
+    `linger_s` is for a reset that comes after a router's word."""
 
     most_ttl: int = 20
     at_once: int = 5
     connect_s: float = 2.0
     wait_s: float = 1.0
+    linger_s: float = 0.4
     total_s: float = 10.0
 
 
@@ -112,14 +114,36 @@ async def _send_hello(turn: Turn, dial: Dial, ttl: int, limits: PathLimits) -> F
         dial.limit(ttl)
     except OSError:
         return None
+    return await _answer(stream, client_hello(turn), limits)
+
+
+async def _answer(stream: Stream, hello: bytes, limits: PathLimits) -> Fate:
+    """A router's word that the packet ended there is not the last: who injects a reset lets the
+    packet pass, and the two arrive in either order."""
+    expired = False
     try:
-        async with asyncio.timeout(limits.wait_s):
-            await stream.write(client_hello(turn))
-            answered = await stream.read()
+        async with asyncio.timeout(limits.wait_s) as deadline:
+            await stream.write(hello)
+            while (answered := await _read(stream)) is None:
+                if not expired:
+                    expired = True
+                    deadline.reschedule(asyncio.get_running_loop().time() + limits.linger_s)
+    except TimeoutError:
+        return Fate(Met.EXPIRED if expired else Met.SILENCE)
     except OSError as error:
         return Fate(_met(error))
-    # An end without a word is nobody's answer to a ClientHello: it was cut off, if politely.
+    # An end without a word is no answer to a ClientHello: it was cut off, if politely.
     return Fate(Met.ANSWERED if answered else Met.RESET)
+
+
+async def _read(stream: Stream) -> bytes | None:
+    """What came, and None where it was a router's word."""
+    try:
+        return await stream.read()
+    except OSError as error:
+        if error.errno == errno.EHOSTUNREACH:
+            return None
+        raise
 
 
 async def _send_syn(_turn: Turn, dial: Dial, ttl: int, limits: PathLimits) -> Fate | None:
@@ -171,7 +195,7 @@ def describe(ttl: int, fate: Fate, beside: IcmpError | None, address: str, own: 
     """One hop on the record. What a packet beside it met names the router; where that one says
     nothing, the packet's own error does. This machine's own address is never named."""
     router = beside or fate.said
-    refusal = next((e for e in (fate.said, beside) if e and e.kind is IcmpKind.UNREACHABLE), None)
+    refusal = next((e for e in (fate.said, beside) if _router_met(e, address) is Met.REJECTED), None)
     return Hop(
         ttl=ttl,
         met=fate.met,
