@@ -136,6 +136,16 @@ def test_a_refusal_of_tcp_alone_shows_beside_a_packet_that_is_passed_on(hops: Ho
 
 
 @pytest.mark.lab
+def test_what_did_not_arrive_is_not_sent_after_and_the_server_is_told_of_every_end(hops: Hops) -> None:
+    """Of five connections the packets of two end on the way: three hellos arrive, and five resets."""
+    with hops.rules("server", f"4 -A INPUT {HELLO}", "4 -A INPUT -p tcp --tcp-flags RST,ACK RST,ACK"):
+        hops.ask("hello", 4)
+        time.sleep(0.5)  # longer than a retransmission takes
+        hellos, resets = hops.counts("server", "iptables")
+    assert (hellos, resets) == (3, 5)
+
+
+@pytest.mark.lab
 def test_this_machines_own_address_is_never_named(hops: Hops) -> None:
     with hops.rules("client", "4 -A OUTPUT -p tcp --syn -j REJECT --reject-with icmp-admin-prohibited"):
         said = hops.ask("syn", 4)

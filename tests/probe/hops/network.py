@@ -119,6 +119,11 @@ class Hops:
                 for table in ("filter", "mangle"):
                     self.run(host, family, "-t", table, "-F")
 
+    def counts(self, host: str, family: str) -> list[int]:
+        """How many packets each rule on incoming ones has seen."""
+        lines = self.run(host, family, "-nvxL", "INPUT").splitlines()[2:]
+        return [int(line.split()[0]) for line in lines]
+
     def ask(self, question: str, family: int, *helper: str, without: Sequence[str] = ()) -> Any:
         """What the agent's own code says on the client, under `without` where a privilege is taken."""
         module = ("-m", "tests.probe.hops.client")
