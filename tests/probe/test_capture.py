@@ -91,7 +91,7 @@ def test_the_hop_of_silence(hops: Hops, family: int) -> None:
 @FAMILIES
 def test_an_injector_that_lets_the_packet_pass_is_found_where_it_stands(hops: Hops, family: int) -> None:
     """The packet expires further on *and* is reset: what is first heard does not decide."""
-    with hops.running("near", "tests.probe.hops.injector", "x.com", "80"):
+    with hops.running("near", "tests.probe.hops.injector", "x.com", "80", "0.05"):
         first, second, *_ = path(hops.ask("hello", family))
     assert first == (1, "reset", NEAR[family], "expired")
     assert second == (2, "reset", FAR[family], "expired")
@@ -156,7 +156,7 @@ def test_this_machines_own_address_is_never_named(hops: Hops) -> None:
 @pytest.mark.lab
 @FAMILIES
 def test_forged_resets_differ_from_the_host_in_ttl_and_come_in_threes(hops: Hops, family: int) -> None:
-    with hops.running("near", "tests.probe.hops.injector", "x.com", "80"):
+    with hops.running("near", "tests.probe.hops.injector", "x.com", "80", "0"):
         seen = hops.ask("packets", family)["seen"]["packets"]
     assert seen["genuine_ttls"] == [62]
     assert [reset["ip_ttl"] for reset in seen["resets"]] == [80] * 3

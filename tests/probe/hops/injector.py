@@ -1,13 +1,14 @@
 """Runs in a router's namespace: lets every packet pass, and answers one that holds NAME with three
-resets in the server's name, as the field's injectors do.
+resets in the server's name, as the field's injectors do, after DELAY_S.
 
-    python -m tests.probe.hops.injector NAME TTL
+    python -m tests.probe.hops.injector NAME TTL DELAY_S
 """
 
 from __future__ import annotations
 
 import socket
 import sys
+import time
 
 from scapy.config import conf
 from scapy.layers.inet import IP, TCP
@@ -17,7 +18,7 @@ ETH_P_ALL = 3
 IP_ID = 31337
 
 
-def inject(name: bytes, ttl: int) -> None:
+def inject(name: bytes, ttl: int, delay_s: float) -> None:
     conf.use_pcap = False
     tap = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_P_ALL))
     four = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
@@ -27,6 +28,7 @@ def inject(name: bytes, ttl: int) -> None:
         data, (_, _, kind, *_) = tap.recvfrom(65_535)
         if kind == socket.PACKET_OUTGOING or name not in data:
             continue
+        time.sleep(delay_s)
         seen = IP(data) if data[0] >> 4 == 4 else IPv6(data)
         for ahead in (0, 1460, 2920):
             tcp = TCP(sport=seen.dport, dport=seen.sport, flags="RA", seq=seen.ack + ahead, ack=seen.seq)
@@ -37,4 +39,4 @@ def inject(name: bytes, ttl: int) -> None:
 
 
 if __name__ == "__main__":
-    inject(sys.argv[1].encode(), int(sys.argv[2]))
+    inject(sys.argv[1].encode(), int(sys.argv[2]), float(sys.argv[3]))
