@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 
+from . import capture, icmp
 from .config import Config
 from .http1 import ClosedEarly, Exchange, InvalidResponse
 from .net import SOME_IPV6, Net, TlsStream, in_words
@@ -50,7 +50,8 @@ async def examine(plan: Plan, collectors: Sequence[tuple[str, Sequence[str]]]) -
     yield await _trusted_resolver(plan, line)
     yield _ipv6(plan.net)
     yield await _clock(plan, line)
-    yield _raw_sockets()
+    yield _path_evidence()
+    yield _packet_evidence()
     if not collectors:
         yield Finding(
             "collector", Health.NOTE, "none configured: rounds stay on this machine (collector.urls)"
@@ -139,15 +140,17 @@ async def _fetch(plan: Plan, endpoint: Endpoint, address: str) -> Exchange | str
         return in_words(error)
 
 
-def _raw_sockets() -> Finding:
-    """Packet evidence needs CAP_NET_RAW (capabilities(7)); measuring does not."""
-    try:
-        socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP).close()
-    except PermissionError:
-        return Finding("raw sockets", Health.NOTE, "not permitted (CAP_NET_RAW): packet evidence is left out")
-    except OSError as error:
-        return Finding("raw sockets", Health.NOTE, f"not available ({error.strerror})")
-    return Finding("raw sockets", Health.OK, "permitted")
+def _path_evidence() -> Finding:
+    if reason := icmp.why_not():
+        return Finding("path evidence", Health.NOTE, f"left out: {reason}")
+    return Finding("path evidence", Health.OK, "ICMP errors are told: where packets end can be found")
+
+
+def _packet_evidence() -> Finding:
+    """It needs CAP_NET_RAW (capabilities(7)) and scapy; measuring needs neither."""
+    if reason := capture.why_not():
+        return Finding("packet evidence", Health.NOTE, f"left out: {reason}; all else is measured the same")
+    return Finding("packet evidence", Health.OK, "packets can be watched: forged resets can be told")
 
 
 async def _collector(plan: Plan, url: str, addresses: Sequence[str]) -> Finding:

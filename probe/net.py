@@ -19,6 +19,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from . import icmp
+from .icmp import IcmpError
+
 T = TypeVar("T")
 
 # Any global IPv6 address tells whether there is a route (nothing is sent): 2000::/3 is the whole.
@@ -28,6 +31,9 @@ READ_BYTES = 16_384  # A TLS record's most (RFC 8446, section 5.1).
 # linux/in.h and linux/in6.h; Python names the first of each pair from 3.14 on, and the second never.
 _IP_RECVTTL, _IPV6_RECVHOPLIMIT = 12, 51
 _ANCILLARY_BYTES = 128
+
+# What a UDP packet carries that is sent only to see where it ends: nothing any service answers.
+_TRACER = bytes(8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +61,28 @@ class Stream(Protocol):
         """Let go of it at once; a second call does nothing."""
 
 
+class Dial(Protocol):
+    """A TCP connection in the making, for those who ask what becomes of its packets."""
+
+    @property
+    def own_port(self) -> int:
+        """This machine's port, known before the first packet leaves."""
+
+    async def connect(self) -> Stream:
+        """Connect; closing the stream is `close`'s work here."""
+
+    def limit(self, ttl: int) -> None:
+        """From here on packets go `ttl` hops and no further, and what a router says of one is an
+        error for whoever waits. Raises `OSError` where the system cannot."""
+
+    def told(self) -> IcmpError | None:
+        """Which ICMP error ended `connect`, where it was one and the system tells."""
+
+    def close(self) -> None:
+        """Let go of it at once: what is left is not sent, and the other side gets a reset that
+        goes all the way."""
+
+
 class Datagram(Protocol):
     """One UDP socket connected to one address: nobody else's packets are ever received on it."""
 
@@ -76,6 +104,13 @@ class Net(Protocol):
 
     def datagram(self, address: str, port: int) -> Datagram:
         """A UDP socket of its own: one shared by many queries swaps answers when ids collide."""
+
+    def dial(self, address: str, port: int) -> Dial:
+        """A TCP connection that has not begun yet."""
+
+    async def trace(self, address: str, port: int, ttl: int) -> IcmpError:
+        """Send one UDP packet that goes `ttl` hops and no further; who says that it ended there.
+        Waits for ever where nobody does."""
 
     def source_address(self, address: str) -> str | None:
         """The address of its own that this machine would use towards `address`, None where it
@@ -134,6 +169,46 @@ class SocketStream:
 
     def close(self) -> None:
         """See `Stream`."""
+        self._sock.close()
+
+
+class SocketDial:
+    """A TCP socket, bound and not connected yet."""
+
+    def __init__(self, address: str, port: int) -> None:
+        self._peer = (address, port)
+        self._sock = _socket(address, socket.SOCK_STREAM)
+        try:
+            self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._sock.bind(("", 0))
+        except OSError:
+            self._sock.close()
+            raise
+
+    @property
+    def own_port(self) -> int:
+        """See `Dial`."""
+        return int(self._sock.getsockname()[1])
+
+    async def connect(self) -> Stream:
+        """See `Dial`."""
+        await asyncio.get_running_loop().sock_connect(self._sock, self._peer)
+        return SocketStream(self._sock)
+
+    def limit(self, ttl: int) -> None:
+        """See `Dial`."""
+        icmp.listen(self._sock)
+        icmp.limit(self._sock, ttl)
+
+    def told(self) -> IcmpError | None:
+        """See `Dial`. Linux tells it from 5.8 on."""
+        return icmp.taken(self._sock)
+
+    def close(self) -> None:
+        """See `Dial`. Without it the kernel would go on sending what nobody acknowledged."""
+        with contextlib.suppress(OSError):
+            icmp.limit(self._sock, None)
+            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._sock.close()
 
 
@@ -221,23 +296,13 @@ class SocketDatagram:
             try:
                 data, ancillary, _, _ = self._sock.recvmsg(65_535, _ANCILLARY_BYTES)
             except (BlockingIOError, InterruptedError):
-                await _readable(loop, self._sock)
+                await icmp.readable(loop, self._sock)
             else:
                 return data, _ttl(ancillary)
 
     def close(self) -> None:
         """See `Datagram`."""
         self._sock.close()
-
-
-async def _readable(loop: asyncio.AbstractEventLoop, sock: socket.socket) -> None:
-    """Wait until something has come; asyncio has no call of its own for recvmsg."""
-    ready = asyncio.Event()
-    loop.add_reader(sock, ready.set)
-    try:
-        await ready.wait()
-    finally:
-        loop.remove_reader(sock)
 
 
 def _ttl(ancillary: list[tuple[int, int, bytes]]) -> int | None:
@@ -279,6 +344,19 @@ class AsyncioNet:
             sock.close()
             raise
         return SocketDatagram(sock)
+
+    def dial(self, address: str, port: int) -> Dial:
+        """See `Net`."""
+        return SocketDial(address, port)
+
+    async def trace(self, address: str, port: int, ttl: int) -> IcmpError:
+        """See `Net`. Raises `OSError` where the system tells of no ICMP errors."""
+        with _socket(address, socket.SOCK_DGRAM) as sock:
+            icmp.listen(sock)
+            icmp.limit(sock, ttl)
+            sock.connect((address, port))
+            await asyncio.get_running_loop().sock_sendall(sock, _TRACER)
+            return await icmp.heard(sock)
 
     def source_address(self, address: str) -> str | None:
         """See `Net`."""

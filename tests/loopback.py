@@ -20,7 +20,8 @@ import dns.message
 import dns.rcode
 import dns.rrset
 
-from probe.net import AsyncioNet, Datagram, Stream
+from probe.icmp import IcmpError
+from probe.net import AsyncioNet, Datagram, Dial, Stream
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 Zone = Mapping[tuple[str, str], "list[str] | str"]
@@ -52,6 +53,12 @@ class LoopbackNet(AsyncioNet):
 
     def datagram(self, address: str, port: int) -> Datagram:
         return super().datagram("127.0.0.1", self._door(address, port))
+
+    def dial(self, address: str, port: int) -> Dial:
+        return super().dial("127.0.0.1", self._door(address, port))
+
+    async def trace(self, address: str, port: int, ttl: int) -> IcmpError:
+        raise OSError(errno.ENETUNREACH, "no routers here")
 
     def source_address(self, address: str) -> str | None:
         return None if ":" in address else "192.0.2.7"

@@ -17,6 +17,7 @@ PURE = (
     "probe.schedule",
     "probe.backoff",
     "probe.outcome",
+    "probe.packets",
     "collector.detect",
     "collector.foreign.failures",
     "collector.foreign.form",
@@ -44,6 +45,7 @@ ALLOWED = {
 }
 BANNED_CALLS = {"asyncio.create_task", "asyncio.ensure_future"}
 NAMES_THAT_SAY_NOTHING = {"utils", "util", "helpers", "common", "misc", "manager"}
+HELPER = "probe.capture_helper"
 AGENT_NEVER = {"aiohttp", "prometheus_client", "maxminddb"}  # the agent must fit a small machine
 
 
@@ -70,8 +72,10 @@ def complaints(module: str, source: str, *, is_package: bool = False) -> Iterato
                 yield f"{where}: is pure and imports {name}"
             if below(module, "probe") and root in AGENT_NEVER:
                 yield f"{where}: the agent imports {name}"
-            if root == "scapy" and module != "probe.capture":
+            if root == "scapy" and module != HELPER:
                 yield f"{where}: scapy stays in its own process, behind probe.capture"
+            if below(name, HELPER):
+                yield f"{where}: {HELPER} is run in its own process and never imported"
             if below(module, "probe.wire") and root == "pydantic" and id(node) in top_level:
                 yield f"{where}: pydantic is imported where a decode needs it, not by the agent"
         if isinstance(node, ast.Call):
@@ -130,6 +134,9 @@ BROKEN = [
     ("probe.agent", "asyncio.create_task(f())", "tasks live in a TaskGroup"),
     ("probe.upload", "import aiohttp", "the agent imports aiohttp"),
     ("probe.doctor", "from scapy.all import sr1", "scapy stays in its own process"),
+    ("probe.capture", "from scapy.layers.inet import IP", "scapy stays in its own process"),
+    ("probe.capture", "from . import capture_helper", "is run in its own process and never imported"),
+    ("probe.capture", "from probe.capture_helper import main", "and never imported"),
     ("probe.wire.codec", "from pydantic import TypeAdapter", "pydantic is imported where"),
 ]
 
@@ -147,6 +154,7 @@ def test_a_module_without_a_word_about_itself_is_seen() -> None:
 HELD = [
     ("probe.backoff", "if TYPE_CHECKING:\n    from random import Random"),
     ("probe.wire.codec", "def f():\n    from pydantic import TypeAdapter"),
+    ("probe.capture_helper", "def f():\n    from scapy.layers.inet import IP"),
     ("collector.app", "from probe.wire.version import __version__"),
     ("collector.app", "from probe.wire.codec import decode"),
     ("collector.detect.cells", "from probe.verdict import judge"),

@@ -19,6 +19,7 @@ from probe.wire.stage import HttpDetail, Stage, check_readable
 
 from .errors import EXCHANGE, failure_of
 from .line import Turn
+from .tcp import state_at
 
 # robots.txt and favicons are 1-5 KB; more body says nothing more and costs the volunteer.
 MAX_BODY_BYTES = 8_192
@@ -45,8 +46,8 @@ async def get(turn: Turn, address: str, below: Stream | None) -> tuple[Observati
             await exchange.run("GET", endpoint.host, endpoint.path)
     except (OSError, ClosedEarly, InvalidResponse) as error:
         failure = failure_of(error, EXCHANGE)
-    detail = describe(turn, exchange)
-    return turn.observe(Stage.HTTP, began, address=address, failure=failure, detail=detail), None
+    detail, tcp = describe(turn, exchange), state_at(failure, below)
+    return turn.observe(Stage.HTTP, began, address=address, failure=failure, detail=detail, tcp=tcp), None
 
 
 def describe(turn: Turn, exchange: Exchange) -> HttpDetail:

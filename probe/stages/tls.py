@@ -20,6 +20,7 @@ from probe.wire.stage import Certificate, Stage, TlsDetail
 from .certificate import describe
 from .errors import HANDSHAKE, certificate_failure, failure_of
 from .line import Turn
+from .tcp import state_at
 
 MAX_CHAIN = 8
 _ANY_CERTIFICATE = frozenset({Purpose.INNOCUOUS, Purpose.ELSEWHERE})
@@ -34,13 +35,15 @@ async def handshake(turn: Turn, address: str, below: Stream | None) -> tuple[Obs
         tls = await _shake(turn, below, trust.anyone if turn.purpose in _ANY_CERTIFICATE else trust.bundle)
     except OSError as error:
         failure, detail = failure_of(error, HANDSHAKE), None
+        tcp = state_at(failure, below)
         observed_s = turn.line.clock()
         if isinstance(error, ssl.SSLCertVerificationError):
             failure = certificate_failure(error)
             detail = await _refused_chain(turn, address, error.verify_message)
         # What recording the chain took is not what the handshake took.
         began += turn.line.clock() - observed_s
-        return turn.observe(Stage.TLS, began, address=address, failure=failure, detail=detail), None
+        seen = turn.observe(Stage.TLS, began, address=address, failure=failure, detail=detail, tcp=tcp)
+        return seen, None
     detail = TlsDetail(version=tls.version(), chain=_described(tls.chain()))
     return turn.observe(Stage.TLS, began, address=address, detail=detail), tls
 

@@ -9,6 +9,7 @@ import ssl
 
 import pytest
 
+from probe.icmp import IcmpError, IcmpKind
 from probe.net import AsyncioNet, in_words
 from tests.loopback import says, tcp_server
 
@@ -71,6 +72,30 @@ async def test_a_cancelled_connect_leaves_no_socket_behind() -> None:
         task = group.create_task(AsyncioNet().connect("127.0.0.1", 1))
         task.cancel()
     assert task.cancelled()
+
+
+async def test_a_dial_knows_its_port_before_it_connects_and_ends_in_a_reset() -> None:
+    seen = asyncio.get_running_loop().create_future()
+
+    async def keep(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        port = writer.get_extra_info("peername")[1]
+        try:
+            await reader.read()
+        except ConnectionResetError:
+            seen.set_result(port)
+
+    async with tcp_server(keep) as port, asyncio.timeout(5):
+        dial = AsyncioNet().dial("127.0.0.1", port)
+        own_port = dial.own_port
+        await (await dial.connect()).write(b"hello")
+        dial.close()
+        assert await seen == own_port
+
+
+async def test_who_refuses_a_udp_packet_is_told() -> None:
+    async with asyncio.timeout(5):
+        said = await AsyncioNet().trace("127.0.0.1", 9, ttl=1)
+    assert said == IcmpError(IcmpKind.UNREACHABLE, 3, "127.0.0.1")
 
 
 def test_asking_for_the_own_address_sends_nothing_and_may_have_no_answer() -> None:

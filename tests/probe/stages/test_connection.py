@@ -186,6 +186,29 @@ async def test_a_broken_handshake_is_called_by_its_name(
     assert (last.stage, last.failure) == (Stage.TLS, failure)
 
 
+async def test_beside_a_handshake_cut_short_stands_how_much_of_it_had_arrived(make_turn: MakeTurn) -> None:
+    """A server that took the ClientHello and is silent is another case than one that never got it."""
+    for handler in (_hang, _hang_up, _reset):
+        async with tcp_server(handler) as port:
+            (*_, last) = await reach(make_turn(LoopbackNet({(ADDRESS, 443): port})), ADDRESS)
+        assert last.tcp is not None
+        assert last.tcp.bytes_acked is not None
+        assert last.tcp.bytes_acked > 100
+
+
+async def test_a_server_that_answered_wrongly_needs_no_state_beside_it(make_turn: MakeTurn) -> None:
+    async with tcp_server(_talk_back) as port:
+        (*_, last) = await reach(make_turn(LoopbackNet({(ADDRESS, 443): port})), ADDRESS)
+    assert last.tcp is None
+
+
+async def test_beside_a_silent_page_stands_the_state_of_its_connection(make_turn: MakeTurn) -> None:
+    (*_, last) = await walk(make_turn, says(hang=True), None)
+    assert last.stage is Stage.HTTP
+    assert last.tcp is not None
+    assert last.tcp.retransmits == 0
+
+
 async def test_a_closed_port_is_refused_and_a_missing_route_is_this_machines_own(make_turn: MakeTurn) -> None:
     async with tcp_server(says()) as port:
         pass
