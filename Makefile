@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 # What `make test` uses from Debian: the lab's kernel tools and servers, and Prometheus itself.
 DEBIAN := iproute2 nftables iptables procps unbound dnsmasq-base nginx-light openssl faketime curl bind9-dnsutils prometheus tor-geoipdb
 
-.PHONY: run test lint pin clean help
+.PHONY: run test lab lint pin clean help
 
 help: ## what there is
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -48,6 +48,9 @@ test: $(VENV)/ready-dev ## everything that is checked: style, types, tests, the 
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
+
+lab: $(VENV)/ready-dev ## a shell in a censored home: make lab SCENARIO=sni_reset [PLATFORMS=x,youtube] [ISPS=a]
+	@$(BIN)/python -m tests.lab $(SCENARIO) $(PLATFORMS:%=--platforms %) $(ISPS:%=--isps %)
 
 pin: ## renew the pinned requirements
 	$(BIN)/pip-compile $(PIN) $(BUILD) --extra collector -o requirements.txt pyproject.toml

@@ -20,5 +20,5 @@ def whole_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 @pytest.fixture
 def lab(whole_lab: Lab) -> Lab:
-    whole_lab.switch("clean")
+    whole_lab.restore()
     return whole_lab

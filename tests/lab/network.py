@@ -56,7 +56,7 @@ class Lab:
         self.internet, self.domestic = self.places["internet"], self.places["domestic"]
         self.abroad, self.collector = self.places["abroad"], self.places["collector"]
         self.ca_file = folder / "ca.pem"
-        self.dialled = next(iter(ISPS.values()))
+        self.dialled = ISPS["a"]
         self.seed = 0
         self.scenario = SCENARIOS["clean"]
         self.target = Target(world.zone(), tuple(PLATFORMS.values()), tuple(ISPS.values()))
@@ -120,6 +120,13 @@ class Lab:
         self._shape(before)
         (self.folder / "filtered").write_text("\n".join(self._orders.filtered) + "\n")
         self._restart_router()
+
+    def restore(self) -> None:
+        """A clean world as it was in the beginning."""
+        self.seed = 0
+        if self.dialled.name != "a":
+            self.dial("a")
+        self.switch("clean")
 
     def agent_command(self, *argv: str) -> list[str]:
         """The command line that runs the agent as the scenario wants it, anywhere in the lab."""

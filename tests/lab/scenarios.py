@@ -53,6 +53,7 @@ class Tool(StrEnum):
     ISSUER = "openssl: who issued the certificate shown"
     SPEED = "curl: whether a large object comes at full speed"
     WAIT = "curl: whether the handshake takes longer than half a second"
+    LOSS = "curl: whether of sixty connections any needs a second SYN"
     AGENT_YEAR = "date: whether the agent's command line lives in the present"
 
 
@@ -209,7 +210,14 @@ _ALL = (
     Scenario("http_injected", (HttpInjection(),), BY_HTTP, (Sign(Tool.PLAIN, "200"), Sign(Tool.CURL, "200"))),
     _page("http_https_page", Port.PAGE_HTTPS, "302"),
     # Quality.
-    _tls("reset_midway", SniReset(after_bytes=6000), "reset"),
+    # After the handshake and the first kilobyte of a robots.txt; a generate_204 has no middle.
+    Scenario(
+        "reset_midway",
+        (SniReset(after_bytes=2700),),
+        BY_TLS,
+        (Sign(Tool.DIG, "genuine"), Sign(Tool.CURL, "reset")),
+        only=WITH_MEDIA,
+    ),
     Scenario(
         "throttle_sni", (Slow(Slowed.NAME, 128),), THROTTLED, (Sign(Tool.SPEED, "slow"),),
     ),
@@ -232,7 +240,7 @@ _ALL = (
         ),
         whole_line=True,
     ),
-    Scenario("loss", (Loss(10),), OK, whole_line=True),
+    Scenario("loss", (Loss(10),), OK, (Sign(Tool.LOSS, "lossy"),), whole_line=True),
     Scenario("delay", (Delay(600),), OK, (Sign(Tool.WAIT, "long"),), whole_line=True),
     # One family, one role, one time.
     Scenario(

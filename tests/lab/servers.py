@@ -109,9 +109,9 @@ def nginx(folder: Path, name: str, servers: Iterable[str]) -> str:
         "daemon off;\nuser root;\nworker_processes 1;\n"
         f"pid {folder}/{name}.pid;\nerror_log {folder}/{name}.log;\n"
         "events { worker_connections 1024; }\n"
-        f"http {{\n access_log off;\n root {folder}/www;\n default_type text/html;\n{temporary}"
-        + "".join(servers)
-        + "}\n"
+        # Small records, so that a response cut off midway has been read to there.
+        f"http {{\n access_log off;\n ssl_buffer_size 1k;\n"
+        f" root {folder}/www;\n default_type text/html;\n{temporary}" + "".join(servers) + "}\n"
     )
 
 

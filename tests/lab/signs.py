@@ -105,6 +105,14 @@ def _wait(lab: Lab, sign: Sign, host: str) -> str:
     return "long" if float(took) > 0.5 else "short"
 
 
+def _loss(lab: Lab, _sign: Sign, host: str) -> str:
+    address = lab.zone.public[host][4][0]
+    many = ("curl", "-sZ", "--parallel-max", "60", "-m", "3", "-H", "Connection: close", "-o", "/dev/null")
+    times = lab.home.run(*many, "-w", "%{time_connect}\n", f"http://{address}/[1-60]", check=False).stdout
+    second_syn_s = 0.9  # RFC 6298: the first is repeated after a second
+    return "lossy" if max(map(float, times.split())) > second_syn_s else "whole"
+
+
 def _agent_year(lab: Lab, _sign: Sign, _host: str) -> str:
     """The agent's command line with `date` in place of the agent."""
     around = lab.agent_command()[:-5]
@@ -119,5 +127,6 @@ _WITNESSES: dict[Tool, Callable[[Lab, Sign, str], str]] = {
     Tool.ISSUER: _issuer,
     Tool.SPEED: _speed,
     Tool.WAIT: _wait,
+    Tool.LOSS: _loss,
     Tool.AGENT_YEAR: _agent_year,
 }

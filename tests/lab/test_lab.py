@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
+import sys
 import time
 import tomllib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
+import dns.message
 import pytest
 
 from . import world
-from .network import Lab
+from .namespace import ETC, python, running, sweep
+from .network import UP_WITHIN_S, Lab
+from .packet import ACK, RST, SYN
 from .scenarios import CLEAN, SCENARIOS, Scenario, Sign, Tool
 from .signs import check, dig, fetch
 from .world import ISPS, PLATFORMS
@@ -70,53 +78,135 @@ def test_the_lines_resolver_and_the_public_ones_never_agree_and_are_both_right(l
 def test_shuffling_hands_out_other_genuine_addresses(lab: Lab) -> None:
     before = lab.zone
     lab.shuffle(7)
-    try:
-        assert lab.zone != before
-        assert set(dig(lab, "x.com").split()) == set(lab.zone.country["x.com"][4])
-        assert set(lab.zone.every("x.com", 4)) == set(before.every("x.com", 4))
-    finally:
-        lab.shuffle(0)
+    assert lab.zone != before
+    assert set(dig(lab, "x.com").split()) == set(lab.zone.country["x.com"][4])
+    assert set(lab.zone.every("x.com", 4)) == set(before.every("x.com", 4))
 
 
 def test_whoami_names_the_dialled_providers_resolver(lab: Lab) -> None:
-    try:
-        for name, isp in ISPS.items():
-            lab.dial(name)
-            assert dig(lab, world.WHOAMI) == isp.resolver[0]
-            check_clean(lab)
-    finally:
-        lab.dial("a")
-
-
-def check_clean(lab: Lab) -> None:
-    for sign in CLEAN:
-        check(lab, sign, PLATFORMS["x"])
+    for name, isp in ISPS.items():
+        lab.dial(name)
+        assert dig(lab, world.WHOAMI) == isp.resolver[0]
+        for sign in CLEAN:
+            check(lab, sign, PLATFORMS["x"])
 
 
 def test_one_provider_blocks_and_the_other_does_not(lab: Lab) -> None:
     lab.switch("sni_reset", isps=("a",))
-    try:
-        assert fetch(lab, "https://x.com/") == "reset"
-        lab.dial("b")
-        assert fetch(lab, "https://x.com/") == "200"
-    finally:
-        lab.dial("a")
+    assert fetch(lab, "https://x.com/") == "reset"
+    lab.dial("b")
+    assert fetch(lab, "https://x.com/") == "200"
 
 
 def test_the_trusted_resolver_answers_over_https(lab: Lab) -> None:
     asked = ("-H", "Content-Type: application/dns-message", "--data-binary", "@-")
     where = ("--resolve", f"{world.DOH_NAME}:443:{world.DOH[0]}", "--cacert", str(lab.ca_file))
-    question = bytes.fromhex("00000100000100000000000001780363 6f6d0000010001")
     answer = subprocess.run(
         lab.home.command("curl", "-s", "-m", "3", *where, *asked, f"https://{world.DOH_NAME}/dns-query"),
-        input=question, capture_output=True, check=True,
+        input=dns.message.make_query("x.com", "A").to_wire(), capture_output=True, check=True,
     ).stdout  # fmt: skip
-    assert answer[3] & 15 == 0
-    assert len(answer) > len(question) + 16
+    found = {record.to_text() for record in dns.message.from_wire(answer).answer[0]}
+    assert found == set(lab.zone.public["x.com"][4])
 
 
 def test_where_no_resolver_is_nobody_answers(lab: Lab) -> None:
     assert dig(lab, "x.com", server=world.NO_RESOLVER) == "timeout"
+
+
+def hops(lab: Lab, address: str, *more: str) -> list[str]:
+    return lab.home.run(*python("tests.lab.hops", address, *more)).stdout.split()
+
+
+@pytest.mark.parametrize("scenario", ["clean", "sni_reset"])
+def test_a_hop_is_a_hop_with_and_without_the_box(lab: Lab, scenario: str) -> None:
+    lab.switch(scenario)
+    v4 = [world.ROUTER, ISPS["a"].line[0], "110.93.254.1"]
+    v6 = [f"{ISPS['a'].lan6}1", ISPS["a"].line[1], "2401:ba80:0:a::1"]
+    for address, expected in ((world.QUAD9, v4), ("2620:fe::fe", v6)):
+        for kind in (("udp", "33434"), ("tcp", "443")):
+            assert hops(lab, address, *kind) == expected
+
+
+@contextmanager
+def watching(lab: Lab, log: Path) -> Iterator[Callable[[], list[dict[str, Any]]]]:
+    """A capture at the home's device; the call gives what has arrived so far."""
+    process = lab.home.popen(*python("tests.lab.watch", "eth0"), log=log)
+    with running(process):
+        while not (log.exists() and "listening" in log.read_text()):
+            time.sleep(0.02)
+        yield lambda: [json.loads(line) for line in log.read_text().splitlines()[1:]]
+
+
+def test_an_injected_reset_comes_three_times_with_one_id_and_before_the_servers_acknowledgement(
+    lab: Lab, tmp_path: Path
+) -> None:
+    lab.switch("sni_reset", platforms=("x",))
+    with watching(lab, tmp_path / "watch") as arrived:
+        assert fetch(lab, "https://x.com/") == "reset"
+        time.sleep(0.2)
+        opening, *resets = arrived()[:4]
+    assert opening["flags"] == SYN | ACK
+    assert [packet["flags"] for packet in resets] == [RST | ACK] * 3
+    assert [packet["seq"] - resets[0]["seq"] for packet in resets] == [0, 1460, 4380]
+    assert {packet["ipid"] for packet in resets} == {0x4D2}
+    assert {packet["ttl"] for packet in resets} == {101 - 2}  # the provider's router and the home's
+    assert opening["ttl"] == 64 - 3
+    assert resets[0]["seq"] == opening["seq"] + 1
+
+
+@pytest.mark.parametrize(("host", "ttl"), [("www.youtube.com", 128), ("www.debian.org", 255)])
+def test_servers_differ_in_the_ttl_they_start_with(lab: Lab, tmp_path: Path, host: str, ttl: int) -> None:
+    with watching(lab, tmp_path / "watch") as arrived:
+        for family in world.FAMILIES:
+            assert fetch(lab, f"https://{host}/robots.txt", family=family) == "200"
+        time.sleep(0.2)
+        assert {packet["ttl"] for packet in arrived()} == {ttl - 3}
+
+
+def test_after_a_residual_block_the_same_address_and_port_stay_dead_for_any_name(lab: Lab) -> None:
+    lab.switch("sni_residual", platforms=("x",))
+    (first, second) = lab.zone.public["x.com"][4]
+
+    def innocuous(address: str) -> int:
+        where = ("--resolve", f"example.org:443:{address}")
+        return lab.home.run(
+            "curl", "-sk", "-m", "1", "-o", "/dev/null", *where, "https://example.org/", check=False
+        ).returncode  # fmt: skip
+
+    assert innocuous(first) == 0
+    assert fetch(lab, "https://x.com/") == "timeout"
+    assert innocuous(first) == 28
+    assert innocuous(second) == 0
+
+
+TWICE = (
+    "import socket, sys; s = socket.socket(2, 2); s.settimeout(1)\n"
+    "s.sendto(bytes.fromhex(sys.argv[2]), (sys.argv[1], 53))\n"
+    "try:\n while True: print(s.recv(999).hex())\n"
+    "except TimeoutError: pass"
+)
+
+
+def test_an_injected_answer_comes_before_the_true_one_and_where_nobody_is_it_comes_alone(lab: Lab) -> None:
+    lab.switch("dns_injection", platforms=("x",))
+    question = dns.message.make_query("x.com", "A").to_wire().hex()
+
+    def answers(server: str) -> list[str]:
+        lines = lab.home.run("python3", "-c", TWICE, server, question).stdout.split()
+        messages = [dns.message.from_wire(bytes.fromhex(line)) for line in lines]
+        return [message.answer[0][0].to_text() for message in messages]
+
+    forged, true = answers(world.GOOGLE_DNS)
+    assert forged == "8.7.198.45"
+    assert true in lab.zone.public["x.com"][4]
+    assert answers(world.NO_RESOLVER) == ["8.7.198.45"]
+
+
+def test_one_provider_can_lie_with_the_other_honest_and_each_about_its_own_block_page(lab: Lab) -> None:
+    lab.switch("dns_blockpage", platforms=("x",))
+    for name in ("b", "a"):
+        lab.dial(name)
+        assert dig(lab, "x.com") == ISPS[name].block_page[0]
 
 
 def test_the_vantage_abroad_sees_no_censor(lab: Lab) -> None:
@@ -142,3 +232,49 @@ def test_nothing_of_the_lab_reaches_outside_its_namespaces(lab: Lab) -> None:
     assert not any(address in routes for address in lab.zone.country["x.com"][4])
     assert "table inet lab" not in rules
     assert lab.home.run("curl", "-s", "-m", "2", "http://127.0.0.1:1/", check=False).returncode == 7
+
+
+KILLED = (
+    "import os, sys, time; from pathlib import Path; from tests.lab.network import Lab\n"
+    "began = time.monotonic(); Lab(Path(sys.argv[1])).__enter__()\n"
+    "print(time.monotonic() - began, flush=True); os.kill(os.getpid(), 9)"
+)
+
+
+def test_it_is_up_in_fifteen_seconds_and_after_a_crash_all_of_it_goes(lab: Lab, tmp_path: Path) -> None:
+    crashed = subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )  # fmt: skip
+    out, _ = crashed.communicate(timeout=60)
+    assert float(out) < UP_WITHIN_S
+    left = f"rw{crashed.pid}-"
+    assert left in namespaces()
+    sweep()
+    assert left not in namespaces()
+    assert not list(ETC.glob(f"{left}*"))
+    assert not subprocess.run(["pgrep", "-f", str(tmp_path)], capture_output=True, check=False).stdout
+    assert lab.home.name in namespaces()  # what is in use stays
+
+
+def namespaces() -> str:
+    return subprocess.run(["ip", "netns", "list"], capture_output=True, text=True, check=True).stdout
+
+
+def test_an_unknown_scenario_is_one_line_with_the_list() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.lab", "sni_rest"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("no scenario 'sni_rest'; there are: clean ")
+
+
+def test_the_shell_is_in_the_home_and_has_the_agent_ready() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.lab", "sni_reset", "--platforms", "x"],
+        input="curl -s https://x.com/; echo =$?\nreachwatch-probe run --no-upload | cat\n",
+        capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    assert "=35" in done.stdout
+    assert "YouTube: reachable." in done.stdout
+    assert "X: reachable." not in done.stdout

@@ -64,7 +64,9 @@ def test_a_clean_network_gives_ok_for_all_and_one_observation_per_stage_and_addr
     for target in ("x/web", "youtube/video"):
         stages = [o["stage"] for o in main if o["target"] == target]
         assert list(dict.fromkeys(stages)) == ["dns", "tcp", "tls", "http"]
-    asked = Counter((o["target"], o["dns"]["resolver"]) for o in main if o["stage"] == "dns")
+    asked = Counter(
+        (o["target"], o["dns"]["resolver"], o["dns"]["query_type"]) for o in main if o["stage"] == "dns"
+    )
     assert set(asked.values()) == {1}
     assert all(o["failure"] is None and o["owner"] is None for o in main)
     found = {o["address"] for o in main if o["host"] == "x.com" and o["address"]}
