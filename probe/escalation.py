@@ -21,6 +21,8 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from . import endpoint
+from .capture import packets
+from .locate import locate_hello, locate_syn
 from .path import reach
 from .plan import Plan, Target, Turnstile
 from .stages import dns
@@ -88,6 +90,7 @@ class _Inquiry:
             await self.plan.pause(self.plan.config.residual_s if cut else PAUSE_S)
             await self._all(open_ones, lambda target: self._again(target, 3, provider))
         await self._elsewhere([target for target in failed if self._is_unexplained(target)])
+        await self._on_the_way(failed)
         await self._control()
 
     async def _all(self, targets: Iterable[Target], ask: Callable[[Target], Awaitable[None]]) -> None:
@@ -208,6 +211,22 @@ class _Inquiry:
                 return
             for attempt in range(1, ELSEWHERE_TRIES + 1):
                 await reach(target.turn(self.line, attempt, Purpose.ELSEWHERE), where[1])
+
+    async def _on_the_way(self, failed: Iterable[Target]) -> None:
+        """Where it breaks, for one endpoint of each platform that fails at TCP or in the handshake."""
+        asked: dict[tuple[str, Stage], tuple[Target, Walk]] = {}
+        for target in failed:
+            for walk in self._evidence(target).walks:
+                if walk.broken and walk.broken.stage in (Stage.TCP, Stage.TLS) and not _is_foreign(walk):
+                    asked.setdefault((target.platform.name, walk.broken.stage), (target, walk))
+        for target, walk in asked.values():
+            turn = target.turn(self.line, walk.attempt)
+            if walk.failure(Stage.TCP):
+                await locate_syn(turn, walk.address)
+            else:
+                await locate_hello(turn, walk.address)
+                if walk.failure(Stage.TLS) is Failure.TLS_RESET:
+                    await packets(turn, walk.address)
 
 
 def _is_doubtful(evidence: EndpointEvidence) -> bool:
