@@ -236,7 +236,7 @@ def _certificate(text: str, endpoint: EndpointEvidence, seen: Observation) -> Fa
 
 
 def silent_addresses(evidence: Evidence) -> Iterator[Fact]:
-    """Every address that a trusted resolver gives fails at TCP, two or more of them, repeatedly."""
+    """Every address fails at TCP, two or more of them repeatedly."""
     for endpoint in evidence.endpoints():
         for family in (4, 6):
             failing = _unconnected(endpoint, family)
@@ -250,13 +250,13 @@ def silent_addresses(evidence: Evidence) -> Iterator[Fact]:
 
 
 def _unconnected(endpoint: EndpointEvidence, family: int) -> set[str]:
-    """The trusted addresses of a family that fail at TCP repeatedly, if none can be connected to."""
-    trusted = endpoint.addresses(Resolver.DOH, Resolver.PUBLIC)
-    walks = [w for w in endpoint.walks if w.family == family and w.address in trusted]
-    if any(walk.passed(Stage.TCP) for walk in walks):
+    """The addresses of a family that fail at TCP repeatedly, if none can be connected to and a
+    trusted resolver gave one of them."""
+    tries = by_address(walk for walk in endpoint.walks if walk.family == family)
+    if any(walk.passed(Stage.TCP) for walks in tries.values() for walk in walks):
         return set()
-    tries = by_address(walks)
-    return {address for address in tries if repeatedly(tries[address], Stage.TCP, _UNCONNECTED)}
+    failing = {address for address in tries if repeatedly(tries[address], Stage.TCP, _UNCONNECTED)}
+    return failing if failing & endpoint.addresses(Resolver.DOH, Resolver.PUBLIC) else set()
 
 
 def lost_hello(evidence: Evidence) -> Iterator[Fact]:
