@@ -148,7 +148,6 @@ class Config:
     interval_s: Annotated[float, Ge(5), Le(86_400)] = 300.0
     round_deadline_s: Seconds = 60.0
     concurrency: Annotated[int, Ge(1), Le(32)] = 4
-    attempts: Annotated[int, Ge(1), Le(5)] = 3
     residual_s: Annotated[float, Ge(0), Le(120)] = 10.0
     max_addresses: Annotated[int, Ge(1), Le(8)] = 2
     network: Network = field(default_factory=Network)

@@ -1,10 +1,12 @@
 """The questions a failed endpoint raises, in an order that keeps one from spoiling the next.
 
 1. An unrelated site, so that a line that is dying is seen to.
-2. The name again, from everybody who can be asked, listening on for a second answer.
-3. On each of its addresses, *first* an innocuous name and *then* the platform's: many censors go on
-   blocking the pair of addresses for a while after a forbidden name, and what comes after it fails
-   whatever its name. An address not tried before comes with them.
+2. What failed for want of time once more, one address of it and little else on the line: where it
+   comes now, the line was crowded or slow, and that is a question for `throughput`.
+3. The name again, from everybody who can be asked, listening on for a second answer; and on each of
+   its addresses *first* an innocuous name and *then* the platform's: many censors go on blocking the
+   pair of addresses for a while after a forbidden name, and what comes after it fails whatever its
+   name. An address not tried before comes with them.
 4. Where even the innocuous name failed, that while is waited out, and both are tried once more.
 5. Where that proved nothing, the platform's name at an unrelated site's address; at one site's alone,
    because that address may stay blocked, and the gate after needs the others.
@@ -22,7 +24,7 @@ from dataclasses import dataclass, replace
 
 from . import endpoint
 from .capture import packets
-from .locate import locate_hello, locate_syn
+from .locate import PathLimits, locate_hello, locate_syn
 from .path import reach
 from .plan import Plan, Target, Turnstile
 from .stages import dns
@@ -40,8 +42,14 @@ from .wire.stage import Resolver, Stage
 PAUSE_S = 1.0
 # No stage of a repetition waits longer than this: four seconds see three SYNs (RFC 6298).
 PATIENCE_S = 4.0
+# The attempts after the first, by number.
+QUIET, SECOND, THIRD = 2, 3, 4
 # Platforms whose name is shown to an unrelated site in one round, and how often each.
 ELSEWHERE, ELSEWHERE_TRIES = 2, 2
+# What breaks a connection stands in the provider's network or at its border: within so many hops.
+WAY = PathLimits(most_ttl=15, total_s=5.0)
+
+_LATE = frozenset({Failure.CONNECTION_TIMEOUT, Failure.TLS_TIMEOUT, Failure.HTTP_TIMEOUT})
 
 
 async def escalate(
@@ -77,18 +85,19 @@ class _Inquiry:
         """The questions, in order."""
         await self._control()
         await self.plan.pause(PAUSE_S)
+        late = [target for target in failed if self._is_late(target)]
+        await self._all(late, self._quietly)
+        failed = [target for target in failed if target not in late or self._is_cut(target)]
         provider: Sequence[str] = ()
         if any(_is_doubtful(self._evidence(target)) for target in failed):
             provider = await self._provider()
             await self._unrelated_name(provider)
-        attempts = self.plan.config.attempts
-        if attempts >= 2:
-            await self._all(failed, lambda target: self._again(target, 2, provider))
+        await self._all(failed, lambda target: self._again(target, SECOND, provider))
         open_ones = [target for target in failed if self._is_open(target)]
-        if attempts >= 3 and open_ones:
+        if open_ones:
             cut = any(self._is_unexplained(target) for target in open_ones)
             await self.plan.pause(self.plan.config.residual_s if cut else PAUSE_S)
-            await self._all(open_ones, lambda target: self._again(target, 3, provider))
+            await self._all(open_ones, lambda target: self._again(target, THIRD, provider))
         await self._elsewhere([target for target in failed if self._is_unexplained(target)])
         await self._on_the_way(failed)
         await self._control()
@@ -106,6 +115,21 @@ class _Inquiry:
 
     def _evidence(self, target: Target) -> EndpointEvidence:
         return gather(target.platform, target.name, target.endpoint, self.seen)
+
+    def _is_late(self, target: Target) -> bool:
+        """Whether some address failed for want of time."""
+        return any(walk.broken and walk.broken.failure in _LATE for walk in self._evidence(target).walks)
+
+    async def _quietly(self, target: Target) -> None:
+        """One address that failed for want of time, once more."""
+        walks = self._evidence(target).walks
+        late = next(walk for walk in walks if walk.broken and walk.broken.failure in _LATE)
+        await reach(target.turn(self.line, QUIET), late.address)
+
+    def _is_cut(self, target: Target) -> bool:
+        """Whether it failed then, too, with nothing coming."""
+        tries = [walk for walk in self._evidence(target).walks if walk.attempt == QUIET]
+        return all(walk.broken is not None and not walk.trickled for walk in tries)
 
     async def _again(self, target: Target, attempt: int, provider: Sequence[str]) -> None:
         """The endpoint once more, each address first under an innocuous name if a name may be why."""
@@ -213,20 +237,24 @@ class _Inquiry:
                 await reach(target.turn(self.line, attempt, Purpose.ELSEWHERE), where[1])
 
     async def _on_the_way(self, failed: Iterable[Target]) -> None:
-        """Where it breaks, for one endpoint of each platform that fails at TCP or in the handshake."""
+        """Where it breaks, or somebody else answers, for one endpoint of each platform that fails at
+        TCP or in the handshake."""
         asked: dict[tuple[str, Stage], tuple[Target, Walk]] = {}
         for target in failed:
             for walk in self._evidence(target).walks:
-                if walk.broken and walk.broken.stage in (Stage.TCP, Stage.TLS) and not _is_foreign(walk):
+                if walk.broken and walk.broken.stage in (Stage.TCP, Stage.TLS) and not walk.trickled:
                     asked.setdefault((target.platform.name, walk.broken.stage), (target, walk))
-        for target, walk in asked.values():
-            turn = target.turn(self.line, walk.attempt)
-            if walk.failure(Stage.TCP):
-                await locate_syn(turn, walk.address)
-            else:
-                await locate_hello(turn, walk.address)
-                if walk.failure(Stage.TLS) is Failure.TLS_RESET:
-                    await packets(turn, walk.address)
+        async with asyncio.TaskGroup() as group:
+            for target, walk in asked.values():
+                group.create_task(self._where(target.turn(self.line, walk.attempt), walk))
+
+    async def _where(self, turn: Turn, walk: Walk) -> None:
+        if walk.failure(Stage.TCP):
+            await locate_syn(turn, walk.address, WAY)
+            return
+        await locate_hello(turn, walk.address, WAY)
+        if walk.failure(Stage.TLS) is Failure.TLS_RESET:
+            await packets(turn, walk.address)
 
 
 def _is_doubtful(evidence: EndpointEvidence) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from math import inf
 
 import h11
 
@@ -29,17 +30,26 @@ class ClosedEarly(Exception):
 
 
 class Exchange:
-    """A request and its response. `status` and `headers` are set as soon as the head is in;
-    `body_s` is how long the body took from its first piece to its last, by `clock`."""
+    """A request and its response. `status` and `headers` are set as soon as the head is in.
+
+    `timed_bytes` of the body came in the `timed_s` seconds, by `clock`, after its first piece; after
+    `enough_s` of them no more is waited for.
+    """
 
     def __init__(
-        self, stream: Stream, *, max_body_bytes: int, clock: Callable[[], float] = time.monotonic
+        self,
+        stream: Stream,
+        *,
+        max_body_bytes: int,
+        enough_s: float = inf,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._stream = stream
         self._max_body_bytes = max_body_bytes
+        self._enough_s = enough_s
         self._clock = clock
-        self._body_began: float | None = None
-        self.body_s = 0.0
+        self._first_at: float | None = None
+        self.timed_bytes, self.timed_s = 0, 0.0
         self._machine = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD_BYTES)
         self.status: int | None = None
         self.headers: dict[str, str] = {}
@@ -84,14 +94,17 @@ class Exchange:
             self.headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in event.headers}
         elif isinstance(event, h11.Data):
             self._take(bytes(event.data))
-        return isinstance(event, h11.EndOfMessage) or len(self.body) >= self._max_body_bytes
+        enough = len(self.body) >= self._max_body_bytes or self.timed_s >= self._enough_s
+        return isinstance(event, h11.EndOfMessage) or enough
 
     def _take(self, data: bytes) -> None:
         now = self._clock()
-        if self._body_began is None:
-            self._body_began = now
         self.body += data
-        self.body_s = now - self._body_began
+        if self._first_at is None:
+            self._first_at = now
+        else:
+            self.timed_bytes += len(data)
+            self.timed_s = now - self._first_at
 
     def _ends_by_closing(self) -> bool:
         """Whether the body's end is the connection's end (RFC 9112, section 6.3, item 8)."""

@@ -42,6 +42,7 @@ class TcpState:
 
     rtt_s: float | None = None
     bytes_acked: int | None = None
+    bytes_received: int | None = None
     retransmits: int | None = None
 
 
@@ -154,18 +155,15 @@ class SocketStream:
         await asyncio.get_running_loop().sock_sendall(self._sock, data)
 
     def state(self) -> TcpState:
-        """See `Stream`. The offsets are tcpi_rtt's (in microseconds), tcpi_total_retrans' and
-        tcpi_bytes_acked's; a kernel older than the last gives a shorter structure."""
+        """See `Stream`. The offsets are those of tcpi_rtt (in microseconds), tcpi_total_retrans,
+        tcpi_bytes_acked and tcpi_bytes_received; an older kernel gives a shorter structure."""
         try:
-            info = self._sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 128)
-            (rtt_us,), (retransmits,) = (
-                struct.unpack_from("=I", info, 68),
-                struct.unpack_from("=I", info, 100),
-            )
-            (acked,) = struct.unpack_from("=Q", info, 120)
+            info = self._sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 136)
+            rtt_us, retransmits = (struct.unpack_from("=I", info, at)[0] for at in (68, 100))
+            acked, received = struct.unpack_from("=QQ", info, 120)
         except (OSError, AttributeError, struct.error):
             return TcpState()
-        return TcpState(rtt_us / 1e6 if rtt_us else None, acked, retransmits)
+        return TcpState(rtt_us / 1e6 if rtt_us else None, acked, received, retransmits)
 
     def close(self) -> None:
         """See `Stream`."""

@@ -93,14 +93,16 @@ async def _platforms(
         for one in role.endpoints
     ]
     await _endpoints(plan, line, targets, families)
-    failed = [target for target in targets if not _is_clean(target, seen)]
+    failed = [target for target in targets if not _is_clear(target, seen)]
     if failed:
         await escalation.escalate(plan, line, seen, failed, families)
     await throughput.compare(plan, line, seen, families, due=transfers)
 
 
-def _is_clean(target: Target, seen: Iterable[Observation]) -> bool:
-    return gather(target.platform, target.name, target.endpoint, seen).is_clean
+def _is_clear(target: Target, seen: Iterable[Observation]) -> bool:
+    """Whether nothing needs asking: all went well, or was merely slow."""
+    evidence = gather(target.platform, target.name, target.endpoint, seen)
+    return evidence.is_clean or evidence.is_slow
 
 
 async def _endpoints(plan: Plan, line: Line, targets: Iterable[Target], families: Sequence[int]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from math import inf
 from statistics import median
 
 from . import endpoint
@@ -18,12 +19,13 @@ from .verdict.evidence import EndpointEvidence, gather
 from .verdict.gate import FOREIGN
 from .verdict.speed import CONTROL_TRIES, TRIES, excesses, rate_bps, seems_slow
 from .verdict.walk import walks_of
+from .wire.failure import Failure
 from .wire.observation import Observation, Purpose
 from .wire.platform import Endpoint
 from .wire.stage import Stage
 
-# Each transfer's time, in seconds: at 128 kbit/s it brings 32 KB, enough to tell.
-TRANSFER_S = 2.0
+# Each transfer's most time, in seconds: at 128 kbit/s it brings two TLS records and more.
+TRANSFER_S = 5.0
 # A first transfer this many times as slow as unrelated ones is repeated.
 BEHIND = 2.0
 
@@ -75,12 +77,12 @@ class _Comparison:
         controls = [o for o in self.seen if o.target.startswith(f"{FOREIGN}/")]
         beside = excesses(walks_of(controls))
         slow = [t for t in self._targets() if seems_slow(self._evidence(t), beside)]
-        return sorted(slow, key=lambda t: -min(excesses(self._evidence(t).walks)))
+        return sorted(slow, key=lambda t: -min(excesses(self._evidence(t).walks), default=inf))
 
     async def _handshakes(self, target: Target) -> None:
         """Both names on one address, until each has been tried often enough."""
         walks = self._evidence(target).walks
-        address = next(walk.address for walk in walks if walk.passed(Stage.TLS))
+        address = next((walk.address for walk in walks if walk.passed(Stage.TLS)), walks[0].address)
         first = 1 + max(walk.attempt for walk in walks)
         innocuous = Endpoint(url=f"https://{self.plan.config.controls.innocuous}/")
         for attempt in range(first, first + TRIES):
@@ -90,13 +92,10 @@ class _Comparison:
 
     async def _transfers(self, targets: Sequence[Target]) -> None:
         """Controls and platforms in turn; whoever is not held back is left alone after one try."""
-        limits = self.plan.config.transfers
-        left = limits.budget_bytes // limits.object_bytes
         chosen = list(targets)
         for attempt in range(1, max(TRIES, CONTROL_TRIES) + 1):
-            left -= await self._control(attempt)
-            for target in chosen[:left]:
-                left -= 1
+            await self._control(attempt)
+            for target in chosen:
                 if target.role.transfer is not None:
                     turn = Turn(self.line, target.name, target.role.transfer, purpose=Purpose.TRANSFER)
                     await self._one(replace(turn, attempt=attempt))
@@ -104,19 +103,22 @@ class _Comparison:
             if not chosen:
                 return
 
-    async def _control(self, attempt: int) -> int:
-        """The next of the unrelated objects; how many were fetched."""
+    async def _control(self, attempt: int) -> None:
+        """The next of the unrelated objects."""
         urls = self.plan.config.transfers.controls
-        if not urls:
-            return 0
-        where = Endpoint(url=urls[attempt % len(urls)])
-        turn = Turn(self.line, f"{FOREIGN}/{where.host}", where, purpose=Purpose.CONTROL, attempt=attempt)
-        await self._one(turn)
-        return 1
+        if urls:
+            where = Endpoint(url=urls[attempt % len(urls)])
+            turn = Turn(self.line, f"{FOREIGN}/{where.host}", where, purpose=Purpose.CONTROL, attempt=attempt)
+            await self._one(turn)
 
     async def _one(self, turn: Turn) -> None:
+        """One transfer, if the budget of bytes has room for it."""
+        limits = self.plan.config.transfers
+        spent = sum(o.transfer.body_bytes for o in self.seen if o.transfer is not None)
+        if spent + limits.object_bytes > limits.budget_bytes:
+            return
         for address in await self._addresses(turn):
-            await transfer(turn, address, self.plan.config.transfers.object_bytes)
+            await transfer(turn, address, limits.object_bytes)
 
     async def _addresses(self, turn: Turn) -> list[str]:
         """Where the host answered before in this round, else where the line's resolver leads."""
@@ -132,10 +134,12 @@ class _Comparison:
         return endpoint.choose(found, self.families[:1], 1)
 
     def _is_behind(self, target: Target) -> bool:
-        """Whether the role is slower than unrelated objects by what would need explaining."""
-        theirs = _rates(o for o in self.seen if o.target == target.name)
-        others = _rates(o for o in self.seen if o.purpose is Purpose.CONTROL)
-        return bool(theirs and others) and median(others) >= BEHIND * max(theirs)
+        """Whether the role is slower than unrelated objects by what would need explaining, or was
+        too slow to tell."""
+        tried = [o for o in self.seen if o.target == target.name and o.stage is Stage.TRANSFER]
+        theirs, others = _rates(tried), _rates(o for o in self.seen if o.purpose is Purpose.CONTROL)
+        late = any(o.failure is Failure.HTTP_TIMEOUT for o in tried)
+        return bool(others) and (late or (bool(theirs) and median(others) >= BEHIND * max(theirs)))
 
 
 def _one_each(targets: Iterable[Target]) -> list[Target]:

@@ -44,4 +44,9 @@ def state_at(failure: Failure | None, below: Stream) -> TcpDetail | None:
     if failure not in _CUT_SHORT:
         return None
     state = below.state()
-    return TcpDetail(rtt_s=state.rtt_s, bytes_acked=state.bytes_acked, retransmits=state.retransmits)
+    return TcpDetail(
+        rtt_s=state.rtt_s,
+        bytes_acked=state.bytes_acked,
+        bytes_received=state.bytes_received,
+        retransmits=state.retransmits,
+    )

@@ -1,5 +1,5 @@
 """How fast it comes: one bounded object (RFC 9110, section 14: a range of it), timed from the first
-byte of its body to the last.
+piece of its body on.
 
 A transfer that does not end in time is no failure: what came until then, in that time, is the
 measurement. It says nothing on its own; only beside unrelated objects on the same line.
@@ -19,6 +19,9 @@ from .errors import EXCHANGE, failure_of
 from .http import MAX_LOCATION
 from .line import Turn
 
+# A rate is plain after this long, in seconds, and every further byte costs the volunteer.
+ENOUGH_S = 1.0
+
 
 async def transfer(turn: Turn, address: str, stream: Stream, wanted_bytes: int) -> Observation:
     """Fetch the first `wanted_bytes` of the endpoint's object over `stream`."""
@@ -26,7 +29,7 @@ async def transfer(turn: Turn, address: str, stream: Stream, wanted_bytes: int) 
     began = line.clock()
     # Before the load: a shaper's queue would otherwise pass for a long way.
     tcp = TcpDetail(rtt_s=stream.state().rtt_s)
-    exchange = Exchange(stream, max_body_bytes=wanted_bytes, clock=line.clock)
+    exchange = Exchange(stream, max_body_bytes=wanted_bytes, enough_s=ENOUGH_S, clock=line.clock)
     span = (("Range", f"bytes=0-{wanted_bytes - 1}"),)
     failure: Failure | None = None
     try:
@@ -34,13 +37,14 @@ async def transfer(turn: Turn, address: str, stream: Stream, wanted_bytes: int) 
             await exchange.run("GET", endpoint.authority, endpoint.path, span)
     except (OSError, ClosedEarly, InvalidResponse) as error:
         failure = failure_of(error, EXCHANGE)
-    if failure is Failure.HTTP_TIMEOUT and exchange.body:
+    if failure is Failure.HTTP_TIMEOUT and exchange.timed_bytes:
         failure = None
     detail = TransferDetail(
         url=endpoint.url[:MAX_LOCATION],
         wanted_bytes=wanted_bytes,
         body_bytes=len(exchange.body),
-        body_s=round(exchange.body_s, 6),
+        timed_bytes=exchange.timed_bytes,
+        timed_s=round(exchange.timed_s, 6),
         status=exchange.status if exchange.status and 100 <= exchange.status <= 599 else None,
     )
     return turn.observe(Stage.TRANSFER, began, address=address, failure=failure, detail=detail, tcp=tcp)

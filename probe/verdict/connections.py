@@ -99,7 +99,7 @@ def _failing(
     """Address by address, the walks that failed at a stage, where they did so repeatedly."""
     for tries in by_address(walks).values():
         if repeatedly(tries, stage, failures):
-            yield tries[0].family, [walk for walk in tries if walk.failure(stage) in failures]
+            yield tries[0].family, [walk for walk in tries if walk.cut(stage, failures)]
 
 
 def _got_past(walk: Walk, stage: Stage, failed: Failure) -> bool:
@@ -222,8 +222,32 @@ def trusted_here(evidence: Evidence) -> Iterator[Fact]:
                 )
 
 
+def intercepted_next_door(evidence: Evidence) -> Iterator[Fact]:
+    """Somebody else's certificate, shown by the next host: it answers what goes no further."""
+    if _is_next_door(evidence):
+        for endpoint in evidence.endpoints():
+            for seen in endpoint.impostors().values():
+                yield _certificate(
+                    "{host} is opened by this home's own router or proxy{issuer}: it answers what goes no "
+                    "further than the home.",
+                    endpoint,
+                    seen,
+                )
+
+
+def _is_next_door(evidence: Evidence) -> bool:
+    """Whether a ClientHello that ends at the first hop is answered there."""
+    return any(
+        hop.ttl == 1 and hop.met is Met.ANSWERED
+        for _, _, path in _paths(evidence, Sent.CLIENT_HELLO)
+        for hop in path.hops
+    )
+
+
 def _shown(evidence: Evidence) -> Iterator[tuple[EndpointEvidence, str, Observation]]:
     """Foreign certificates that nobody at home has let in."""
+    if _is_next_door(evidence):
+        return
     for endpoint in evidence.endpoints():
         for address, seen in endpoint.impostors().items():
             if seen.tls is None or not seen.tls.system_trusted:

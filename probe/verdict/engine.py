@@ -1,5 +1,6 @@
 """The interpreter of the rule table. The first rule that speaks decides the status; every rule of
-that status that speaks adds its mechanism and its reason, and beside a block so does throttling."""
+that status that speaks adds its mechanism and its reason. Beside a block, what else shows is named
+too: throttling, and what would by itself be too weak to say blocked."""
 
 from __future__ import annotations
 
@@ -12,8 +13,8 @@ from .evidence import Evidence, evidence_of
 from .record import Fact, Finding, Level, Mechanism, Reason, Scope, Status, Verdict
 from .rules import RULES, Rule
 
-# Whom a verdict of this status may name beside its own: several mechanisms at once are all named.
-_ALSO = {Status.BLOCKED: Status.THROTTLED}
+# Whose mechanisms a verdict of this status names beside its own: several at once are all named.
+_ALSO = {Status.BLOCKED: (Status.THROTTLED, Status.UNREACHABLE)}
 
 
 def judge(
@@ -28,7 +29,7 @@ def judge(
 def _judge_platform(evidence: Evidence, rules: Sequence[Rule]) -> Verdict:
     spoke: list[tuple[Rule, list[Fact]]] = []
     for rule in rules:
-        if spoke and rule.status not in (spoke[0][0].status, _ALSO.get(spoke[0][0].status)):
+        if spoke and not _may_speak(rule, [other for other, _ in spoke]):
             continue
         facts = list(rule.finds(evidence))
         if facts:
@@ -41,6 +42,15 @@ def _judge_platform(evidence: Evidence, rules: Sequence[Rule]) -> Verdict:
         mechanisms=tuple(_findings(spoke)),
         reasons=tuple(Reason(rule=rule.id, text=facts[0].text) for rule, facts in spoke),
     )
+
+
+def _may_speak(rule: Rule, spoke: Sequence[Rule]) -> bool:
+    """Whether a rule has something to add to what has been said."""
+    first = spoke[0].status
+    if rule.status == first:
+        return True
+    named = {other.mechanism for other in spoke}
+    return rule.status in _ALSO.get(first, ()) and rule.mechanism is not None and rule.mechanism not in named
 
 
 def _scope(evidence: Evidence, status: Status) -> Scope | None:

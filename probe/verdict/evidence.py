@@ -119,6 +119,12 @@ class EndpointEvidence:
         return self.is_answered and not odd and not any(_speaks(o) for o in self.observations)
 
     @property
+    def is_slow(self) -> bool:
+        """Whether whatever went wrong did so for want of time, with something coming."""
+        trickled = {id(walk.broken) for walk in self.walks if walk.trickled}
+        return bool(trickled) and all(id(o) in trickled for o in self.observations if _speaks(o))
+
+    @property
     def is_finished(self) -> bool:
         """Whether the round came to an end here before its deadline: an answer, or a failure."""
         return any(_speaks(o) or (o.http is not None and o.http.status) for o in self.observations)

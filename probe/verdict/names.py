@@ -68,6 +68,19 @@ def denied(failure: Failure, said: str, families: tuple[int, ...] = FAMILIES) ->
     return finds
 
 
+def denied_unproven(evidence: Evidence) -> Iterator[Fact]:
+    """The line's resolver denies a name for which a trusted one gives addresses, on none of which a
+    handshake completes: they may be blocked as well."""
+    for endpoint, family in _each(evidence, FAMILIES):
+        given = [a for a in endpoint.addresses(Resolver.DOH) if (":" in a) == (family == 6)]
+        denials = _DENIALS if family == 4 else _DENIALS - {Failure.DNS_NO_ANSWER}
+        lied = any(endpoint.denied(failure, family) for failure in denials)
+        unproven = lied and given and not endpoint.genuine(family)
+        if unproven and liar(evidence, endpoint, family) is Liar.PROVIDER:
+            text = f"Your provider's resolver denies {endpoint.host}, for which a trusted one has addresses."
+            yield Fact(text, endpoint.target, family)
+
+
 def bogon_alone(evidence: Evidence) -> Iterator[Fact]:
     """A bogon, where nobody else could be asked: no platform lives at such an address."""
     for endpoint, family in _each(evidence, FAMILIES):

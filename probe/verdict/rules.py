@@ -156,6 +156,13 @@ _DNS = (
         says=(Mechanism.DNS, Level.LIKELY),
     ),
     _blocked(
+        "dns.denied_unproven",
+        names.denied_unproven,
+        "README rule 3; a resolver that proves its own name says otherwise, if not the addresses themselves.",
+        "dns_tls_ip",
+        says=(Mechanism.DNS, Level.LIKELY),
+    ),
+    _blocked(
         "dns.bogon_alone",
         names.bogon_alone,
         "RFC 6890; with every other resolver cut off a genuine address cannot be shown beside it.",
@@ -348,6 +355,11 @@ _HOME = (
         "local.trusted_root",
         connections.trusted_here,
         "README rule 6: whoever put that root into this machine's store stands at home, not on the way.",
+    ),
+    _insufficient(
+        "local.next_door",
+        connections.intercepted_next_door,
+        "README rule 6; RFC 791: what goes one hop and is answered was answered at home.",
         "interception_spared",
     ),
     _insufficient(

@@ -26,9 +26,9 @@ CONTROL_TRIES = 3
 # Below this no ratio counts: a fast line may be faster to one place than to another. Video of low
 # quality takes about as much, and every throttling on record was below a tenth of it.
 THROTTLED_BELOW_BPS = 1_500_000
-# Smaller objects say nothing; the first piece of one comes at no measurable cost of time.
-LEAST_BYTES = 32_768
-# Round trips of slow start for a body of 64 KiB: after ten segments, twenty, then forty.
+# What comes after the first piece must be as much, or take as long, before it is a rate.
+LEAST_BYTES, LEAST_S = 32_768, 0.5
+# Round trips of slow start that a body of 64 KiB takes after its first piece.
 _START_ROUNDS = 3
 _SHORTEST_S = 0.001
 
@@ -42,10 +42,10 @@ def rate_bps(seen: Observation) -> float | None:
     detail = seen.transfer
     if detail is None or seen.failure is not None or detail.status not in (200, 206):
         return None
-    if detail.body_bytes < min(LEAST_BYTES, detail.wanted_bytes) and detail.body_s < 1.0:
+    if detail.timed_bytes < LEAST_BYTES and detail.timed_s < LEAST_S:
         return None
     start_s = _START_ROUNDS * ((seen.tcp.rtt_s if seen.tcp else None) or 0.0)
-    return detail.body_bytes * 8 / max(detail.body_s - start_s, _SHORTEST_S)
+    return detail.timed_bytes * 8 / max(detail.timed_s - start_s, _SHORTEST_S)
 
 
 def slower_by(ratio: float) -> Finds:
@@ -118,5 +118,7 @@ def is_slow(excess_s: float, beside_s: float) -> bool:
 def seems_slow(endpoint: EndpointEvidence, control_excesses: Sequence[float]) -> bool:
     """Whether an endpoint's handshakes are slow enough beside the controls' to look closer: a
     suspicion, which costs bytes and accuses nobody."""
+    if any(walk.trickled for walk in endpoint.walks):
+        return True
     theirs = excesses(endpoint.walks)
     return bool(theirs and control_excesses) and is_slow(min(theirs), median(control_excesses))

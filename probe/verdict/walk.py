@@ -12,6 +12,7 @@ from probe.wire.stage import Stage
 # One failure is never an event: so many attempts must agree before a round says `blocked`.
 CONFIRMING = 2
 
+_TIMEOUTS = frozenset({Failure.TLS_TIMEOUT, Failure.HTTP_TIMEOUT})
 _WAY = (Stage.TCP, Stage.TLS, Stage.HTTP)
 
 
@@ -37,6 +38,17 @@ class Walk:
         seen = self.at(stage)
         return seen.failure if seen else None
 
+    def cut(self, stage: Stage, failures: Set[Failure]) -> bool:
+        """Whether that stage failed so. A timeout until which something came is none of it: it is
+        the far end of slow."""
+        seen = self.at(stage)
+        return seen is not None and seen.failure in failures and not _trickled(seen)
+
+    @property
+    def trickled(self) -> bool:
+        """Whether it broke for want of time, with something coming."""
+        return self.broken is not None and _trickled(self.broken)
+
     def passed(self, stage: Stage) -> bool:
         """Whether that stage was reached and succeeded."""
         seen = self.at(stage)
@@ -53,6 +65,10 @@ class Walk:
         """The HTTP status, if an answer came whole."""
         seen = self.at(Stage.HTTP)
         return seen.http.status if seen and seen.http and seen.failure is None else None
+
+
+def _trickled(seen: Observation) -> bool:
+    return seen.failure in _TIMEOUTS and bool(seen.tcp and seen.tcp.bytes_received)
 
 
 def walks_of(observations: Iterable[Observation]) -> tuple[Walk, ...]:
@@ -74,5 +90,5 @@ def by_address(walks: Iterable[Walk]) -> dict[str, list[Walk]]:
 
 def repeatedly(walks: Sequence[Walk], stage: Stage, failures: Set[Failure]) -> bool:
     """Whether a stage failed so often enough, and more often than it succeeded."""
-    failed = sum(walk.failure(stage) in failures for walk in walks)
+    failed = sum(walk.cut(stage, failures) for walk in walks)
     return failed >= CONFIRMING and failed > sum(walk.passed(stage) for walk in walks)

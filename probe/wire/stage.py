@@ -109,13 +109,15 @@ class DnsDetail:
 class TcpDetail:
     """What the kernel knows of the connection (TCP_INFO), where it tells: the smoothed round-trip
     time and, beside a later stage's failure, how much of what was sent the other side has
-    acknowledged and how often something was sent again. One byte is the SYN: a ClientHello of which
-    nothing is acknowledged was lost on the way; one acknowledged met a silent server.
+    acknowledged, how much it has sent, and how often something was sent again. One byte is the SYN:
+    a ClientHello of which nothing is acknowledged was lost on the way, one acknowledged met a silent
+    server; and where something came before a timeout, the line was slow and not cut.
     """
 
     __pydantic_config__ = STRICT
     rtt_s: Annotated[float, Ge(0)] | None = None
     bytes_acked: Count | None = None
+    bytes_received: Count | None = None
     retransmits: Count | None = None
 
 
@@ -175,20 +177,17 @@ class HttpDetail:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransferDetail:
-    """One bounded object, or as much of it as came in time. `body_s` counts from the first byte of
-    the body to the last that came."""
+    """One bounded object, or as much of it as came in time. `timed_bytes` are those of the body
+    that came after its first piece, `timed_s` how long they took: what the server needs to think is
+    not the line's, and a piece is there only once the whole of its TLS record is."""
 
     __pydantic_config__ = STRICT
     url: Text
     wanted_bytes: Count
     body_bytes: Count
-    body_s: Annotated[float, Ge(0)]
+    timed_bytes: Count
+    timed_s: Annotated[float, Ge(0)]
     status: Annotated[int, Ge(100), Le(599)] | None = None
-
-    @property
-    def goodput_bps(self) -> float | None:
-        """Bits of body a second; None where too little came to tell."""
-        return self.body_bytes * 8 / self.body_s if self.body_s > 0 else None
 
 
 class Sent(OpenEnum):

@@ -126,13 +126,6 @@ async def test_a_lie_is_measured_twice_and_its_address_never_dialled(tmp_path: P
     assert not any(address.startswith("10.") for address, _ in line.net.dialled)
 
 
-async def test_a_single_attempt_by_configuration_never_says_blocked(tmp_path: Path) -> None:
-    async with a_line(tmp_path) as line:
-        line.zone["x.com", "A"] = ["10.10.34.35"]
-        outcome = await line.round(attempts=1)
-    assert outcome.verdicts[0].status == "unreachable"
-
-
 async def test_a_transient_failure_is_no_failure(tmp_path: Path) -> None:
     tries = 0
 
