@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from .servers import Port
-
-BOTH = (4, 6)
+from .world import FAMILIES
 
 
 class Answer(StrEnum):
@@ -82,7 +81,7 @@ class BlockAddresses:
 
     how: Refusal
     roles: tuple[str, ...] = ()
-    families: tuple[int, ...] = BOTH
+    families: tuple[int, ...] = FAMILIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +98,7 @@ class SniDrop:
 
     residual_s: float = 0.0
     roles: tuple[str, ...] = ()
-    families: tuple[int, ...] = BOTH
+    families: tuple[int, ...] = FAMILIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +115,7 @@ class SniReset:
     after_bytes: int = 0
     flap_s: float = 0.0
     roles: tuple[str, ...] = ()
-    families: tuple[int, ...] = BOTH
+    families: tuple[int, ...] = FAMILIES
 
 
 @dataclass(frozen=True, slots=True)
