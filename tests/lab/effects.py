@@ -209,6 +209,9 @@ class Clock:
     offset: str
 
 
+# What takes place elsewhere than at a provider, and so whichever the home has dialled.
+EVERYWHERE = (Down, SiteAnswers, Elsewhere, Portal, Interception, RouterFilter, Clock)
+
 Effect = (
     Lie | DnsProxy | DnsInjection | Cut | BlockAddresses | BlockHosts | SniDrop | SniReset | SniResetKernel
     | LeadAside | HttpInjection | Slow | Loss | Delay | Down | SiteAnswers | Elsewhere | Portal

@@ -287,7 +287,11 @@ _ALL = (
     ),
     Scenario(
         "captive_portal", (Portal(),), CANNOT_JUDGE,
-        (Sign(Tool.PLAIN, "302", host=world.PORTAL.hosts[0]), Sign(Tool.CURL, "refused")), whole_line=True,
+        (
+            Sign(Tool.PLAIN, "302", host=world.PORTAL.hosts[0]),
+            Sign(Tool.PLAIN, "302", host=world.PORTAL.hosts[0], family=6), Sign(Tool.CURL, "refused"),
+        ),
+        whole_line=True,
     ),
     Scenario(
         "resolver_down", (Cut(Way.RESOLVER),), CANNOT_JUDGE,

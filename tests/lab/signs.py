@@ -30,13 +30,14 @@ _LIES = {
 def check(lab: Lab, sign: Sign, platform: Platform) -> None:
     """Fails with what was seen if the sign does not show for this platform."""
     seen, expected = _look(lab, sign, platform)
+    assert seen, f"{platform.name}: {sign} showed nothing"
     assert seen <= expected, f"{platform.name}: {sign} showed {seen}, not {expected}"
 
 
 def shows(lab: Lab, sign: Sign, platform: Platform) -> bool:
     """Whether it does."""
     seen, expected = _look(lab, sign, platform)
-    return seen <= expected
+    return bool(seen) and seen <= expected
 
 
 def _look(lab: Lab, sign: Sign, platform: Platform) -> tuple[set[str], set[str]]:

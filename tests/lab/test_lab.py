@@ -99,10 +99,15 @@ def test_whoami_names_the_dialled_providers_resolver(lab: Lab) -> None:
 
 
 def test_one_provider_blocks_and_the_other_does_not(lab: Lab) -> None:
-    lab.switch("sni_reset", isps=("a",))
+    lab.switch("sni_reset", platforms=("x",), isps=("a",))
     assert fetch(lab, "https://x.com/") == "reset"
+    assert lab.truth("x").interfered
+    assert not lab.truth("youtube").interfered
     lab.dial("b")
     assert fetch(lab, "https://x.com/") == "200"
+    assert not lab.truth("x").interfered
+    lab.switch("down_timeout", platforms=("x",), isps=("a",))
+    assert lab.truth("x") == SCENARIOS["down_timeout"].truth
 
 
 def test_the_trusted_resolver_answers_over_https(lab: Lab) -> None:
