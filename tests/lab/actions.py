@@ -376,8 +376,9 @@ def _(_effect: effects.Elsewhere, _orders: Orders, _target: Target) -> None:
 
 @_order.register
 def _(_effect: effects.Portal, orders: Orders, _target: Target) -> None:
-    login = f'iifname "lan" tcp dport 80 ip daddr != {world.ROUTER} redirect to :{Port.PORTAL.value}'
-    orders.rule("router", "turns", login)
+    for which in (f"ip daddr != {world.ROUTER}", "meta nfproto ipv6"):
+        login = f'iifname "lan" {which} tcp dport 80 redirect to :{Port.PORTAL.value}'
+        orders.rule("router", "turns", login)
     orders.rule("router", "passes", 'iifname "lan" reject with icmpx admin-prohibited')
 
 

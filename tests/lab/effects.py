@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from .servers import Port
-
-BOTH = (4, 6)
+from .world import FAMILIES
 
 
 class Answer(StrEnum):
@@ -82,7 +81,7 @@ class BlockAddresses:
 
     how: Refusal
     roles: tuple[str, ...] = ()
-    families: tuple[int, ...] = BOTH
+    families: tuple[int, ...] = FAMILIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +98,7 @@ class SniDrop:
 
     residual_s: float = 0.0
     roles: tuple[str, ...] = ()
-    families: tuple[int, ...] = BOTH
+    families: tuple[int, ...] = FAMILIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +115,7 @@ class SniReset:
     after_bytes: int = 0
     flap_s: float = 0.0
     roles: tuple[str, ...] = ()
-    families: tuple[int, ...] = BOTH
+    families: tuple[int, ...] = FAMILIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +208,9 @@ class Clock:
 
     offset: str
 
+
+# What takes place elsewhere than at a provider, and so whichever the home has dialled.
+EVERYWHERE = (Down, SiteAnswers, Elsewhere, Portal, Interception, RouterFilter, Clock)
 
 Effect = (
     Lie | DnsProxy | DnsInjection | Cut | BlockAddresses | BlockHosts | SniDrop | SniReset | SniResetKernel

@@ -55,8 +55,10 @@ class Namespace:
         self.ip("link set lo up")
 
     def forward(self) -> None:
-        """Make it a router. It lets pass what it does not understand, as most do."""
-        settings = ("net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
+        """Make it a router. It lets pass what it does not understand, as most do, and sends an error
+        for every packet that earns one: with Linux's limit of one a second, refused would look dropped."""
+        settings = ["net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1"]
+        settings += ["net.ipv4.icmp_ratelimit=0", "net.ipv6.icmp.ratelimit=0"]
         self.run("sysctl", "-qw", *settings, "net.netfilter.nf_conntrack_tcp_be_liberal=1")
 
     def ip(self, *lines: str) -> None:

@@ -22,10 +22,10 @@ from pathlib import Path
 
 from . import actions, servers, wiring, world
 from .actions import Orders, Target, place_of
-from .effects import Elsewhere
+from .effects import EVERYWHERE, Elsewhere
 from .names import DOH_PORT, write_zone
 from .namespace import PREFIX, Namespace, python, stop, sweep, wait_for
-from .scenarios import SCENARIOS, Scenario
+from .scenarios import OK, SCENARIOS, Scenario, Truth
 from .world import ISPS, PLATFORMS, Isp
 
 NEEDED = {
@@ -127,6 +127,13 @@ class Lab:
         if self.dialled.name != "a":
             self.dial("a")
         self.switch("clean")
+
+    def truth(self, platform: str) -> Truth:
+        """What an honest verdict on this platform may be, measured from the home at present."""
+        touched = self.scenario.whole_line or platform in (one.name for one in self.target.platforms)
+        everywhere = any(isinstance(effect, EVERYWHERE) for effect in self.scenario.effects)
+        reached = everywhere or self.dialled in self.target.isps
+        return self.scenario.truth if touched and reached else OK
 
     def agent_command(self, *argv: str) -> list[str]:
         """The command line that runs the agent as the scenario wants it, anywhere in the lab."""

@@ -54,13 +54,15 @@ class Tool(StrEnum):
     SPEED = "curl: whether a large object comes at full speed"
     WAIT = "curl: whether the handshake takes longer than half a second"
     LOSS = "curl: whether of sixty connections any needs a second SYN"
-    AGENT_YEAR = "date: whether the agent's command line lives in the present"
+    COLLECTOR = "curl: how a connection to the collector's address ends"
+    CLOCK = "date: what the agent's command line takes the time to be"
 
 
 @dataclass(frozen=True, slots=True)
 class Sign:
     """`expect` is a word of `signs.py`, or an address or status as the tool prints it. The name asked
-    for is the first of the platform's `role`, or `host`; `server` is whom dig asks."""
+    for is the first of the platform's `role`, or `host`; `server` is whom dig asks; `here`: at an address
+    that the country's resolvers give, not the public ones."""
 
     tool: Tool
     expect: str
@@ -68,6 +70,7 @@ class Sign:
     host: str = ""
     family: int = 4
     server: str = world.ROUTER
+    here: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +154,9 @@ _ALL = (
         "cache_in_isp", (Lie(Answer.CACHE),), OK,
         (Sign(Tool.DIG, "cache"), Sign(Tool.CURL, "200")), only=CACHED,
     ),
-    Scenario("x_other_cdn", (Elsewhere(),), OK, CLEAN, only=("x",)),
+    Scenario(
+        "x_other_cdn", (Elsewhere(),), OK, (*CLEAN, Sign(Tool.DIG, "cloudflare")), only=("x",)
+    ),
     # Names.
     _dns("dns_nxdomain", Answer.NXDOMAIN, "nxdomain"),
     _dns("dns_nodata", Answer.NODATA, "nodata"),
@@ -282,7 +287,11 @@ _ALL = (
     ),
     Scenario(
         "captive_portal", (Portal(),), CANNOT_JUDGE,
-        (Sign(Tool.PLAIN, "302", host=world.PORTAL.hosts[0]), Sign(Tool.CURL, "refused")), whole_line=True,
+        (
+            Sign(Tool.PLAIN, "302", host=world.PORTAL.hosts[0]),
+            Sign(Tool.PLAIN, "302", host=world.PORTAL.hosts[0], family=6), Sign(Tool.CURL, "refused"),
+        ),
+        whole_line=True,
     ),
     Scenario(
         "resolver_down", (Cut(Way.RESOLVER),), CANNOT_JUDGE,
@@ -295,7 +304,7 @@ _ALL = (
     Scenario(
         "down_region", (Down(Refusal.DROP, here_only=True),),
         Truth(False, frozenset({Status.UNREACHABLE, Status.OK})),
-        (Sign(Tool.CURL, "200"), Sign(Tool.DIG, "genuine")),
+        (Sign(Tool.CURL, "200"), Sign(Tool.CURL, "timeout", here=True)),
     ),
     _site("site_403", Port.SITE_403, "403"),
     _site("site_429", Port.SITE_429, "429"),
@@ -323,9 +332,12 @@ _ALL = (
     ),
     Scenario(
         "clock_hours", (Clock("+5h"),), Truth(False, frozenset({Status.OK, Status.INSUFFICIENT})),
-        (Sign(Tool.AGENT_YEAR, "present"),), whole_line=True,
+        (Sign(Tool.CLOCK, "hours ahead"),), whole_line=True,
     ),
-    Scenario("clock_years", (Clock("-3y"),), CANNOT_JUDGE, (Sign(Tool.AGENT_YEAR, "past"),), whole_line=True),
+    Scenario(
+        "clock_years", (Clock("-3y"),), CANNOT_JUDGE,
+        (Sign(Tool.CLOCK, "years behind"),), whole_line=True,
+    ),
     Scenario(
         "control_blocked", (BlockHosts(world.CONTROLS[:1]),), OK,
         (*CLEAN, Sign(Tool.CURL, "timeout", host=world.CONTROLS[0])), whole_line=True,
@@ -334,7 +346,10 @@ _ALL = (
         "controls_of_one_company_blocked", (BlockHosts(world.ONE_COMPANY),), OK,
         (*CLEAN, *(Sign(Tool.CURL, "timeout", host=host) for host in world.ONE_COMPANY)), whole_line=True,
     ),
-    Scenario("collector_blocked", (Cut(Way.COLLECTOR),), OK, CLEAN, whole_line=True),
+    Scenario(
+        "collector_blocked", (Cut(Way.COLLECTOR),), OK, (*CLEAN, Sign(Tool.COLLECTOR, "timeout")),
+        whole_line=True,
+    ),
     Scenario(
         "one_isp", (SniReset(),), BY_TLS, (Sign(Tool.DIG, "genuine"), Sign(Tool.CURL, "reset")), isps=("a",),
     ),

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import datetime
 import subprocess
+import time
 from collections.abc import Callable
 
 from . import world
 from .actions import lie_addresses
 from .effects import Answer
+from .namespace import python
 from .network import Lab
 from .scenarios import Sign, Tool
 from .world import Platform
 
 ENOUGH_S = "1.3"  # on a line without delay whatever takes longer does not come
+CODE = "%{http_code}"
 FAST_BYTES_S = 200_000
 
 _EXITS = {6: "unresolved", 7: "refused", 28: "timeout", 35: "reset", 56: "reset", 60: "certificate"}
@@ -27,10 +29,21 @@ _LIES = {
 
 def check(lab: Lab, sign: Sign, platform: Platform) -> None:
     """Fails with what was seen if the sign does not show for this platform."""
+    seen, expected = _look(lab, sign, platform)
+    assert seen, f"{platform.name}: {sign} showed nothing"
+    assert seen <= expected, f"{platform.name}: {sign} showed {seen}, not {expected}"
+
+
+def shows(lab: Lab, sign: Sign, platform: Platform) -> bool:
+    """Whether it does."""
+    seen, expected = _look(lab, sign, platform)
+    return bool(seen) and seen <= expected
+
+
+def _look(lab: Lab, sign: Sign, platform: Platform) -> tuple[set[str], set[str]]:
     host = sign.host or platform.hosts_of((sign.role,))[0]
     seen = _WITNESSES[sign.tool](lab, sign, host)
-    expected = _expected(lab, sign, platform, host)
-    assert set(seen.split()) <= expected, f"{platform.name}: {sign} showed {seen!r}, not {expected}"
+    return set(seen.split()), _expected(lab, sign, platform, host)
 
 
 def _expected(lab: Lab, sign: Sign, platform: Platform, host: str) -> set[str]:
@@ -38,6 +51,8 @@ def _expected(lab: Lab, sign: Sign, platform: Platform, host: str) -> set[str]:
         return set(sign.expect.split())
     if sign.expect == "genuine":
         return set(lab.zone.every(host, sign.family))
+    if sign.expect == "cloudflare":
+        return set(world.addresses(world.X_ON_CLOUDFLARE, host, sign.family))
     if sign.expect == "cache":
         return {world.cache_address(lab.dialled, host, sign.family)}
     if sign.expect in _LIES:
@@ -59,16 +74,18 @@ def dig(lab: Lab, name: str, *, server: str = world.ROUTER, family: int = 4) -> 
     return "nodata" if status[0] == "NOERROR" else status[0].lower()
 
 
-def fetch(lab: Lab, url: str, *, family: int = 4, wanted: str = "%{http_code}", limit: str = ENOUGH_S) -> str:
+def fetch(
+    lab: Lab, url: str, *, family: int = 4, here: bool = False, wanted: str = CODE, limit: str = ENOUGH_S
+) -> str:
     """How fetching from a genuine address ends: what curl is asked for, or the word for its error."""
     scheme, _, host = url.partition("://")[0], "", url.split("/")[2]
-    address = lab.zone.public[host][family][0]
+    address = (lab.zone.country if here else lab.zone.public)[host][family][0]
     where = f"{host}:{443 if scheme == 'https' else 80}:{f'[{address}]' if family == 6 else address}"
     done = lab.home.run(
         "curl", "-s", "-m", limit, "--cacert", str(lab.ca_file), "--resolve", where, "-o", "/dev/null",
         "-w", wanted, url, check=False,
     )  # fmt: skip
-    too_late = done.returncode == 28 and wanted != "%{http_code}"
+    too_late = done.returncode == 28 and wanted != CODE
     return (
         done.stdout if done.returncode == 0 or too_late else _EXITS.get(done.returncode, str(done.returncode))
     )
@@ -79,7 +96,7 @@ def _dig(lab: Lab, sign: Sign, host: str) -> str:
 
 
 def _curl(lab: Lab, sign: Sign, host: str) -> str:
-    return fetch(lab, f"https://{host}/robots.txt", family=sign.family)
+    return fetch(lab, f"https://{host}/robots.txt", family=sign.family, here=sign.here)
 
 
 def _plain(lab: Lab, sign: Sign, host: str) -> str:
@@ -113,11 +130,19 @@ def _loss(lab: Lab, _sign: Sign, host: str) -> str:
     return "lossy" if max(map(float, times.split())) > second_syn_s else "whole"
 
 
-def _agent_year(lab: Lab, _sign: Sign, _host: str) -> str:
+def _collector(lab: Lab, _sign: Sign, _host: str) -> str:
+    done = lab.home.run("curl", "-s", "-m", ENOUGH_S, f"http://{world.COLLECTOR}:1/", check=False)
+    return _EXITS[done.returncode]
+
+
+def _clock(lab: Lab, _sign: Sign, _host: str) -> str:
     """The agent's command line with `date` in place of the agent."""
-    around = lab.agent_command()[:-5]
-    said = subprocess.run([*around, "date", "+%Y"], capture_output=True, text=True, check=True).stdout
-    return "present" if int(said) == datetime.datetime.now(datetime.UTC).year else "past"
+    around = lab.agent_command()[: -len(python("probe"))]
+    said = subprocess.run([*around, "date", "+%s"], capture_output=True, text=True, check=True).stdout
+    off_s = int(said) - time.time()
+    if abs(off_s) < 60:
+        return "right"
+    return f"{'hours' if abs(off_s) < 86400 else 'years'} {'ahead' if off_s > 0 else 'behind'}"
 
 
 _WITNESSES: dict[Tool, Callable[[Lab, Sign, str], str]] = {
@@ -128,5 +153,6 @@ _WITNESSES: dict[Tool, Callable[[Lab, Sign, str], str]] = {
     Tool.SPEED: _speed,
     Tool.WAIT: _wait,
     Tool.LOSS: _loss,
-    Tool.AGENT_YEAR: _agent_year,
+    Tool.COLLECTOR: _collector,
+    Tool.CLOCK: _clock,
 }

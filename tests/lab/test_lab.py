@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 import time
@@ -21,7 +22,7 @@ from .namespace import ETC, python, running, sweep
 from .network import UP_WITHIN_S, Lab
 from .packet import ACK, RST, SYN
 from .scenarios import CLEAN, SCENARIOS, Scenario, Sign, Tool
-from .signs import check, dig, fetch
+from .signs import check, dig, fetch, shows
 from .world import ISPS, PLATFORMS
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
@@ -45,6 +46,12 @@ def test_the_scenario_shows_where_it_was_applied_and_nowhere_else(lab: Lab, scen
         lab.switch(scenario.name)
         for sign in scenario.signs[:1]:
             check(lab, sign, PLATFORMS[others[-1]])
+
+
+@pytest.mark.parametrize("name", [name for name in SCENARIOS if name != "clean"])
+def test_the_signs_of_a_scenario_do_not_all_show_in_a_clean_world(lab: Lab, name: str) -> None:
+    platform = PLATFORMS[SCENARIOS[name].only[0]]
+    assert not all(shows(lab, sign, platform) for sign in SCENARIOS[name].signs)
 
 
 def test_every_name_the_agent_measures_has_addresses_of_both_families_here_and_abroad(lab: Lab) -> None:
@@ -92,10 +99,15 @@ def test_whoami_names_the_dialled_providers_resolver(lab: Lab) -> None:
 
 
 def test_one_provider_blocks_and_the_other_does_not(lab: Lab) -> None:
-    lab.switch("sni_reset", isps=("a",))
+    lab.switch("sni_reset", platforms=("x",), isps=("a",))
     assert fetch(lab, "https://x.com/") == "reset"
+    assert lab.truth("x").interfered
+    assert not lab.truth("youtube").interfered
     lab.dial("b")
     assert fetch(lab, "https://x.com/") == "200"
+    assert not lab.truth("x").interfered
+    lab.switch("down_timeout", platforms=("x",), isps=("a",))
+    assert lab.truth("x") == SCENARIOS["down_timeout"].truth
 
 
 def test_the_trusted_resolver_answers_over_https(lab: Lab) -> None:
@@ -152,6 +164,23 @@ def test_an_injected_reset_comes_three_times_with_one_id_and_before_the_servers_
     assert {packet["ttl"] for packet in resets} == {101 - 2}  # the provider's router and the home's
     assert opening["ttl"] == 64 - 3
     assert resets[0]["seq"] == opening["seq"] + 1
+
+
+def test_an_injected_page_comes_before_the_true_answer_and_in_its_place(lab: Lab, tmp_path: Path) -> None:
+    lab.switch("http_injected", platforms=("x",))
+    with watching(lab, tmp_path / "watch") as arrived:
+        assert fetch(lab, "http://x.com/") == "200"
+        time.sleep(0.2)
+        page, true = [packet for packet in arrived() if packet["bytes"]]
+    assert page["seq"] == true["seq"]
+    assert (page["ttl"], true["ttl"]) == (101 - 2, 64 - 3)
+
+
+def test_a_late_reset_lets_the_client_wait(lab: Lab) -> None:
+    lab.switch("sni_reset_late", platforms=("x",))
+    began = time.monotonic()
+    assert fetch(lab, "https://x.com/") == "reset"
+    assert time.monotonic() - began > 1
 
 
 @pytest.mark.parametrize(("host", "ttl"), [("www.youtube.com", 128), ("www.debian.org", 255)])
@@ -231,7 +260,15 @@ def test_nothing_of_the_lab_reaches_outside_its_namespaces(lab: Lab) -> None:
     rules = subprocess.run(["nft", "list", "ruleset"], capture_output=True, text=True, check=True).stdout
     assert not any(address in routes for address in lab.zone.country["x.com"][4])
     assert "table inet lab" not in rules
-    assert lab.home.run("curl", "-s", "-m", "2", "http://127.0.0.1:1/", check=False).returncode == 7
+    with socket.create_server(("0.0.0.0", 0)) as ours:
+        listed = subprocess.run(["ip", "-4", "-j", "address"], capture_output=True, text=True, check=True)
+        addresses = [entry["local"] for link in json.loads(listed.stdout) for entry in link["addr_info"]]
+        for address in addresses:
+            url = f"http://{address}:{ours.getsockname()[1]}/"
+            assert lab.home.run("curl", "-s", "-m", "1", url, check=False).returncode in (7, 28)
+        ours.settimeout(0)
+        with pytest.raises(BlockingIOError):
+            ours.accept()
 
 
 KILLED = (

@@ -11,7 +11,7 @@ from ipaddress import ip_address
 from . import world
 from .actions import TO_BOX, TO_SLOW, place_of
 from .namespace import Namespace, link
-from .world import ISPS, Isp
+from .world import FAMILIES, ISPS, Isp
 
 Places = Mapping[str, Namespace]
 
@@ -65,27 +65,35 @@ def dial(places: Places, isp: Isp) -> None:
 
 
 def _wire_isp(places: Places, isp: Isp) -> None:
-    here, name = places[place_of(isp)], isp.name
+    here, transit, name = places[place_of(isp)], places["transit"], isp.name
     _cable(here, "line", places["router"], f"wan-{name}", isp.line)
-    _cable(places["transit"], name, here, "up", _UP[name])
-    _cable(places["transit"], f"slow-{name}", here, "slow", _SLOW[name])
+    _cable(transit, name, here, "up", _UP[name])
+    _cable(transit, f"slow-{name}", here, "slow", _SLOW[name])
     _cable(here, "ix", places["domestic"], name, _EXCHANGE[name])
+    here.ip(f"tuntap add dev {BOX} mode tun", f"link set {BOX} up")
+    # Forged answers of the provider's own resolver come out of the box with an address of this host.
+    here.run("sysctl", "-qw", f"net.ipv4.conf.{BOX}.accept_local=1")
     caches = [
         world.cache_address(isp, host, family)
         for platform in world.PLATFORMS.values()
         for host in platform.hosts
-        for family in world.FAMILIES
+        for family in FAMILIES
     ]
-    here.ip(f"tuntap add dev {BOX} mode tun", f"link set {BOX} up")
-    # Forged answers of the provider's own resolver come out of the box with an address of this host.
-    here.run("sysctl", "-qw", f"net.ipv4.conf.{BOX}.accept_local=1")
-    own = [_add(address, "lo") for address in (*isp.resolver, *isp.block_page, *caches)]
-    domestic = [base for owner in world.DOMESTIC for base in owner.bases]
-    networks = [*(f"{base}/{_width(base, 24, 48)}" for base in domestic), "203.101.184.0/24"]
+    here.ip(*(_add(address, "lo") for address in (*isp.resolver, *isp.block_page, *caches)))
+    _route_from(here, isp)
+    _route_to(places, isp)
+
+
+def _route_from(here: Namespace, isp: Isp) -> None:
+    """From the provider: by its marks, to its customer, to the exchange, and all else abroad."""
+    name = isp.name
+    domestic = [
+        f"{base}/{_width(base, 24, 48)}" for owner in world.DOMESTIC for base in owner.bases
+    ]  # fmt: skip
     here.ip(
-        *own,
-        *(f"route replace {network} via {_peer(_EXCHANGE[name], network)}" for network in networks),
+        *(f"route add {network} via {_of(_far(_EXCHANGE[name]), network)}" for network in domestic),
         f"route add {isp.lan6}/64 via {_after(isp.line[1])}",
+        *(f"route add blackhole {network}" for network in isp.networks),
         *(f"route add default via {end}" for end in _UP[name]),
         *(f"route add default via {end} table {SLOW_TABLE}" for end in _SLOW[name]),
         *(f"{family}route add default dev {BOX} table {BOX_TABLE}" for family in ("", "-6 ")),
@@ -94,19 +102,17 @@ def _wire_isp(places: Places, isp: Isp) -> None:
         # The box sees what is for the provider's own servers too, so marks come before addresses.
         *(f"{family}rule add pref 100 lookup local" for family in ("", "-6 ")),
         *(f"{family}rule del pref 0" for family in ("", "-6 ")),
-        *(f"route add blackhole {network}" for network in isp.networks),
     )
-    ends = ((places["transit"], _UP[name]), (places["domestic"], _EXCHANGE[name]))
-    for place, pair in ends:
-        # At the exchange the provider has the near end, at transit the far one.
-        near = pair if place is places["domestic"] else tuple(_after(end) for end in pair)
-        place.ip(*(f"route add {network} via {_of(near, network)}" for network in isp.networks))
-    mark = 1 + list(ISPS).index(name)
-    slow = tuple(_after(end) for end in _SLOW[name])
-    places["transit"].ip(
-        *(f"route add default via {end} table {SLOW_TABLE + mark}" for end in slow),
-        *_rules(mark, SLOW_TABLE + mark),
-    )
+
+
+def _route_to(places: Places, isp: Isp) -> None:
+    """To the provider: from the exchange, from transit, and from there by the slow way if marked."""
+    for place, ends in ((places["domestic"], _EXCHANGE[isp.name]), (places["transit"], _far(_UP[isp.name]))):
+        place.ip(*(f"route add {network} via {_of(ends, network)}" for network in isp.networks))
+    mark = 1 + list(ISPS).index(isp.name)
+    table = SLOW_TABLE + mark
+    slow = (f"route add default via {end} table {table}" for end in _far(_SLOW[isp.name]))
+    places["transit"].ip(*slow, *_rules(mark, table))
 
 
 def _rules(mark: int, table: int) -> list[str]:
@@ -122,7 +128,7 @@ def _wire_abroad(places: Places) -> None:
         at, device = (transit, "abroad") if name == "abroad" else (internet, "col")
         _cable(at, device, places[name], "eth0", near)
         places[name].ip(*(f"route add default via {address}" for address in near))
-    transit.ip(*(f"route add default via {_after(end)}" for end in _SEA))
+    transit.ip(*(f"route add default via {end}" for end in _far(_SEA)))
     # What nobody has dies here without a word.
     internet.ip(
         *(f"route add {network} via {_of(_SEA, network)}" for network in _country()),
@@ -140,13 +146,8 @@ def _wire_abroad(places: Places) -> None:
 
 
 def _country() -> list[str]:
-    links = [f"{pair[0]}/30" for pair in (*_UP.values(), *_SLOW.values())]
-    return [*(network for isp in ISPS.values() for network in isp.networks), *map(_network, links)]
-
-
-def _network(cidr: str) -> str:
-    """A /30 by its first host."""
-    return f"{_after(cidr.partition('/')[0], -1)}/30"
+    links = [f"{_after(near, -1)}/30" for near, _ in (*_UP.values(), *_SLOW.values())]
+    return [*(network for isp in ISPS.values() for network in isp.networks), *links]
 
 
 def _foreign_addresses() -> list[str]:
@@ -212,8 +213,8 @@ def _width(address: str, v4: int, v6: int) -> int:
     return v6 if ":" in address else v4
 
 
-def _peer(pair: tuple[str, ...], network: str) -> str:
-    return _after(_of(pair, network))
+def _far(pair: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(_after(end) for end in pair)
 
 
 def _of(pair: tuple[str, ...], network: str) -> str:
