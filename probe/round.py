@@ -3,8 +3,8 @@ again.
 
 Order matters. The gate comes first, because on a dead line nothing else is worth a byte. A failed
 endpoint is measured again only after all others have had their turn, so that a transient has time
-to pass; then come the questions about why (`escalation` says in which order), then how fast things
-come, where that is due or something seems slow. The gate closes the round, because a line that died
+to pass. How fast things come, where that is due or something seems slow, is compared before the
+questions about failures (`escalation` says in which order), which would crowd the line. The gate closes the round, because a line that died
 in between proves nothing. One deadline holds over all of it; what was not reached by then is
 missing from the round, and the verdict says so.
 """
@@ -93,10 +93,10 @@ async def _platforms(
         for one in role.endpoints
     ]
     await _endpoints(plan, line, targets, families)
+    await throughput.compare(plan, line, seen, families, due=transfers)
     failed = [target for target in targets if not _is_clear(target, seen)]
     if failed:
         await escalation.escalate(plan, line, seen, failed, families)
-    await throughput.compare(plan, line, seen, families, due=transfers)
 
 
 def _is_clear(target: Target, seen: Iterable[Observation]) -> bool:

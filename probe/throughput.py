@@ -48,17 +48,19 @@ class _Comparison:
     families: Sequence[int]
 
     async def run(self, due: bool) -> None:
-        """First handshakes of what seems slow under both names, then the transfers."""
+        """The transfers; and handshakes under both names of what seems slow and has nothing to
+        transfer."""
         slow = self._slow()
-        for target in _one_each(slow):
-            await self._handshakes(target)
-        roles = [target for target in self._targets() if target.role.transfer]
+        roles = [target for target in self._targets() if target.role.transfer and self._comes(target)]
         suspected = [t for t in roles if any(t.name == other.name for other in slow)]
         chosen = _one_each(suspected) + [t for t in suspected if t not in _one_each(suspected)]
         if due:
             chosen += [target for target in roles if target not in chosen]
         if chosen:
             await self._transfers(chosen)
+        asked = {target.platform.name for target in chosen}
+        for target in _one_each(t for t in slow if t.platform.name not in asked):
+            await self._handshakes(target)
 
     def _targets(self) -> list[Target]:
         """The first endpoint of every role stands for it."""
@@ -71,6 +73,10 @@ class _Comparison:
 
     def _evidence(self, target: Target) -> EndpointEvidence:
         return gather(target.platform, target.name, target.endpoint, self.seen)
+
+    def _comes(self, target: Target) -> bool:
+        """Whether anything comes at all: what is cut off cannot be slow."""
+        return any(walk.passed(Stage.TLS) or walk.trickled for walk in self._evidence(target).walks)
 
     def _slow(self) -> list[Target]:
         """What seems slow, slowest first."""
@@ -91,7 +97,17 @@ class _Comparison:
             await reach(turn, address)
 
     async def _transfers(self, targets: Sequence[Target]) -> None:
-        """Controls and platforms in turn; whoever is not held back is left alone after one try."""
+        """One role of each platform, then the others of those that were not behind: one that is held
+        back tells enough of its platform, and each takes its time."""
+        first = _one_each(targets)
+        await self._in_turn(first)
+        behind = {target.platform.name for target in first if self._is_behind(target)}
+        rest = [t for t in targets if t not in first and t.platform.name not in behind]
+        if rest:
+            await self._in_turn(rest)
+
+    async def _in_turn(self, targets: Sequence[Target]) -> None:
+        """Controls and platforms in turn; whoever is not behind is left alone after one try."""
         chosen = list(targets)
         for attempt in range(1, max(TRIES, CONTROL_TRIES) + 1):
             await self._control(attempt)

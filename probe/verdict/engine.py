@@ -14,6 +14,7 @@ from .record import Fact, Finding, Level, Mechanism, Reason, Scope, Status, Verd
 from .rules import RULES, Rule
 
 # Whose mechanisms a verdict of this status names beside its own: several at once are all named.
+_STRENGTH = (Level.PROVEN, Level.LIKELY, Level.WEAK, None)
 _ALSO = {Status.BLOCKED: (Status.THROTTLED, Status.UNREACHABLE)}
 
 
@@ -44,6 +45,10 @@ def _judge_platform(evidence: Evidence, rules: Sequence[Rule]) -> Verdict:
     )
 
 
+def _who(fact: Fact) -> tuple[str | None, int | None]:
+    return fact.target, fact.family
+
+
 def _may_speak(rule: Rule, spoke: Sequence[Rule]) -> bool:
     """Whether a rule has something to add to what has been said."""
     first = spoke[0].status
@@ -63,11 +68,15 @@ def _scope(evidence: Evidence, status: Status) -> Scope | None:
 
 
 def _findings(spoke: Iterable[tuple[Rule, list[Fact]]]) -> list[Finding]:
-    """One finding per mechanism and level, with all whom its rules touched."""
+    """One finding per mechanism and level, with all whom its rules touched and no stronger evidence
+    did."""
     touched: dict[tuple[Mechanism, Level], list[Fact]] = {}
-    for rule, facts in spoke:
+    for rule, facts in sorted(spoke, key=lambda said: _STRENGTH.index(said[0].level)):
         if rule.mechanism is not None and rule.level is not None:
-            touched.setdefault((rule.mechanism, rule.level), []).extend(facts)
+            stronger = {_who(f) for (m, _), facts in touched.items() if m is rule.mechanism for f in facts}
+            new = [fact for fact in facts if _who(fact) not in stronger]
+            if new:
+                touched.setdefault((rule.mechanism, rule.level), []).extend(new)
     return [
         Finding(
             mechanism=mechanism,
