@@ -212,22 +212,17 @@ def foreign_certificate_unplaced(evidence: Evidence) -> Iterator[Fact]:
 
 def trusted_here(evidence: Evidence) -> Iterator[Fact]:
     """Somebody else's certificate, which this machine's own store was told to trust."""
+    text = "{host} is opened by a filter, antivirus or proxy that this machine trusts{issuer}."
     for endpoint in evidence.endpoints():
-        for seen in endpoint.impostors().values():
-            if seen.tls is not None and seen.tls.system_trusted:
-                yield _certificate(
-                    "{host} is opened by a filter, antivirus or proxy that this machine trusts{issuer}.",
-                    endpoint,
-                    seen,
-                )
+        for seen in endpoint.impostors(let_in=True).values():
+            yield _certificate(text, endpoint, seen)
 
 
 def _shown(evidence: Evidence) -> Iterator[tuple[EndpointEvidence, str, Observation]]:
     """Foreign certificates that nobody at home has let in."""
     for endpoint in evidence.endpoints():
         for address, seen in endpoint.impostors().items():
-            if seen.tls is None or not seen.tls.system_trusted:
-                yield endpoint, address, seen
+            yield endpoint, address, seen
 
 
 def _certificate(text: str, endpoint: EndpointEvidence, seen: Observation) -> Fact:
