@@ -150,7 +150,7 @@ _DNS = (
     ),
     _blocked(
         "dns.timeout",
-        names.denied(Failure.DNS_TIMEOUT, "never answers"),
+        names.silence,
         f"Silence for these names from a resolver that answered for the controls; {_DENIAL}.",
         "dns_timeout",
         says=(Mechanism.DNS, Level.LIKELY),
