@@ -98,18 +98,9 @@ class EndpointEvidence:
         denied = [o for o in lookups if o.failure == failure]
         return denied if CONFIRMING <= len(denied) > len(lookups) - len(denied) else []
 
-    def redirected(self) -> list[Observation]:
-        """Cleartext answers that lead away from the platform, if every answer did.
-
-        Over certificate-valid TLS a redirect is the platform's own doing, wherever it leads; only
-        in cleartext can somebody on the way have written it.
-        """
-        answers = self.cleartext_answers()
-        led_away = [o for o in answers if leads_away(o, self.platform)]
-        return led_away if len(led_away) == len(answers) >= CONFIRMING else []
-
     def cleartext_answers(self) -> list[Observation]:
-        """Answers that anybody on the way could have written."""
+        """Answers that anybody on the way could have written. Over certificate-valid TLS whatever is
+        said is the platform's own doing, a redirect too, wherever it leads."""
         if self.endpoint.is_tls:
             return []
         return [o for o in self.observations if o.http is not None and o.http.status is not None]

@@ -247,9 +247,10 @@ _CONNECTION = (
     _blocked(
         "tls.forged_reset",
         connections.forged_reset,
+        # A firewall in front of the server may send its own, which is the platform's.
         "Weaver, Sommer, Paxson 2009 (NDSS): a forged reset carries the TTL of who forged it.",
         "sni_reset",
-        says=(Mechanism.TLS, Level.PROVEN),
+        says=(Mechanism.TLS, Level.LIKELY),
     ),
     _blocked(
         "tls.foreign_certificate",
@@ -387,6 +388,12 @@ _REST = (
         "ip_drop",
         "down_timeout",
         says=(Mechanism.IP, Level.WEAK),
+    ),
+    _unreachable(
+        "tls.home_or_provider",
+        connections.broken_next_door,
+        "README rule 3, for connections: many a home's router has a filter of its own.",
+        says=(Mechanism.TLS, Level.WEAK),
     ),
     _unreachable(
         "tls.lost_hello",
