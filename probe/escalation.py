@@ -6,8 +6,9 @@
    blocking the pair of addresses for a while after a forbidden name, and what comes after it fails
    whatever its name. An address not tried before comes with them.
 4. Where even the innocuous name failed, that while is waited out, and both are tried once more.
-5. Where that proved nothing, the platform's name at an unrelated site's address; at one site's alone,
-   because that address may stay blocked, and the gate after needs the others.
+5. Where that proved nothing, the platform's name at an unrelated site's address, after an innocuous
+   one, because many a server ends a connection for any name not its own; at one site's alone, because
+   that address may stay blocked, and the gate after needs the others.
 6. Where on the way it breaks, and by whose packets; a platform's one endpoint tells it for all.
 7. The unrelated site again.
 
@@ -156,14 +157,15 @@ class _Inquiry:
         one found by asking who asks. Found ones are used and never recorded: it may be the
         volunteer's own that is found."""
         config = self.plan.config.resolvers
-        doubtful = any(_is_doubtful(self._evidence(target)) for target in failed)
-        if config.provider or not doubtful or not all(map(is_private, self.plan.system.servers)):
+        if not any(_is_doubtful(self._evidence(target)) for target in failed):
+            return config.provider
+        await self._nobody()
+        if config.provider or not all(map(is_private, self.plan.system.servers)):
             return config.provider
         quiet = replace(self.line, record=lambda _: None)
         found = await dns.resolve(
             Turn(quiet, "whoami", Endpoint(url=f"https://{config.whoami}/")), self.plan.system, "A"
         )
-        await self._nobody()
         return found.dns.answers[:2] if found.dns and found.failure is None else ()
 
     async def _nobody(self) -> None:
@@ -204,6 +206,7 @@ class _Inquiry:
             where = self._open_control()
             if where is None or not await self._control():
                 return
+            await reach(self._innocuous(target, target.turn(self.line, 1)), where[1])
             for attempt in range(1, ELSEWHERE_TRIES + 1):
                 await reach(target.turn(self.line, attempt, Purpose.ELSEWHERE), where[1])
 
