@@ -1,5 +1,5 @@
 """What each rule claims and, as much, what it must not claim. The stories lie beside, by what they are
-about; here is held that every rule of the table has one."""
+about (`of_names` and so on); here is held that every rule of the table has one."""
 
 from __future__ import annotations
 
@@ -24,12 +24,10 @@ from tests.rounds import (
     twice,
 )
 
-from . import of_connections, of_names, of_speed, of_the_whole
+from . import of_names, of_speed, of_the_whole
+from .stories import ABOUT, CASES, INNOCENT
 from .story import BOTH_FAMILIES, MEDIA, Story, in_short
 
-ABOUT = (of_names, of_connections, of_speed, of_the_whole)
-CASES = {rule: story for about in ABOUT for rule, story in about.CASES.items()}
-INNOCENT = {title: story for about in ABOUT for title, story in about.INNOCENT.items()}
 WEB = "x/web"
 
 
