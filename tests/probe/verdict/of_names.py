@@ -56,7 +56,7 @@ def asked_for_control(resolver: Resolver, rcode: str | None) -> Observation:
     return observed(Stage.DNS, "foreign/one.example", failure, dns=detail, purpose=Purpose.CONTROL)
 
 
-AT_HOME = by(NXDOMAIN, server=HOME, ttl=64)
+AT_HOME = by(NXDOMAIN, server=HOME, ttl=None)
 IMPOSTOR = [dns(WEB, "system", BLOCK_PAGE), *failed(WEB, BLOCK_PAGE, FOREIGN)]
 DEAD = failed(WEB, INJECTED, Failure.CONNECTION_TIMEOUT)
 
