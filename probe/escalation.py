@@ -157,15 +157,14 @@ class _Inquiry:
         one found by asking who asks. Found ones are used and never recorded: it may be the
         volunteer's own that is found."""
         config = self.plan.config.resolvers
-        if not any(_is_doubtful(self._evidence(target)) for target in failed):
-            return config.provider
-        await self._nobody()
-        if config.provider or not all(map(is_private, self.plan.system.servers)):
+        doubtful = any(_is_doubtful(self._evidence(target)) for target in failed)
+        if config.provider or not doubtful or not all(map(is_private, self.plan.system.servers)):
             return config.provider
         quiet = replace(self.line, record=lambda _: None)
         found = await dns.resolve(
             Turn(quiet, "whoami", Endpoint(url=f"https://{config.whoami}/")), self.plan.system, "A"
         )
+        await self._nobody()
         return found.dns.answers[:2] if found.dns and found.failure is None else ()
 
     async def _nobody(self) -> None:

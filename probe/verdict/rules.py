@@ -2,9 +2,8 @@
 
 A rule finds *facts* in the evidence; where it finds any, it speaks. Ids are persistent: they are
 stored, published and quoted, so a rule that changes its meaning gets a new id. To add one, add a
-row here, its finder to the module of what it looks at, and a case to
-``tests/probe/verdict/test_rules.py``, which holds that every row runs. `scenarios` are those of the
-test lab that need the rule.
+row here, its finder to the module of what it looks at, and a story to ``tests/probe/verdict/``, whose
+`test_rules` holds that every row runs. `scenarios` are those of the test lab that need the rule.
 """
 
 from __future__ import annotations
@@ -222,7 +221,7 @@ _CONNECTION = (
     _blocked(
         "tls.name_elsewhere",
         connections.name_fails_elsewhere,
-        "README rule 5: a server that never heard of the name has no reason of its own to break for it.",
+        "README rule 5: a server that answers for names not its own has no reason to break for this one.",
         "sni_drop",
         "sni_reset",
         "reset_midway",
