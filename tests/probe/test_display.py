@@ -48,8 +48,8 @@ class Terminal(io.StringIO):
         (CLEAN, "X: reachable."),
         (
             BLOCKED,
-            "X: blocked in part. Your provider's resolver answers 10.10.34.35, where no public service can be, "
-            "for x.com; an address from elsewhere proves by its certificate to be X's.",
+            "X: blocked in part. Your provider's resolver answers 10.10.34.35, where no public service can "
+            "be, for x.com; an address from elsewhere proves by its certificate to be X's.",
         ),
         (
             RESET,

@@ -66,7 +66,9 @@ CASES = {
     "dns.refused": Story(says="blocked: dns proven", seen=lied(by(Failure.DNS_REFUSED))),
     "dns.no_answer": Story(says="blocked: dns proven", seen=lied(by(Failure.DNS_NO_ANSWER))),
     "dns.servfail": Story(says="blocked: dns likely", seen=lied(by(Failure.DNS_SERVFAIL))),
-    "dns.timeout": Story(says="blocked: dns likely", seen=lied(by(TIMEOUT))),
+    "dns.timeout": Story(
+        says="blocked: dns likely", seen=[*lied(by(TIMEOUT)), asked_for_control(Resolver.NOBODY, None)]
+    ),
     "dns.bogon_alone": Story(says="blocked: dns likely", seen=lied(by(BOGON, LIE), beside=UNTRUSTED)),
     "dns.impostor": Story(says="blocked: dns likely", seen=lied(*IMPOSTOR)),
     "dns.second_answer": Story(
@@ -81,6 +83,93 @@ CASES = {
     ),
     "local.own_filter": Story(says="insufficient", seen=[*lied(AT_HOME), witness("provider", X_ADDRESS)]),
     "dns.home_or_provider": Story(says="unreachable: dns weak", seen=lied(AT_HOME)),
+}
+
+# Other ways in which a rule must speak, with the rule.
+ALSO = {
+    "a bogon from everybody but the trusted resolver, which cannot be asked": (
+        "dns.bogon_alone",
+        Story(
+            says="blocked: dns likely",
+            seen=lied(by(BOGON, LIE), dns(WEB, "public", LIE, failure=BOGON), beside=UNTRUSTED),
+        ),
+    ),
+    "an address without a resolver that answers for this name alone": (
+        "dns.from_nowhere",
+        Story(
+            says="blocked: dns proven",
+            seen=[
+                *lied(AT_HOME, beside=UNTRUSTED),
+                witness("nobody", failure=NXDOMAIN),
+                asked_for_control(Resolver.NOBODY, None),
+            ],
+        ),
+    ),
+    "the line's resolvers are silent, and those past the home lie": (
+        "dns.hijacked_abroad",
+        Story(
+            says="blocked: dns likely, dns proven",
+            seen=[
+                *lied(by(TIMEOUT, server=HOME)),
+                witness("public", failure=NXDOMAIN),
+                witness("nobody", failure=NXDOMAIN),
+            ],
+        ),
+    ),
+    "one resolver of the home's and one of the provider's": (
+        "dns.nxdomain",
+        Story(
+            says="blocked: dns proven",
+            seen=[AT_HOME, by(NXDOMAIN, attempt=2), *twice(GENUINE), *MEDIA],
+        ),
+    ),
+    "a lie for a name of which another address is genuine, heard from the provider's own resolver": (
+        "dns.impostor",
+        Story(
+            says="blocked: dns likely",
+            seen=[
+                *lied(dns(WEB, "system", BLOCK_PAGE, server=HOME), *IMPOSTOR[1:]),
+                witness("provider", BLOCK_PAGE),
+            ],
+        ),
+    ),
+    "a false address in IPv6": (
+        "dns.bogon",
+        Story(
+            says="blocked: dns proven",
+            seen=lied(
+                by(BOGON, "::", kind="AAAA"), dns(WEB, "doh", X_SIX, kind="AAAA"), *reached(WEB, X_SIX)
+            ),
+        ),
+    ),
+    "a lie in IPv6 through the home's router": (
+        "dns.home_or_provider",
+        Story(
+            says="unreachable: dns weak",
+            seen=[
+                *fine(WEB),
+                *lied(
+                    by(NXDOMAIN, kind="AAAA", server=HOME),
+                    dns(WEB, "doh", X_SIX, kind="AAAA"),
+                    *reached(WEB, X_SIX),
+                ),
+            ],
+        ),
+    ),
+    "somebody else's certificate where the provider's own resolver leads": (
+        "tls.foreign_certificate_unplaced",
+        Story(
+            says="blocked: mitm weak",
+            seen=[
+                *lied(
+                    dns(WEB, "system", BLOCK_PAGE, server=HOME),
+                    *failed(WEB, BLOCK_PAGE, FOREIGN),
+                    beside=UNTRUSTED,
+                ),
+                witness("provider", BLOCK_PAGE),
+            ],
+        ),
+    ),
 }
 
 INNOCENT = {
@@ -128,7 +217,50 @@ INNOCENT = {
             *MEDIA,
         ],
     ),
+    "a bogon that only a router gives, and no trusted resolver to ask": Story(
+        says="unreachable", seen=lied(by(BOGON, LIE, server=HOME), beside=UNTRUSTED)
+    ),
+    "a bogon where a resolver abroad gives an address, and no trusted one can be asked": Story(
+        says="unreachable", seen=lied(by(BOGON, LIE), dns(WEB, "public", X_ADDRESS), beside=UNTRUSTED)
+    ),
+    "a bogon where the trusted resolver denies the name and then is silent": Story(
+        says="unreachable", seen=[*lied(by(BOGON, LIE), beside=()), *GONE, *times(1, UNTRUSTED, first=2)]
+    ),
+    "a name that resolvers abroad deny too, with no trusted one to ask": Story(
+        says="unreachable",
+        seen=lied(AT_HOME, dns(WEB, "public", failure=NXDOMAIN), beside=UNTRUSTED),
+    ),
+    "a name that the trusted resolver denies, at an address where no resolver runs": Story(
+        says="unreachable",
+        seen=[
+            *lied(by(NXDOMAIN), beside=GONE),
+            *twice([witness("nobody", failure=NXDOMAIN)]),
+            asked_for_control(Resolver.NOBODY, None),
+        ],
+    ),
+    "AAAA that nobody past the home has": Story(
+        says="ok",
+        seen=[
+            *fine(WEB),
+            dns(WEB, "doh", X_SIX, kind="AAAA"),
+            *reached(WEB, X_SIX),
+            *twice([dns(WEB, "public", kind="AAAA", failure=Failure.DNS_NO_ANSWER)]),
+            *MEDIA,
+        ],
+        controls=BOTH_FAMILIES,
+    ),
     # It is the home's own.
+    "a router that leads to a page of its own, another address being genuine": Story(
+        says="unreachable: dns weak",
+        seen=lied(dns(WEB, "system", BLOCK_PAGE, server=HOME), *IMPOSTOR[1:]),
+    ),
+    "a router that answers in the place of the provider's resolver too, and leads to a page of its own": Story(
+        says="unreachable: dns weak",
+        seen=[
+            *lied(dns(WEB, "system", BLOCK_PAGE, server=HOME), *IMPOSTOR[1:]),
+            witness("provider", BLOCK_PAGE, ttl=64),
+        ],
+    ),
     "a router that lies while the provider's resolver is honest": Story(
         says="insufficient",
         seen=[*lied(by(BOGON, "0.0.0.0", server=HOME, ttl=64)), witness("provider", X_ADDRESS)],

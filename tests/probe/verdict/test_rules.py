@@ -39,6 +39,14 @@ def test_a_rule_says_its_status_and_mechanism_and_gives_its_reason(rule: str) ->
     assert all(reason.text for reason in verdict.reasons)
 
 
+@pytest.mark.parametrize("title", of_names.ALSO)
+def test_a_rule_speaks_too_of(title: str) -> None:
+    rule, story = of_names.ALSO[title]
+    verdict = story.verdict()
+    assert in_short(verdict) == story.says
+    assert rule in [reason.rule for reason in verdict.reasons]
+
+
 @pytest.mark.parametrize("story", INNOCENT)
 def test_nobody_is_accused_of(story: str) -> None:
     verdict = INNOCENT[story].verdict()
