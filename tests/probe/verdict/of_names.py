@@ -116,6 +116,27 @@ ALSO = {
             ],
         ),
     ),
+    "a second answer that only may be true, because the address is blocked as well": (
+        "dns.second_answer",
+        Story(
+            says="blocked: dns likely, dns proven",
+            seen=lied(
+                by(BOGON, LIE, late=[late(X_ADDRESS)]),
+                *failed(WEB, X_ADDRESS, Failure.TLS_RESET),
+                beside=UNTRUSTED,
+            ),
+        ),
+    ),
+    "a resolver abroad that is answered for on the way, and answers": (
+        "dns.second_answer",
+        Story(
+            says="blocked: dns proven",
+            seen=[
+                *lied(by(NXDOMAIN, server=HOME)),
+                dns(WEB, "public", failure=NXDOMAIN, late=[late(X_ADDRESS)], attempt=2),
+            ],
+        ),
+    ),
     "one resolver of the home's and one of the provider's": (
         "dns.nxdomain",
         Story(
@@ -254,7 +275,7 @@ INNOCENT = {
         says="unreachable: dns weak",
         seen=lied(dns(WEB, "system", BLOCK_PAGE, server=HOME), *IMPOSTOR[1:]),
     ),
-    "a router that answers in the place of the provider's resolver too, and leads to a page of its own": Story(
+    "a router that answers in the place of the provider's resolver, and leads to a page of its own": Story(
         says="unreachable: dns weak",
         seen=[
             *lied(dns(WEB, "system", BLOCK_PAGE, server=HOME), *IMPOSTOR[1:]),
@@ -327,6 +348,18 @@ INNOCENT = {
             *twice([dns(WEB, "public", X_ADDRESS, late=[late(rcode="NXDOMAIN", ttl=64)])]),
             *MEDIA,
         ],
+    ),
+    "a home's resolver that answers twice, of which one answer is its own": Story(
+        says="unreachable: dns weak",
+        seen=lied(by(BOGON, LIE, server=HOME, ttl=None, late=[late(X_ADDRESS)])),
+    ),
+    "a second answer that refuses": Story(
+        says="ok",
+        seen=[*twice([dns(WEB, "system", X_ADDRESS, late=[late(rcode="SERVFAIL")]), *GENUINE]), *MEDIA],
+    ),
+    "two answers of which neither is known to be true": Story(
+        says="unreachable",
+        seen=lied(dns(WEB, "system", INJECTED, late=[late("8.7.198.46")]), *DEAD, beside=UNTRUSTED),
     ),
     "a transparent and honest proxy": Story(
         says="ok",
