@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from probe.wire.failure import Failure
 from probe.wire.observation import Observation
@@ -34,6 +35,7 @@ DROPPED, UNROUTED = Failure.CONNECTION_TIMEOUT, Failure.HOST_UNREACHABLE
 FOREIGN, WRONG_NAME = Failure.TLS_UNKNOWN_AUTHORITY, Failure.TLS_INVALID_HOSTNAME
 LOOKUPS = [dns(WEB, "system", X_ADDRESS, OTHER_X_ADDRESS), dns(WEB, "doh", X_ADDRESS, OTHER_X_ADDRESS)]
 OTHER_NAME = innocuous(reached(WEB, X_ADDRESS))
+NOBODYS = "198.51.100.99"
 LOST = TcpDetail(bytes_acked=1, retransmits=3)
 
 
@@ -110,6 +112,18 @@ CASES = {
     ),
 }
 
+# Other ways in which a rule must speak, with the rule.
+ALSO = {
+    "a reset whose TTL is three apart from the server's": (
+        "tls.forged_reset",
+        Story(says="blocked: tls likely", seen=breaks(RESET, packets(WEB, 49, genuine=(52,)))),
+    ),
+    "a server that answers the other name by an alert": (
+        "tls.name",
+        Story(says="blocked: tls proven", seen=breaks(RESET, *innocuous(failed(WEB, X_ADDRESS, HANDSHAKE)))),
+    ),
+}
+
 INNOCENT = {
     # One failure is never an event.
     "a foreign certificate seen once": Story(
@@ -161,6 +175,13 @@ INNOCENT = {
     ),
     "an unrelated server of which nobody asked how it treats names not its own": Story(
         says="unreachable", seen=not_elsewhere()
+    ),
+    "an address where no unrelated site answered": Story(
+        says="unreachable",
+        seen=[
+            replace(o, address=NOBODYS) if o.address == CONTROL_ADDRESS else o
+            for o in CASES["tls.name_elsewhere"].seen
+        ],
     ),
     "the name breaks off and the other does too": Story(
         says="unreachable",
@@ -273,6 +294,21 @@ INNOCENT = {
         ],
         peers=MANY,
     ),
+    "an address that no trusted resolver gives, on which peers do not depend": Story(
+        says="unreachable",
+        seen=[
+            *twice([dns(WEB, "system", NOBODYS), *failed(WEB, NOBODYS, DROPPED), *LOOKUPS[1:]]),
+            *MEDIA,
+        ],
+        peers=MANY,
+    ),
+    "a server that acknowledges what is sent, and says nothing": Story(
+        says="unreachable",
+        seen=[
+            *twice([*LOOKUPS, *failed(WEB, X_ADDRESS, SILENT, tcp=replace(LOST, bytes_acked=518))]),
+            *MEDIA,
+        ],
+    ),
     "peers in too few countries": Story(says="unreachable", seen=breaks(DROPPED), peers=peers(4)),
     "peers of whom more than a few fail": Story(
         says="unreachable", seen=breaks(SILENT), peers=peers(9, votes=10, failing=3)
@@ -291,6 +327,23 @@ INNOCENT = {
     ),
     "a redirect elsewhere seen once": Story(
         says="ok", seen=[*fine(WEB), dns(PLAIN, "system", X_ADDRESS), *AWAY, *MEDIA]
+    ),
+    "a redirect elsewhere, and then one to the platform itself": Story(
+        says="ok",
+        seen=[
+            *in_cleartext(*AWAY),
+            *times(1, reached(PLAIN, X_ADDRESS, status=301, location="https://x.com/"), first=3),
+        ],
+    ),
+    "a page, and then a redirect to the platform itself": Story(
+        says="ok",
+        seen=[
+            *in_cleartext(*PAGE),
+            *times(1, reached(PLAIN, X_ADDRESS, status=301, location="https://x.com/"), first=3),
+        ],
+    ),
+    "a page that says that there is none": Story(
+        says="ok", seen=in_cleartext(*reached(PLAIN, X_ADDRESS, status=404, body_bytes=900))
     ),
     "a redirect in cleartext to the platform itself": Story(
         says="ok", seen=in_cleartext(*reached(PLAIN, X_ADDRESS, status=301, location="https://x.com/"))

@@ -87,6 +87,10 @@ INNOCENT = {
         seen=[*compared(()), *(transfer(WEB, 128.0, status=404) for _ in range(3))],
     ),
     "one long handshake of three": Story(says="ok", seen=handshakes((2.0, 0.1, 3.0), (0.1, 0.12, 0.11))),
+    "two long handshakes and no third": Story(says="ok", seen=handshakes((2.0, 2.5), (0.1, 0.12, 0.11))),
+    "long handshakes beside two under another name": Story(
+        says="ok", seen=handshakes((2.0, 2.5, 3.0), (0.1, 0.12))
+    ),
     "handshakes that are long under every name": Story(
         says="ok", seen=handshakes((2.0, 2.5, 3.0), (2.1, 2.2, 2.0))
     ),

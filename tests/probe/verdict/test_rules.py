@@ -7,14 +7,18 @@ from dataclasses import replace
 
 import pytest
 
-from probe.verdict import Level, Mechanism, Scope, Status
+from probe.verdict import Level, Mechanism, Scope, Status, judge
 from probe.verdict.rules import RULES, Rule
 from probe.wire.failure import Failure
+from probe.wire.observation import Phase
+from probe.wire.stage import Stage
 from tests.rounds import (
     CONTROL_ADDRESS,
     OTHER_X_ADDRESS,
     X_ADDRESS,
     X_SIX,
+    a_round,
+    control,
     dns,
     failed,
     fine,
@@ -25,7 +29,7 @@ from tests.rounds import (
 )
 
 from . import of_names, of_speed, of_the_whole
-from .stories import ABOUT, CASES, INNOCENT
+from .stories import ABOUT, ALSO, CASES, INNOCENT
 from .story import BOTH_FAMILIES, MEDIA, Story, in_short
 
 WEB = "x/web"
@@ -39,9 +43,9 @@ def test_a_rule_says_its_status_and_mechanism_and_gives_its_reason(rule: str) ->
     assert all(reason.text for reason in verdict.reasons)
 
 
-@pytest.mark.parametrize("title", of_names.ALSO)
+@pytest.mark.parametrize("title", ALSO)
 def test_a_rule_speaks_too_of(title: str) -> None:
-    rule, story = of_names.ALSO[title]
+    rule, story = ALSO[title]
     verdict = story.verdict()
     assert in_short(verdict) == story.says
     assert rule in [reason.rule for reason in verdict.reasons]
@@ -170,6 +174,14 @@ def test_a_block_that_outlasts_its_cause_is_still_the_names() -> None:
         *MEDIA,
     ]
     assert in_short(Story(says="", seen=seen).verdict()) == "blocked: tls proven"
+
+
+@pytest.mark.parametrize(("failure", "said"), [(Failure.DNS_TIMEOUT, "resolver"), (None, "offline")])
+def test_where_the_resolver_is_what_is_silent_that_is_said(failure: Failure | None, said: str) -> None:
+    lookup = dns("foreign/one.example", "system", failure=failure)
+    dead = control(Phase.BEFORE, "two.example", Failure.CONNECTION_TIMEOUT, stage=Stage.TCP)
+    (verdict,) = judge(a_round(before=[replace(lookup, phase=Phase.BEFORE), dead], after=()))
+    assert (verdict.status, said in verdict.reasons[0].text) == (Status.INSUFFICIENT, True)
 
 
 def test_a_role_that_needs_all_is_spoken_of_by_what_failed() -> None:
