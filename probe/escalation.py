@@ -8,8 +8,9 @@
    pair of addresses for a while after a forbidden name, and what comes after it fails whatever its
    name. An address not tried before comes with them.
 4. Where even the innocuous name failed, that while is waited out, and both are tried once more.
-5. Where that proved nothing, the platform's name at an unrelated site's address; at one site's alone,
-   because that address may stay blocked, and the gate after needs the others.
+5. Where that proved nothing, the platform's name at an unrelated site's address, after an innocuous
+   one, because many a server ends a connection for any name not its own; at one site's alone, because
+   that address may stay blocked, and the gate after needs the others.
 6. Where on the way it breaks, and by whose packets; a platform's one endpoint tells it for all.
 7. The unrelated site again.
 
@@ -42,8 +43,6 @@ from .wire.stage import Resolver, Stage
 PAUSE_S = 1.0
 # No stage of a repetition waits longer than this: four seconds see three SYNs (RFC 6298).
 PATIENCE_S = 4.0
-# The attempts after the first, by number.
-QUIET, SECOND, THIRD = 2, 3, 4
 # Platforms whose name is shown to an unrelated site in one round, and how often each.
 ELSEWHERE, ELSEWHERE_TRIES = 2, 2
 # What breaks a connection stands in the provider's network or at its border: within so many hops.
@@ -92,12 +91,12 @@ class _Inquiry:
         if any(_is_doubtful(self._evidence(target)) for target in failed):
             provider = await self._provider()
             await self._unrelated_name(provider)
-        await self._all(failed, lambda target: self._again(target, SECOND, provider))
+        await self._all(failed, lambda target: self._again(target, provider))
         open_ones = [target for target in failed if self._is_open(target)]
         if open_ones:
             cut = any(self._is_unexplained(target) for target in open_ones)
             await self.plan.pause(self.plan.config.residual_s if cut else PAUSE_S)
-            await self._all(open_ones, lambda target: self._again(target, THIRD, provider))
+            await self._all(open_ones, lambda target: self._again(target, provider))
         await self._elsewhere([target for target in failed if self._is_unexplained(target)])
         await self._on_the_way(failed)
         await self._control()
@@ -124,17 +123,21 @@ class _Inquiry:
         """One address that failed for want of time, once more."""
         walks = self._evidence(target).walks
         late = next(walk for walk in walks if walk.broken and walk.broken.failure in _LATE)
-        await reach(target.turn(self.line, QUIET), late.address)
+        await reach(self._next_turn(target), late.address)
 
     def _is_cut(self, target: Target) -> bool:
         """Whether it failed then, too, with nothing coming."""
-        tries = [walk for walk in self._evidence(target).walks if walk.attempt == QUIET]
-        return all(walk.broken is not None and not walk.trickled for walk in tries)
+        last = self._evidence(target).walks[-1]
+        return last.broken is not None and not last.trickled
 
-    async def _again(self, target: Target, attempt: int, provider: Sequence[str]) -> None:
+    def _next_turn(self, target: Target) -> Turn:
+        """The endpoint's turn once more, under the number that comes next."""
+        return target.turn(self.line, 1 + max(o.attempt for o in self._evidence(target).observations))
+
+    async def _again(self, target: Target, provider: Sequence[str]) -> None:
         """The endpoint once more, each address first under an innocuous name if a name may be why."""
         before = self._evidence(target)
-        turn = target.turn(self.line, attempt)
+        turn = self._next_turn(target)
         witnesses = self.plan.witnesses(provider) if _is_doubtful(before) else ()
         linger_s = self.plan.config.resolvers.linger_s if witnesses else 0.0
         resolvers = (*self.plan.resolvers, *witnesses)
@@ -233,6 +236,7 @@ class _Inquiry:
             where = self._open_control()
             if where is None or not await self._control():
                 return
+            await reach(self._innocuous(target, target.turn(self.line, 1)), where[1])
             for attempt in range(1, ELSEWHERE_TRIES + 1):
                 await reach(target.turn(self.line, attempt, Purpose.ELSEWHERE), where[1])
 

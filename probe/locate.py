@@ -18,6 +18,7 @@ from .icmp import IcmpError, IcmpKind
 from .net import Dial, Stream
 from .stages.line import Turn
 from .wire.observation import Observation
+from .wire.scrub import is_private
 from .wire.stage import Hop, Met, PathDetail, Sent, Stage
 
 
@@ -195,12 +196,14 @@ def describe(ttl: int, fate: Fate, beside: IcmpError | None, address: str, own: 
     """One hop on the record. What a packet beside it met names the router; where that one says
     nothing, the packet's own error does. This machine's own address is never named."""
     router = beside or fate.said
+    named = router.sender if router and router.sender != own else None
     refusal = next((e for e in (fate.said, beside) if _router_met(e, address) is Met.REJECTED), None)
     return Hop(
         ttl=ttl,
         met=fate.met,
-        router=router.sender if router and router.sender != own else None,
+        router=named,
         router_met=_router_met(router, address),
+        private=named is not None and is_private(named),
         icmp_code=refusal.code if refusal else None,
     )
 

@@ -4,9 +4,9 @@ again.
 Order matters. The gate comes first, because on a dead line nothing else is worth a byte. A failed
 endpoint is measured again only after all others have had their turn, so that a transient has time
 to pass. How fast things come, where that is due or something seems slow, is compared before the
-questions about failures (`escalation` says in which order), which would crowd the line. The gate closes the round, because a line that died
-in between proves nothing. One deadline holds over all of it; what was not reached by then is
-missing from the round, and the verdict says so.
+questions about failures (`escalation` says in which order), which would crowd the line. The gate
+closes the round, because a line that died in between proves nothing. One deadline holds over all of
+it; what was not reached by then is missing from the round, and the verdict says so.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import socket
 import ssl
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -25,6 +26,8 @@ from probe.net import AsyncioNet, Datagram, Dial, Stream
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 Zone = Mapping[tuple[str, str], "list[str] | str"]
+
+HOPS = 9
 
 RCODES = {
     "nxdomain": dns.rcode.NXDOMAIN,
@@ -165,7 +168,7 @@ class _Udp(asyncio.DatagramProtocol):
 
 @asynccontextmanager
 async def dns_server(zone: Zone) -> AsyncIterator[int]:
-    """A toy DNS server over UDP and TCP on one port; yields it."""
+    """A toy DNS server over UDP and TCP on one port, by its answers' TTL some hops away; yields it."""
 
     async def over_tcp(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         (length,) = struct.unpack("!H", await reader.readexactly(2))
@@ -176,6 +179,7 @@ async def dns_server(zone: Zone) -> AsyncIterator[int]:
     async with tcp_server(over_tcp) as port:
         loop = asyncio.get_running_loop()
         transport, _ = await loop.create_datagram_endpoint(lambda: _Udp(zone), ("127.0.0.1", port))
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_IP, socket.IP_TTL, 64 - HOPS)
         try:
             yield port
         finally:

@@ -169,8 +169,9 @@ def _witness(control: Control, rnd: Round) -> Iterator[Observation]:
     is the finding, and a success abroad must not hide it."""
     platform = rnd.targets[0]
     target, host = platform.target(platform.roles[0]), platform.roles[0].endpoints[0].host
+    about = {platform.target(role) for role in platform.roles if role.endpoints[0].host == host}
     for address in filter(None, map(_readable, control.dns.addrs or () if control.dns else ())):
-        yield _lookup(target, host, Resolver.DOH, address)
+        yield from (_lookup(name, host, Resolver.DOH, address) for name in sorted(about))
     spoken_for = {*_given(rnd.observations, target)}
     spoken_for |= {o.address for o in rnd.observations if o.address and o.failure in FOREIGN_CERTIFICATE}
     for endpoint, handshake in (control.tls_handshake or {}).items():

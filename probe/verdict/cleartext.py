@@ -9,29 +9,41 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .evidence import Evidence
+from probe.wire.observation import Observation
+
+from .evidence import EndpointEvidence, Evidence, leads_away
+from .names import is_placed
 from .record import Fact
 from .walk import CONFIRMING
 
 
 def foreign_redirect(evidence: Evidence) -> Iterator[Fact]:
     """Every answer leads away from the platform."""
-    if not evidence.cleartext_is_clean:
-        return
-    for endpoint in evidence.endpoints():
-        for seen in endpoint.redirected()[:1]:
-            onward = (seen.http.location or seen.http.refresh) if seen.http else ""
+    for endpoint, answers in _answers(evidence):
+        if all(leads_away(seen, evidence.platform) for seen in answers):
+            http = answers[0].http
+            onward = (http.location or http.refresh) if http else ""
             text = f"Whoever opens http://{endpoint.host}/ is led to {onward}, which is not the platform."
-            yield Fact(text, endpoint.target, seen.family)
+            yield Fact(text, endpoint.target, answers[0].family)
 
 
 def page(evidence: Evidence) -> Iterator[Fact]:
     """A page where the platform only ever redirects to TLS."""
-    if not evidence.cleartext_is_clean:
-        return
-    for endpoint in evidence.endpoints():
-        answers = endpoint.cleartext_answers()
-        pages = [o for o in answers if o.http and o.http.status and o.http.status // 100 == 2]
-        if len(pages) == len(answers) >= CONFIRMING and not endpoint.redirected():
+    for endpoint, answers in _answers(evidence):
+        if all(_is_page(seen) and not leads_away(seen, evidence.platform) for seen in answers):
             text = f"http://{endpoint.host}/ shows a page, where the platform only leads on to TLS."
-            yield Fact(text, endpoint.target, pages[0].family)
+            yield Fact(text, endpoint.target, answers[0].family)
+
+
+def _answers(evidence: Evidence) -> Iterator[tuple[EndpointEvidence, list[Observation]]]:
+    """What came in cleartext from where the platform lives, often enough to speak of."""
+    for endpoint in evidence.endpoints() if evidence.cleartext_is_clean else ():
+        answers = [o for o in endpoint.cleartext_answers() if o.address and is_placed(endpoint, o.address)]
+        if len(answers) >= CONFIRMING:
+            yield endpoint, answers
+
+
+def _is_page(seen: Observation) -> bool:
+    """Something to read: 204, and an answer without a body, show nobody anything."""
+    http = seen.http
+    return http is not None and (http.status or 0) // 100 == 2 and http.body_bytes > 0

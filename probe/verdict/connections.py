@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import takewhile
 
 from probe.wire.failure import Failure
 from probe.wire.observation import Observation
 from probe.wire.stage import Met, PathDetail, Resolver, Sent, Stage
 
 from .evidence import EndpointEvidence, Evidence
-from .names import issued_by
+from .names import NEXT_DOOR, is_placed, issued_by
 from .record import Fact
 from .walk import CONFIRMING, Walk, by_address, repeatedly
 
@@ -23,6 +24,7 @@ _UNCONNECTED = frozenset(
         Failure.HOST_UNREACHABLE,
     }
 )
+# An alert is a server's own word: those that do not serve a name say so (RFC 6066, unrecognized_name).
 _CUT = frozenset({Failure.TLS_TIMEOUT, Failure.TLS_RESET, Failure.TLS_EOF})
 _BROKEN = _CUT | {Failure.TLS_HANDSHAKE}
 _BROKEN_OFF = frozenset({Failure.HTTP_TIMEOUT, Failure.HTTP_RESET, Failure.HTTP_EOF})
@@ -45,11 +47,14 @@ TTL_APART = 3
 # port that is not its own: RFC 792 and RFC 1812, 5.2.7.1; RFC 4443, 3.1. "No route" is not among them.
 _FORBIDDEN = {4: frozenset({3, 9, 10, 13}), 6: frozenset({1, 4, 5, 6})}
 
+# What breaks a connection one hop past the home's last router may be that router: a filter meets only
+# packets that could have gone on. A home has one at least, whether it names itself or not.
+_LEAST_HOME_HOPS = 1
+
 _DOES = {
     Failure.TLS_RESET: "resets the connection as soon as the name {host} is seen",
     Failure.TLS_EOF: "ends the connection as soon as the name {host} is seen",
     Failure.TLS_TIMEOUT: "lets nothing more through as soon as the name {host} is seen",
-    Failure.TLS_HANDSHAKE: "breaks the handshake as soon as the name {host} is seen",
     Failure.HTTP_RESET: "resets the connection a moment after the name {host} is seen",
     Failure.HTTP_EOF: "ends the connection a moment after the name {host} is seen",
     Failure.HTTP_TIMEOUT: "lets nothing more through a moment after the name {host} is seen",
@@ -58,7 +63,7 @@ _DOES = {
 
 def name_fails(evidence: Evidence) -> Iterator[Fact]:
     """The platform's name fails in the handshake where an innocuous one completes."""
-    yield from _by_name(evidence, Stage.TLS, _BROKEN, tls=True)
+    yield from _by_name(evidence, Stage.TLS, _CUT, tls=True)
 
 
 def name_breaks_off(evidence: Evidence) -> Iterator[Fact]:
@@ -73,56 +78,100 @@ def host_fails(evidence: Evidence) -> Iterator[Fact]:
 
 
 def _by_name(evidence: Evidence, stage: Stage, failures: frozenset[Failure], *, tls: bool) -> Iterator[Fact]:
+    if _is_next_door(evidence):
+        return
     for endpoint in evidence.endpoints():
         if endpoint.endpoint.is_tls is not tls:
             continue
-        others = by_address(endpoint.innocuous)
-        for family, walks in _failing(endpoint.walks, stage, failures):
-            failed = walks[-1].failure(stage)
-            if failed and any(_got_past(walk, stage, failed) for walk in others.get(walks[0].address, ())):
+        trusted = endpoint.addresses(Resolver.DOH)
+        for address, walks in by_address(endpoint.walks).items():
+            # Where a lie leads, another platform's server may have its own way with a name.
+            is_theirs = address in trusted or not trusted
+            if is_theirs and _is_the_name(endpoint, walks, stage, failures):
                 yield Fact(
-                    f"Your provider's network {_does(failed, endpoint)}; the same server answers under "
-                    "another name.",
+                    f"Your provider's network {_does(endpoint, walks, stage, failures)}; the same server "
+                    "answers under another name.",
                     endpoint.target,
-                    family,
+                    walks[0].family,
                 )
-                break
 
 
-def _does(failure: Failure, endpoint: EndpointEvidence) -> str:
-    return _DOES[failure].format(host=endpoint.host)
+def _is_the_name(
+    endpoint: EndpointEvidence, walks: Sequence[Walk], stage: Stage, failures: frozenset[Failure]
+) -> bool:
+    """Whether it is the name that fails on an address: another gets further there, at least as often
+    as anything speaks against it, which is the name passing or the other one failing too."""
+    others = [walk for walk in endpoint.innocuous if walk.address == walks[0].address]
+    further = sum(_got_past(walk, stage) for walk in others)
+    against = sum(walk.passed(stage) for walk in walks) + len(others) - further
+    return repeatedly(walks, stage, failures) and 0 < further >= against
 
 
-def _failing(
-    walks: Sequence[Walk], stage: Stage, failures: frozenset[Failure]
-) -> Iterator[tuple[int, list[Walk]]]:
-    """Address by address, the walks that failed at a stage, where they did so repeatedly."""
-    for tries in by_address(walks).values():
-        if repeatedly(tries, stage, failures):
-            yield tries[0].family, [walk for walk in tries if walk.cut(stage, failures)]
+def _does(
+    endpoint: EndpointEvidence, walks: Iterable[Walk], stage: Stage, failures: frozenset[Failure]
+) -> str:
+    failed = next(failure for walk in walks if (failure := walk.failure(stage)) and walk.cut(stage, failures))
+    return _DOES[failed].format(host=endpoint.host)
 
 
-def _got_past(walk: Walk, stage: Stage, failed: Failure) -> bool:
+def _got_past(walk: Walk, stage: Stage) -> bool:
     """Whether a walk got past the stage that fails under the platform's name."""
-    if walk.passed(stage):
-        return True
-    return stage is Stage.TLS and failed in _CUT and walk.failure(Stage.TLS) in _ANSWERED
+    return walk.passed(stage) or (stage is Stage.TLS and walk.failure(stage) in _ANSWERED)
 
 
 def name_fails_elsewhere(evidence: Evidence) -> Iterator[Fact]:
-    """The platform's name fails at an unrelated site's address, where that site's own completes."""
+    """The platform's name fails at an unrelated site's address, where that site's own completes, and
+    so does one that the site never heard of: many a server ends a connection for a name not its own."""
+    if _is_next_door(evidence):
+        return
     open_addresses = {o.address for o in evidence.controls if o.stage is Stage.HTTP and o.failure is None}
     for endpoint in evidence.endpoints():
-        for stage, failures in ((Stage.TLS, _BROKEN), (Stage.HTTP, _BROKEN_OFF)):
-            for family, walks in _failing(endpoint.elsewhere, stage, failures):
-                failed = walks[-1].failure(stage)
-                if failed and walks[0].address in open_addresses:
+        for address, walks in by_address(endpoint.elsewhere).items():
+            for stage, failures in ((Stage.TLS, _CUT), (Stage.HTTP, _BROKEN_OFF)):
+                if address in open_addresses and _is_the_name(endpoint, walks, stage, failures):
                     yield Fact(
-                        f"Your provider's network {_does(failed, endpoint)}, even on the way to a site that "
-                        "has nothing to do with it.",
+                        f"Your provider's network {_does(endpoint, walks, stage, failures)}, even on the "
+                        "way to a site that has nothing to do with it.",
                         endpoint.target,
-                        family,
+                        walks[0].family,
                     )
+
+
+def broken_next_door(evidence: Evidence) -> Iterator[Fact]:
+    """The connection is reset by the next device, which may be the home's own router."""
+    for endpoint in evidence.endpoints() if _is_next_door(evidence) else ():
+        for walks in by_address(endpoint.walks).values():
+            if repeatedly(walks, Stage.TLS, _CUT):
+                yield Fact(
+                    f"Connections to {endpoint.host} are reset next door; whether by this home's own router "
+                    "or by the provider's cannot be told from here.",
+                    endpoint.target,
+                    walks[0].family,
+                )
+
+
+def _is_next_door(evidence: Evidence) -> bool:
+    """Whether a reset was seen to come from so near that it may be the home's own. One endpoint is
+    looked at for all of a platform."""
+    for endpoint in evidence.endpoints():
+        for seen in endpoint.observations:
+            resets = seen.packets.resets if seen.packets else ()
+            if resets and all(reset.ip_ttl in NEXT_DOOR for reset in resets):
+                return True
+            if seen.path and 0 < _nearest(seen.path, Met.RESET) <= _may_be_home(seen.path):
+                return True
+    return False
+
+
+def _nearest(path: PathDetail, met: Met) -> int:
+    """The fewest hops at which that was met; 0 where it was not."""
+    return min((hop.ttl for hop in path.hops if hop.met is met), default=0)
+
+
+def _may_be_home(path: PathDetail) -> int:
+    """The most hops at which what breaks a connection may be a router of this home."""
+    named = takewhile(lambda hop: hop.private, sorted(path.hops, key=lambda hop: hop.ttl))
+    return max([hop.ttl for hop in named], default=_LEAST_HOME_HOPS) + 1
 
 
 def reset_on_the_way(sent: Sent, stage: Stage) -> Finds:
@@ -130,10 +179,10 @@ def reset_on_the_way(sent: Sent, stage: Stage) -> Finds:
 
     def finds(evidence: Evidence) -> Iterator[Fact]:
         for endpoint, seen, path in _paths(evidence, sent):
-            near = [h for h in path.hops if h.met is Met.RESET and h.router_met is Met.EXPIRED]
-            if near and _fails(endpoint, seen, stage):
+            near = [h.ttl for h in path.hops if h.met is Met.RESET and h.router_met is Met.EXPIRED]
+            if near and _nearest(path, Met.RESET) > _may_be_home(path) and _fails(endpoint, seen, stage):
                 yield Fact(
-                    f"The reset comes from hop {near[0].ttl} of the way, from which {seen.address} is "
+                    f"The reset comes from hop {near[0]} of the way, from which {seen.address} is "
                     "further still.",
                     endpoint.target,
                     seen.family,
@@ -145,11 +194,12 @@ def reset_on_the_way(sent: Sent, stage: Stage) -> Finds:
 def rejected_on_the_way(evidence: Evidence) -> Iterator[Fact]:
     """A router says that it is told to let nothing through to the address."""
     for endpoint, seen, path in _paths(evidence, Sent.SYN):
+        # The SYN itself: firewalls that refuse the UDP packet beside it alone are everywhere.
         forbidden = _FORBIDDEN[seen.family or 4]
-        said = [h for h in path.hops if h.router_met is Met.REJECTED and h.icmp_code in forbidden]
-        if said and _fails(endpoint, seen, Stage.TCP):
+        said = [h.ttl for h in path.hops if h.met is Met.REJECTED and h.icmp_code in forbidden]
+        if said and _nearest(path, Met.REJECTED) > _may_be_home(path) and _fails(endpoint, seen, Stage.TCP):
             yield Fact(
-                f"A router on the way, {said[0].ttl} hops from here, refuses to pass anything on to "
+                f"A router on the way, {said[0]} hops from here, refuses to pass anything on to "
                 f"{seen.address}.",
                 endpoint.target,
                 seen.family,
@@ -170,7 +220,8 @@ def _paths(evidence: Evidence, sent: Sent) -> Iterator[tuple[EndpointEvidence, O
 
 
 def forged_reset(evidence: Evidence) -> Iterator[Fact]:
-    """A reset that the server did not send: its TTL is none of the server's."""
+    """A reset that the server did not send: its TTL is none of the server's, nor that of the next
+    device."""
     for endpoint in evidence.endpoints():
         for seen in endpoint.observations:
             packets = seen.packets
@@ -179,7 +230,8 @@ def forged_reset(evidence: Evidence) -> Iterator[Fact]:
             apart = [
                 reset
                 for reset in packets.resets
-                if all(abs(reset.ip_ttl - ttl) >= TTL_APART for ttl in packets.genuine_ttls)
+                if reset.ip_ttl not in NEXT_DOOR
+                and all(abs(reset.ip_ttl - ttl) >= TTL_APART for ttl in packets.genuine_ttls)
             ]
             if apart:
                 yield Fact(
@@ -202,29 +254,26 @@ def foreign_certificate(failure: Failure, text: str) -> Finds:
 
 
 def foreign_certificate_unplaced(evidence: Evidence) -> Iterator[Fact]:
-    """Somebody else's certificate, where no trusted resolver could be asked."""
+    """Somebody else's certificate where somebody past the home leads, and no trusted resolver could be
+    asked."""
     text = "{host} shows somebody else's certificate{issuer}; no trusted resolver could be asked."
-    for endpoint, _, seen in _shown(evidence):
-        family = seen.family or 4
-        if not endpoint.addresses(Resolver.DOH) and not endpoint.genuine(family):
+    for endpoint, address, seen in _shown(evidence):
+        unknown = not endpoint.addresses(Resolver.DOH) and not endpoint.genuine(seen.family or 4)
+        if unknown and is_placed(endpoint, address):
             yield _certificate(text, endpoint, seen)
 
 
 def trusted_here(evidence: Evidence) -> Iterator[Fact]:
     """Somebody else's certificate, which this machine's own store was told to trust."""
+    text = "{host} is opened by a filter, antivirus or proxy that this machine trusts{issuer}."
     for endpoint in evidence.endpoints():
-        for seen in endpoint.impostors().values():
-            if seen.tls is not None and seen.tls.system_trusted:
-                yield _certificate(
-                    "{host} is opened by a filter, antivirus or proxy that this machine trusts{issuer}.",
-                    endpoint,
-                    seen,
-                )
+        for seen in endpoint.impostors(let_in=True).values():
+            yield _certificate(text, endpoint, seen)
 
 
 def intercepted_next_door(evidence: Evidence) -> Iterator[Fact]:
     """Somebody else's certificate, shown by the next host: it answers what goes no further."""
-    if _is_next_door(evidence):
+    if _is_opened_next_door(evidence):
         for endpoint in evidence.endpoints():
             for seen in endpoint.impostors().values():
                 yield _certificate(
@@ -235,7 +284,7 @@ def intercepted_next_door(evidence: Evidence) -> Iterator[Fact]:
                 )
 
 
-def _is_next_door(evidence: Evidence) -> bool:
+def _is_opened_next_door(evidence: Evidence) -> bool:
     """Whether a ClientHello that ends at the first hop is answered there."""
     return any(
         hop.ttl == 1 and hop.met is Met.ANSWERED
@@ -246,12 +295,11 @@ def _is_next_door(evidence: Evidence) -> bool:
 
 def _shown(evidence: Evidence) -> Iterator[tuple[EndpointEvidence, str, Observation]]:
     """Foreign certificates that nobody at home has let in."""
-    if _is_next_door(evidence):
+    if _is_opened_next_door(evidence):
         return
     for endpoint in evidence.endpoints():
         for address, seen in endpoint.impostors().items():
-            if seen.tls is None or not seen.tls.system_trusted:
-                yield endpoint, address, seen
+            yield endpoint, address, seen
 
 
 def _certificate(text: str, endpoint: EndpointEvidence, seen: Observation) -> Fact:
@@ -262,7 +310,7 @@ def _certificate(text: str, endpoint: EndpointEvidence, seen: Observation) -> Fa
 def silent_addresses(evidence: Evidence) -> Iterator[Fact]:
     """Every address fails at TCP, two or more of them repeatedly."""
     for endpoint in evidence.endpoints():
-        for family in (4, 6):
+        for family in sorted(evidence.families):
             failing = _unconnected(endpoint, family)
             if len(failing) >= CONFIRMING:
                 yield Fact(
@@ -286,14 +334,14 @@ def _unconnected(endpoint: EndpointEvidence, family: int) -> set[str]:
 def lost_hello(evidence: Evidence) -> Iterator[Fact]:
     """The connection opens, and nothing that is sent on it arrives."""
     for endpoint in evidence.endpoints():
-        for family, walks in _failing(endpoint.walks, Stage.TLS, frozenset({Failure.TLS_TIMEOUT})):
-            if all(_is_lost(walk) for walk in walks):
+        for walks in by_address(endpoint.walks).values():
+            silent = [walk for walk in walks if walk.failure(Stage.TLS) is Failure.TLS_TIMEOUT]
+            if repeatedly(walks, Stage.TLS, {Failure.TLS_TIMEOUT}) and all(map(_is_lost, silent)):
                 yield Fact(
                     f"{endpoint.host} lets itself be connected to, and then nothing that is sent arrives.",
                     endpoint.target,
-                    family,
+                    walks[0].family,
                 )
-                break
 
 
 def _is_lost(walk: Walk) -> bool:
@@ -305,23 +353,26 @@ def _is_lost(walk: Walk) -> bool:
 
 def unconnected_here(evidence: Evidence) -> Iterator[Fact]:
     """No address can be connected to, and peers abroad reach the platform."""
-    if evidence.peers_reach_it:
-        for role in evidence.required():
-            for endpoint in role.endpoints:
-                for family in (4, 6):
-                    if not endpoint.is_answered and _unconnected(endpoint, family):
-                        yield _while_peers(evidence, endpoint, family, "no connection opens")
+    for endpoint, family in _unanswered_here(evidence):
+        if _unconnected(endpoint, family):
+            yield _while_peers(evidence, endpoint, family, "no connection opens")
 
 
 def broken_here(evidence: Evidence) -> Iterator[Fact]:
     """Every handshake breaks, and peers abroad reach the platform."""
-    if evidence.peers_reach_it:
-        for role in evidence.required():
-            for endpoint in role.endpoints:
-                trusted = endpoint.addresses(Resolver.DOH, Resolver.PUBLIC)
-                walks = [w for w in endpoint.walks if w.address in trusted]
-                if not endpoint.is_answered and repeatedly(walks, Stage.TLS, _BROKEN):
-                    yield _while_peers(evidence, endpoint, walks[0].family, "every handshake breaks")
+    for endpoint, family in _unanswered_here(evidence):
+        trusted = endpoint.addresses(Resolver.DOH, Resolver.PUBLIC)
+        walks = [w for w in endpoint.walks if w.family == family and w.address in trusted]
+        if repeatedly(walks, Stage.TLS, _BROKEN):
+            yield _while_peers(evidence, endpoint, family, "every handshake breaks")
+
+
+def _unanswered_here(evidence: Evidence) -> Iterator[tuple[EndpointEvidence, int]]:
+    """What a person would miss here and peers abroad do not, by family."""
+    for role in evidence.required() if evidence.peers_reach_it else ():
+        for endpoint in role.endpoints:
+            if not endpoint.is_answered:
+                yield from ((endpoint, family) for family in sorted(evidence.families))
 
 
 def _while_peers(evidence: Evidence, endpoint: EndpointEvidence, family: int, what: str) -> Fact:

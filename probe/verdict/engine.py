@@ -39,7 +39,7 @@ def _judge_platform(evidence: Evidence, rules: Sequence[Rule]) -> Verdict:
     return Verdict(
         platform=evidence.platform.name,
         status=status,
-        scope=_scope(evidence, status),
+        scope=_scope(evidence, status, spoke),
         mechanisms=tuple(_findings(spoke)),
         reasons=tuple(Reason(rule=rule.id, text=facts[0].text) for rule, facts in spoke),
     )
@@ -58,13 +58,19 @@ def _may_speak(rule: Rule, spoke: Sequence[Rule]) -> bool:
     return rule.status in _ALSO.get(first, ()) and rule.mechanism is not None and rule.mechanism not in named
 
 
-def _scope(evidence: Evidence, status: Status) -> Scope | None:
-    """Full when no required role answered (or, for `ok`, when all did)."""
+def _scope(evidence: Evidence, status: Status, spoke: Iterable[tuple[Rule, list[Fact]]]) -> Scope | None:
+    """Full when no required role answered; for `ok`, when all did; for `throttled`, when every role
+    whose speed was compared is held back."""
     if status is Status.INSUFFICIENT:
         return None
     if status is Status.OK:
         return Scope.FULL
-    return Scope.PARTIAL if any(role.is_answered for role in evidence.required()) else Scope.FULL
+    if status is Status.THROTTLED:
+        held_back = {fact.target for _, facts in spoke for fact in facts}
+        spared = any(role.transfers and role.target not in held_back for role in evidence.roles)
+    else:
+        spared = any(role.is_answered for role in evidence.required())
+    return Scope.PARTIAL if spared else Scope.FULL
 
 
 def _findings(spoke: Iterable[tuple[Rule, list[Fact]]]) -> list[Finding]:

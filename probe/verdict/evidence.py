@@ -12,6 +12,7 @@ from probe.wire.observation import GateState, Observation, Phase, Purpose, Round
 from probe.wire.platform import Endpoint, Needs, Platform, Role
 from probe.wire.stage import Resolver, Stage
 
+from .gate import families_passed
 from .walk import CONFIRMING, Walk, by_address, repeatedly, walks_of
 
 # So many countries must reach a platform before a failure here is laid at somebody's door.
@@ -70,14 +71,26 @@ class EndpointEvidence:
         """Addresses on which a certificate-valid handshake for the name completed."""
         return {walk.address for walk in self.walks if walk.family == family and walk.passed(Stage.TLS)}
 
-    def impostors(self) -> dict[str, Observation]:
-        """Addresses that showed somebody else's certificate, again and again."""
-        return {
-            address: seen
-            for address, walks in by_address(self.walks).items()
-            if repeatedly(walks, Stage.TLS, FOREIGN_CERTIFICATE)
-            and (seen := next(w.at(Stage.TLS) for w in walks if w.failure(Stage.TLS) in FOREIGN_CERTIFICATE))
-        }
+    def impostors(self, *, let_in: bool = False) -> dict[str, Observation]:
+        """Addresses that showed somebody else's certificate, again and again; `let_in` asks for those
+        whose certificate this machine's own store was told to trust, and leaves out all others."""
+        found = {}
+        for address, walks in by_address(self.walks).items():
+            shown = [seen for walk in walks if (seen := self._foreign(walk)) is not None]
+            trusted = [seen for seen in shown if seen.tls is not None and seen.tls.system_trusted]
+            if repeatedly(walks, Stage.TLS, FOREIGN_CERTIFICATE) and shown and bool(trusted) is let_in:
+                found[address] = (trusted or shown)[0]
+        return found
+
+    def _foreign(self, walk: Walk) -> Observation | None:
+        """A certificate that is somebody else's. One of the platform's own, shown for another of its
+        names, is a mistake of the platform's: nobody else can get it from a public authority."""
+        seen = walk.at(Stage.TLS)
+        if seen is None or seen.failure not in FOREIGN_CERTIFICATE:
+            return None
+        names = seen.tls.chain[0].names if seen.tls and seen.tls.chain else ()
+        is_own = any(self.platform.owns(name.removeprefix("*.")) for name in names)
+        return None if is_own and seen.failure is Failure.TLS_INVALID_HOSTNAME else seen
 
     def denied(self, failure: Failure, family: int) -> list[Observation]:
         """The line's resolver's lookups that failed so, if enough did, and more than did not."""
@@ -85,18 +98,9 @@ class EndpointEvidence:
         denied = [o for o in lookups if o.failure == failure]
         return denied if CONFIRMING <= len(denied) > len(lookups) - len(denied) else []
 
-    def redirected(self) -> list[Observation]:
-        """Cleartext answers that lead away from the platform, if every answer did.
-
-        Over certificate-valid TLS a redirect is the platform's own doing, wherever it leads; only
-        in cleartext can somebody on the way have written it.
-        """
-        answers = self.cleartext_answers()
-        led_away = [o for o in answers if leads_away(o, self.platform)]
-        return led_away if len(led_away) == len(answers) >= CONFIRMING else []
-
     def cleartext_answers(self) -> list[Observation]:
-        """Answers that anybody on the way could have written."""
+        """Answers that anybody on the way could have written. Over certificate-valid TLS whatever is
+        said is the platform's own doing, a redirect too, wherever it leads."""
         if self.endpoint.is_tls:
             return []
         return [o for o in self.observations if o.http is not None and o.http.status is not None]
@@ -195,25 +199,34 @@ class Evidence:
         return tuple(role for role in self.roles if role.role.required)
 
     @property
+    def families(self) -> set[int]:
+        """The address families over which unrelated sites answered, before and after (README rules 1
+        and 10): a home whose IPv6 is broken, or dies meanwhile, is not censored."""
+        before, after = (families_passed(self.controls, phase) for phase in (Phase.BEFORE, Phase.AFTER))
+        return before & after
+
+    @property
     def peers_reach_it(self) -> bool:
         """Whether probes in enough other countries reach the platform now."""
         peers = self.peers
         return (
             peers is not None
-            and peers.countries >= PEER_COUNTRIES
+            and min(peers.countries, peers.votes) >= PEER_COUNTRIES
             and peers.failing <= PEERS_FAILING * peers.votes
         )
 
 
 def evidence_of(rnd: Round, platform: Platform, peers: Iterable[PeerView] = ()) -> Evidence:
-    """Arrange a round's observations for one of its platforms."""
-    main = tuple(o for o in rnd.observations if o.phase is Phase.MAIN)
+    """Arrange a round's observations for one of its platforms, in the order in which they began:
+    they are recorded as they end, and stages that run side by side end by chance."""
+    observations = sorted(rnd.observations, key=lambda o: (o.start_s, o.attempt))
+    main = tuple(o for o in observations if o.phase is Phase.MAIN)
     return Evidence(
         platform,
         rnd.gate.state,
-        any(o.http is not None and o.http.body_matches for o in rnd.observations),
+        any(o.http is not None and o.http.body_matches for o in observations),
         tuple(_role(platform, role, main) for role in platform.roles),
-        tuple(o for o in rnd.observations if o.phase is not Phase.MAIN or o.purpose is Purpose.CONTROL),
+        tuple(o for o in observations if o.phase is not Phase.MAIN or o.purpose is Purpose.CONTROL),
         next((view for view in peers if view.platform == platform.name), None),
     )
 

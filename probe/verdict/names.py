@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from enum import Enum, auto
+from ipaddress import ip_address, ip_network
 
 from probe.wire.address import is_bogon
 from probe.wire.failure import Failure
@@ -18,21 +19,27 @@ from probe.wire.stage import DnsDetail, LateAnswer, Resolver
 
 from .evidence import EndpointEvidence, Evidence
 from .record import Fact
+from .walk import CONFIRMING, by_address
 
 FAMILIES = (4, 6)
 
-# Resolvers that filter because somebody at home chose them (their operators' own pages, 2026-11):
-# OpenDNS FamilyShield, Cloudflare for Families, CleanBrowsing, AdGuard Family.
-_CHOSEN_FILTERS = frozenset(
-    {
-        "208.67.222.123", "208.67.220.123", "1.1.1.2", "1.0.0.2", "1.1.1.3", "1.0.0.3",
-        "185.228.168.10", "185.228.169.11", "185.228.168.168", "185.228.169.168",
-        "94.140.14.15", "94.140.15.16",
-    }
+# Networks of resolvers that filter because somebody at home chose them, or as its account there says:
+# OpenDNS, Cloudflare for Families, CleanBrowsing, AdGuard, NextDNS, Control D. Those with accounts
+# filter at the same addresses, so whole networks: one too many accuses nobody.
+_CHOSEN_FILTERS = tuple(
+    ip_network(text)
+    for text in (
+        "208.67.220.0/24", "208.67.222.0/24", "2620:119:35::/48", "2620:119:53::/48",
+        "1.1.1.2/31", "1.0.0.2/31", "2606:4700:4700::1112/127", "2606:4700:4700::1002/127",
+        "185.228.168.0/24", "185.228.169.0/24", "2a0d:2a00::/32",
+        "94.140.14.0/24", "94.140.15.0/24", "2a10:50c0::/32",
+        "45.90.28.0/24", "45.90.30.0/24", "2a07:a8c0::/31",
+        "76.76.2.0/24", "76.76.10.0/24", "2606:1a40::/47",
+    )
 )  # fmt: skip
 
-# An answer whose TTL nobody has lowered was sent by the next host (initial values: RFC 1700, Linux).
-_NEXT_DOOR = frozenset({32, 64, 128, 255})
+# A packet whose TTL nobody has lowered was sent by the next host (initial values: RFC 1700, Linux).
+NEXT_DOOR = frozenset({32, 64, 128, 255})
 
 # Answers that deny a name. A resolver abroad may refuse or fail for reasons of its own.
 _DENIALS = frozenset({Failure.DNS_BOGON, Failure.DNS_NXDOMAIN, Failure.DNS_NO_ANSWER})
@@ -72,7 +79,8 @@ def denied_unproven(evidence: Evidence) -> Iterator[Fact]:
     """The line's resolver denies a name for which a trusted one gives addresses, on none of which a
     handshake completes: they may be blocked as well."""
     for endpoint, family in _each(evidence, FAMILIES):
-        given = [a for a in endpoint.addresses(Resolver.DOH) if (":" in a) == (family == 6)]
+        told = (a for a in endpoint.addresses(Resolver.DOH) if not is_bogon(a))
+        given = [a for a in told if (":" in a) == (family == 6)]
         denials = _DENIALS if family == 4 else _DENIALS - {Failure.DNS_NO_ANSWER}
         lied = any(endpoint.denied(failure, family) for failure in denials)
         unproven = lied and given and not endpoint.genuine(family)
@@ -81,15 +89,25 @@ def denied_unproven(evidence: Evidence) -> Iterator[Fact]:
             yield Fact(text, endpoint.target, family)
 
 
+def silence(evidence: Evidence) -> Iterator[Fact]:
+    """The line's resolver never answers for a name, and always for unrelated ones: where packets are
+    lost, those for unrelated names are lost as well."""
+    asked = [o for o in evidence.controls if o.dns and o.dns.resolver is Resolver.SYSTEM]
+    if not any(o.failure is Failure.DNS_TIMEOUT for o in asked):
+        yield from denied(Failure.DNS_TIMEOUT, "never answers")(evidence)
+
+
 def bogon_alone(evidence: Evidence) -> Iterator[Fact]:
-    """A bogon, where nobody else could be asked: no platform lives at such an address."""
+    """A bogon, where no trusted resolver could be asked: no platform lives at such an address."""
     for endpoint, family in _each(evidence, FAMILIES):
         lookups = endpoint.denied(Failure.DNS_BOGON, family)
-        others = endpoint.addresses(Resolver.DOH, Resolver.PUBLIC)
-        if lookups and not others and liar(evidence, endpoint, family) is Liar.PROVIDER:
+        trusted = any(o.dns and o.dns.rcode for o in endpoint.lookups(Resolver.DOH, family))
+        abroad = endpoint.lookups(Resolver.PUBLIC, family)
+        honest = any(o.failure is None for o in abroad)
+        if lookups and not trusted and not honest and liar(evidence, endpoint, family) is Liar.PROVIDER:
             yield Fact(
                 f"Your provider's resolver gives {endpoint.host} an address that no public service "
-                "can have; no other resolver could be asked.",
+                "can have; no trusted resolver could be asked.",
                 endpoint.target,
                 family,
             )
@@ -124,11 +142,11 @@ def second_answer(evidence: Evidence) -> Iterator[Fact]:
 
 
 def from_nowhere(evidence: Evidence) -> Iterator[Fact]:
-    """An address that runs no resolver answers with a lie."""
+    """An address that runs no resolver answers with a lie; or for this name alone, where no genuine
+    address is known: a proxy for every name may be telling the truth, that the name is gone."""
     for endpoint, family in _each(evidence, FAMILIES):
-        if any(_lies(endpoint, seen) for seen in endpoint.lookups(Resolver.NOBODY, family)):
-            if _answers_controls(evidence, Resolver.NOBODY) and not endpoint.genuine(family):
-                continue  # a proxy for every name may be telling the truth: the name may be gone
+        is_false = bool(endpoint.genuine(family)) or _is_silent_for_controls(evidence)
+        if is_false and _is_lied_to(endpoint, family, Resolver.NOBODY):
             yield Fact(
                 f"An address where no resolver runs answers for {endpoint.host}: your provider's "
                 "network answers in everybody's place.",
@@ -140,9 +158,7 @@ def from_nowhere(evidence: Evidence) -> Iterator[Fact]:
 def hijacked_abroad(evidence: Evidence) -> Iterator[Fact]:
     """A resolver abroad seems to lie while a genuine address is known."""
     for endpoint, family in _each(evidence, FAMILIES):
-        if endpoint.genuine(family) and any(
-            _lies(endpoint, seen) for seen in endpoint.lookups(Resolver.PUBLIC, family)
-        ):
+        if endpoint.genuine(family) and _is_lied_to(endpoint, family, Resolver.PUBLIC):
             yield Fact(
                 f"Even what a resolver abroad is asked for {endpoint.host} comes back as a lie: it is "
                 "answered on the way.",
@@ -170,6 +186,14 @@ def home_or_provider(evidence: Evidence) -> Iterator[Fact]:
     )
 
 
+def _is_lied_to(endpoint: EndpointEvidence, family: int, resolver: Resolver) -> bool:
+    """Whether a lie comes in the place of this resolver's answer, and is not the only one heard."""
+    lookups = [seen for kind in (Resolver.SYSTEM, *_PAST_HOME) for seen in endpoint.lookups(kind, family)]
+    lies = [seen for seen in lookups if _is_lie(endpoint, seen)]
+    heard = any(_lies(endpoint, seen) for seen in endpoint.lookups(resolver, family))
+    return heard and len(lies) >= CONFIRMING
+
+
 def _told_by(evidence: Evidence, who: Liar, text: str) -> Iterator[Fact]:
     for endpoint, family in _each(evidence, FAMILIES):
         if _is_misled(endpoint, family) and liar(evidence, endpoint, family) is who:
@@ -189,14 +213,15 @@ def _is_misled(endpoint: EndpointEvidence, family: int) -> bool:
 def liar(evidence: Evidence, endpoint: EndpointEvidence, family: int) -> Liar:
     """Who answered falsely, given that the line's resolver did."""
     lookups = endpoint.lookups(Resolver.SYSTEM, family)
-    if not all(_is_home(seen.dns) for seen in lookups if seen.dns):
+    if not all(is_home(seen.dns) for seen in lookups if seen.dns):
         return Liar.PROVIDER
     past_home = [seen for kind in _PAST_HOME for seen in endpoint.lookups(kind, family)]
     if any(_lies(endpoint, seen) for seen in past_home) or _is_silent(evidence, endpoint, family):
         return Liar.PROVIDER
     if any(seen.dns and _contradicts(endpoint, seen.dns) for seen in _plain(endpoint, family)):
         return Liar.PROVIDER
-    honest = any(seen.failure is None for seen in endpoint.lookups(Resolver.PROVIDER, family))
+    answered = [s for s in endpoint.lookups(Resolver.PROVIDER, family) if s.failure is None]
+    honest = any(not _is_lie(endpoint, seen) for seen in answered)
     return Liar.HOME if honest else Liar.UNKNOWN
 
 
@@ -217,9 +242,29 @@ def _each(evidence: Evidence, families: Iterable[int]) -> Iterator[tuple[Endpoin
             yield endpoint, family
 
 
-def _is_home(asked: DnsDetail) -> bool:
-    """Whether the server is of this home, or was chosen by it: scrubbing leaves no private address."""
-    return asked.server is None or is_private(asked.server) or asked.server in _CHOSEN_FILTERS
+def is_home(asked: DnsDetail) -> bool:
+    """Whether the server is of this home, or was chosen by it: scrubbing leaves no private address.
+    A home's router may go by a public one, as it does in IPv6, or answer in another server's place."""
+    if asked.server is None or asked.ip_ttl in NEXT_DOOR or is_private(asked.server):
+        return True
+    return any(ip_address(asked.server) in network for network in _CHOSEN_FILTERS)
+
+
+def is_placed(endpoint: EndpointEvidence, address: str) -> bool:
+    """Whether it is the platform that lives at an address, or somebody past the home who says so: a
+    home's own filter leads to a page of its own."""
+    trusted = endpoint.addresses(Resolver.DOH)
+    if trusted:
+        return address in trusted
+    asked = [o.dns for o in endpoint.observations if o.dns is not None and address in o.dns.answers]
+    return any(_is_past_home(dns) for dns in asked)
+
+
+def _is_past_home(dns: DnsDetail) -> bool:
+    """Whether an answer is known to come from past the home."""
+    if dns.resolver is Resolver.SYSTEM:
+        return not is_home(dns)
+    return dns.ip_ttl is not None and dns.ip_ttl not in NEXT_DOOR
 
 
 def _misled(endpoint: EndpointEvidence, family: int) -> Observation | None:
@@ -240,36 +285,59 @@ def _misled(endpoint: EndpointEvidence, family: int) -> Observation | None:
 
 def _lies(endpoint: EndpointEvidence, seen: Observation) -> bool:
     """Whether somebody past the home gave a false answer."""
-    if seen.dns is None or seen.dns.ip_ttl is None or seen.dns.ip_ttl in _NEXT_DOOR:
-        return False  # not known to come from past the home
+    return seen.dns is not None and _is_past_home(seen.dns) and _is_lie(endpoint, seen)
+
+
+def _is_lie(endpoint: EndpointEvidence, seen: Observation) -> bool:
+    """Whether an answer is false, whoever gave it."""
+    if seen.dns is None or _is_confirmed(endpoint, seen):
+        return False
     if seen.failure in _OWN_TROUBLE:
-        return seen.dns.resolver is Resolver.PROVIDER
+        return seen.dns.resolver in (Resolver.SYSTEM, Resolver.PROVIDER)
     if seen.failure is Failure.DNS_NO_ANSWER and seen.family == 6:
         return False
     return seen.failure in _DENIALS or _is_false(endpoint, seen.dns.answers)
 
 
+def _is_confirmed(endpoint: EndpointEvidence, seen: Observation) -> bool:
+    """Whether the trusted resolver fails in the same way: then so it is, and nobody lies."""
+    trusted = endpoint.lookups(Resolver.DOH, seen.family or 4)
+    return seen.failure is not None and any(o.failure == seen.failure for o in trusted)
+
+
 def _is_false(endpoint: EndpointEvidence, answers: Iterable[str]) -> bool:
-    """Whether every address is impossible or shows somebody else's certificate."""
-    impostors = endpoint.impostors()
+    """Whether every address is impossible, or shows somebody else's certificate and is not one that
+    a trusted resolver gives too."""
+    foreign = set(endpoint.impostors()) - endpoint.addresses(Resolver.DOH)
     told = list(answers)
-    return bool(told) and all(is_bogon(address) or address in impostors for address in told)
+    return bool(told) and all(is_bogon(address) or address in foreign for address in told)
 
 
 def _contradicts(endpoint: EndpointEvidence, heard: DnsDetail) -> bool:
-    """Whether two answers to one question have nothing in common, and one of them is false: by
-    itself, or because only the other leads to the platform."""
+    """Whether of two answers to one question one may be true, and the other is false: by itself, or
+    because it leads nowhere and only the first leads to the platform."""
+    # A router that asks two servers may pass both answers on, and one of them may be in trouble.
     answers: list[DnsDetail | LateAnswer] = [heard, *heard.late]
-    genuine = endpoint.genuine(4) | endpoint.genuine(6)
+    answers = [answer for answer in answers if answer.ip_ttl not in NEXT_DOOR]
     true = [a for a in answers if a.answers and not _is_false(endpoint, a.answers)]
+    false = [a for a in answers if a not in true and a.rcode in ("NOERROR", "NXDOMAIN")]
+    genuine = endpoint.genuine(4) | endpoint.genuine(6)
     proven = [a for a in true if genuine & set(a.answers)]
-    false = [a for a in answers if a.rcode is not None and a not in true]
-    return bool(heard.late and true and (false or 0 < len(proven) < len(answers)))
+    astray = [a for a in true if a not in proven and _leads_nowhere(endpoint, a.answers)]
+    return bool(true and false) or bool(proven and astray)
+
+
+def _leads_nowhere(endpoint: EndpointEvidence, answers: Iterable[str]) -> bool:
+    """Whether an address was tried and fails again and again."""
+    tried = by_address(endpoint.walks)
+    return any(sum(bool(walk.broken) for walk in tried.get(a, ())) >= CONFIRMING for a in answers)
 
 
 def _plain(endpoint: EndpointEvidence, family: int) -> list[Observation]:
-    kinds = (Resolver.SYSTEM, *_PAST_HOME)
-    return [seen for kind in kinds for seen in endpoint.lookups(kind, family)]
+    """The questions that somebody on the way could have answered, the home's own resolver's left out:
+    what it says twice it was told, or made up."""
+    own = [s for s in endpoint.lookups(Resolver.SYSTEM, family) if s.dns and not is_home(s.dns)]
+    return own + [seen for kind in _PAST_HOME for seen in endpoint.lookups(kind, family)]
 
 
 def _answers_controls(evidence: Evidence, resolver: Resolver) -> bool:
@@ -278,6 +346,12 @@ def _answers_controls(evidence: Evidence, resolver: Resolver) -> bool:
         o.dns is not None and o.dns.resolver is resolver and o.dns.rcode is not None
         for o in evidence.controls
     )
+
+
+def _is_silent_for_controls(evidence: Evidence) -> bool:
+    """Whether the address that runs no resolver was asked for unrelated names too, in vain."""
+    asked = [o for o in evidence.controls if o.dns and o.dns.resolver is Resolver.NOBODY]
+    return bool(asked) and all(o.dns is None or o.dns.rcode is None for o in asked)
 
 
 def issued_by(shown: Observation) -> str:

@@ -2,9 +2,8 @@
 
 A rule finds *facts* in the evidence; where it finds any, it speaks. Ids are persistent: they are
 stored, published and quoted, so a rule that changes its meaning gets a new id. To add one, add a
-row here, its finder to the module of what it looks at, and a case to
-``tests/probe/verdict/test_rules.py``, which holds that every row runs. `scenarios` are those of the
-test lab that need the rule.
+row here, its finder to the module of what it looks at, and a story to ``tests/probe/verdict/``, whose
+`test_rules` holds that every row runs. `scenarios` are those of the test lab that need the rule.
 """
 
 from __future__ import annotations
@@ -150,7 +149,7 @@ _DNS = (
     ),
     _blocked(
         "dns.timeout",
-        names.denied(Failure.DNS_TIMEOUT, "never answers"),
+        names.silence,
         f"Silence for these names from a resolver that answered for the controls; {_DENIAL}.",
         "dns_timeout",
         says=(Mechanism.DNS, Level.LIKELY),
@@ -229,7 +228,7 @@ _CONNECTION = (
     _blocked(
         "tls.name_elsewhere",
         connections.name_fails_elsewhere,
-        "README rule 5: a server that never heard of the name has no reason of its own to break for it.",
+        "README rule 5: a server that answers for names not its own has no reason to break for this one.",
         "sni_drop",
         "sni_reset",
         "reset_midway",
@@ -254,9 +253,10 @@ _CONNECTION = (
     _blocked(
         "tls.forged_reset",
         connections.forged_reset,
+        # A firewall in front of the server may send its own, which is the platform's.
         "Weaver, Sommer, Paxson 2009 (NDSS): a forged reset carries the TTL of who forged it.",
         "sni_reset",
-        says=(Mechanism.TLS, Level.PROVEN),
+        says=(Mechanism.TLS, Level.LIKELY),
     ),
     _blocked(
         "tls.foreign_certificate",
@@ -399,6 +399,12 @@ _REST = (
         "ip_drop",
         "down_timeout",
         says=(Mechanism.IP, Level.WEAK),
+    ),
+    _unreachable(
+        "tls.home_or_provider",
+        connections.broken_next_door,
+        "README rule 3, for connections: many a home's router has a filter of its own.",
+        says=(Mechanism.TLS, Level.WEAK),
     ),
     _unreachable(
         "tls.lost_hello",

@@ -1,9 +1,11 @@
 """What the rules see in how fast things come: a platform's objects beside unrelated ones, on the
 same line, in the same round, again and again.
 
-A distant server is slow to start without anybody's doing (RFC 6928: ten segments, then twice as
-many each round trip), so the round trips that a start takes are taken off before anything is
-compared. A transfer cut short by its deadline counts with what came: that is data, not a failure.
+A distant server is slow without anybody's doing. It is slow to start (RFC 6928: ten segments, then
+twice as many each round trip), so the round trips that a start takes are taken off before anything
+is compared; and what a line loses costs it more (Mathis et al. 1997: goodput falls with the round
+trip), so it may be as many times slower as it is further away. A transfer cut short by its deadline
+counts with what came: that is data, not a failure.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from probe.wire.stage import Stage
 
 from .evidence import EndpointEvidence, Evidence
 from .record import Fact
-from .walk import Walk
+from .walk import Walk, by_address
 
 Finds = Callable[[Evidence], Iterable[Fact]]
 
@@ -30,6 +32,7 @@ THROTTLED_BELOW_BPS = 1_500_000
 LEAST_BYTES, LEAST_S = 32_768, 0.5
 # Round trips of slow start that a body of 64 KiB takes after its first piece.
 _START_ROUNDS = 3
+# The clock's grain, in seconds, for spans and round trips alike.
 _SHORTEST_S = 0.001
 
 # A handshake this much slower than under another name on the same address is held back by name.
@@ -38,47 +41,53 @@ HELD_BACK_RATIO = 3.0
 
 
 def rate_bps(seen: Observation) -> float | None:
-    """A transfer's rate in bits a second once it had started; None where too little came to tell."""
-    detail = seen.transfer
-    if detail is None or seen.failure is not None or detail.status not in (200, 206):
+    """A transfer's rate in bits a second once it had started; None where too little came to tell, or
+    the round trip is not known, without which a distant server cannot be told from a slow one."""
+    detail, rtt_s = seen.transfer, seen.tcp.rtt_s if seen.tcp else None
+    if detail is None or seen.failure is not None or detail.status not in (200, 206) or rtt_s is None:
         return None
     if detail.timed_bytes < LEAST_BYTES and detail.timed_s < LEAST_S:
         return None
-    start_s = _START_ROUNDS * ((seen.tcp.rtt_s if seen.tcp else None) or 0.0)
-    return detail.timed_bytes * 8 / max(detail.timed_s - start_s, _SHORTEST_S)
+    return detail.timed_bytes * 8 / max(detail.timed_s - _START_ROUNDS * rtt_s, _SHORTEST_S)
 
 
 def slower_by(ratio: float) -> Finds:
     """Every transfer of a role is slow, and unrelated objects come at least so many times as fast."""
 
     def finds(evidence: Evidence) -> Iterator[Fact]:
-        controls = _rates(evidence.controls)
+        others = _measured(evidence.controls)
         for role in evidence.roles:
-            rates = _rates(role.transfers)
-            if len(rates) < TRIES or len(controls) < CONTROL_TRIES:
-                continue
-            if _is_held_back(rates, controls, ratio):
+            theirs = _measured(role.transfers)
+            if len(theirs) >= TRIES and len(others) >= CONTROL_TRIES and _is_held_back(theirs, others, ratio):
                 yield Fact(
-                    f"{evidence.platform.title} ({role.role.name}) comes at {_kbps(max(rates))} on this "
-                    f"line, unrelated sites at {_kbps(median(controls))}.",
+                    f"{evidence.platform.title} ({role.role.name}) comes at {_kbps(max(_rates(theirs)))} on "
+                    f"this line, unrelated sites at {_kbps(median(_rates(others)))}.",
                     role.target,
-                    role.transfers[0].family,
+                    theirs[0].family,
                 )
 
     return finds
 
 
-def _is_held_back(rates: Sequence[float], controls: Sequence[float], ratio: float) -> bool:
+def _is_held_back(theirs: Sequence[Observation], others: Sequence[Observation], ratio: float) -> bool:
     """The fastest of theirs against the usual and the slowest of the others'."""
-    best = max(rates)
-    return (
-        best < THROTTLED_BELOW_BPS and median(controls) >= ratio * best and min(controls) >= ratio / 2 * best
-    )
+    best, rates = max(_rates(theirs)), _rates(others)
+    further = ratio * max(_rtt_s(theirs) / _rtt_s(others), 1.0)
+    return best < THROTTLED_BELOW_BPS and median(rates) >= further * best and min(rates) >= further / 2 * best
 
 
-def _rates(observations: Iterable[Observation]) -> list[float]:
-    found = (rate_bps(o) for o in observations if o.stage is Stage.TRANSFER)
-    return [rate for rate in found if rate is not None]
+def _measured(observations: Iterable[Observation]) -> list[Observation]:
+    """The transfers that tell how fast it went."""
+    return [o for o in observations if o.stage is Stage.TRANSFER and rate_bps(o) is not None]
+
+
+def _rates(measured: Iterable[Observation]) -> list[float]:
+    return [rate for o in measured if (rate := rate_bps(o)) is not None]
+
+
+def _rtt_s(measured: Iterable[Observation]) -> float:
+    """The usual round trip."""
+    return max(median(o.tcp.rtt_s for o in measured if o.tcp and o.tcp.rtt_s is not None), _SHORTEST_S)
 
 
 def _kbps(rate: float) -> str:
@@ -88,25 +97,26 @@ def _kbps(rate: float) -> str:
 def handshake_held_back(evidence: Evidence) -> Iterator[Fact]:
     """Handshakes under the platform's name take far longer than under another, on one address."""
     for endpoint in evidence.endpoints():
-        for address in {walk.address for walk in endpoint.walks}:
-            theirs = excesses(w for w in endpoint.walks if w.address == address)
-            others = excesses(w for w in endpoint.innocuous if w.address == address)
+        beside = by_address(endpoint.innocuous)
+        for address, walks in by_address(endpoint.walks).items():
+            theirs, others = excesses(walks), excesses(beside.get(address, ()))
             if len(theirs) >= TRIES and len(others) >= TRIES and is_slow(min(theirs), max(others)):
                 yield Fact(
                     f"A handshake under the name {endpoint.host} takes {min(theirs):.1f} s more than "
                     "the line needs; under another name on the same server it does not.",
                     endpoint.target,
-                    6 if ":" in address else 4,
+                    walks[0].family,
                 )
 
 
 def excesses(walks: Iterable[Walk]) -> list[float]:
-    """What each completed handshake took beyond the round trips it needs (RFC 8446: one; TLS 1.2: two)."""
+    """What each completed handshake took beyond the round trips it needs (RFC 8446: one; TLS 1.2: two;
+    one more where the server asks again, or its chain outgrows ten segments)."""
     found = []
     for walk in walks:
         tcp, tls = walk.at(Stage.TCP), walk.at(Stage.TLS)
         if tcp is not None and tcp.tcp is not None and tls is not None and walk.passed(Stage.TLS):
-            found.append(max(tls.duration_s - 2 * (tcp.tcp.rtt_s or 0.0), 0.0))
+            found.append(max(tls.duration_s - 3 * (tcp.tcp.rtt_s or 0.0), 0.0))
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from probe.wire.failure import Failure
-from probe.wire.observation import GateState, Observation
+from probe.wire.observation import GateState
 from probe.wire.stage import Stage
 
 from .evidence import EndpointEvidence, Evidence
@@ -59,31 +59,24 @@ def failed(evidence: Evidence) -> Iterator[Fact]:
     """A required role did not answer."""
     for role in evidence.required():
         if not role.is_answered:
-            yield Fact(f"{role.target}: {_how_it_failed(role.endpoints[0])}.", role.target)
+            unanswered = next(endpoint for endpoint in role.endpoints if not endpoint.is_answered)
+            yield Fact(f"{role.target}: {_how_it_failed(unanswered)}.", role.target)
 
 
 def family_failed(evidence: Evidence) -> Iterator[Fact]:
-    """A role answers over one address family alone, while unrelated sites answer over both."""
+    """An endpoint answers over one address family alone, while unrelated sites answer over both."""
     for role in evidence.required():
         for endpoint in role.endpoints:
-            for family in (4, 6):
+            answered = {walk.family for walk in endpoint.walks if (walk.status or 599) < 500}
+            for family in sorted(evidence.families - answered):
                 walks = [walk for walk in endpoint.walks if walk.family == family]
-                broken = [walk for walk in walks if walk.broken]
-                if len(broken) == len(walks) >= CONFIRMING and role.is_answered and _online(evidence, family):
+                if answered and len(walks) >= CONFIRMING and all(walk.broken for walk in walks):
                     yield Fact(
                         f"{role.target} answers over IPv{10 - family} and not over IPv{family}, over which "
                         "unrelated sites do.",
                         role.target,
                         family,
                     )
-
-
-def _online(evidence: Evidence, family: int) -> bool:
-    return any(o.family == family and _passed(o) for o in evidence.controls)
-
-
-def _passed(seen: Observation) -> bool:
-    return seen.stage is Stage.HTTP and seen.failure is None
 
 
 def _how_it_failed(endpoint: EndpointEvidence) -> str:

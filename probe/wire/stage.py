@@ -213,13 +213,15 @@ class Met(OpenEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hop:
     """One TTL: what became of the packet itself, and which router a UDP packet to the same address
-    ends at there (None where that one stays silent or is the volunteer's own)."""
+    ends at there (None where that one stays silent or is the volunteer's own). `private`: the router
+    named itself by an address of a private network, as those of homes do."""
 
     __pydantic_config__ = STRICT
     ttl: Ttl
     met: Met
     router: Address | None = None
     router_met: Met = Met.SILENCE
+    private: bool = False
     icmp_code: Annotated[int, Ge(0), Le(255)] | None = None
 
     def __post_init__(self) -> None:

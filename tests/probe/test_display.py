@@ -13,12 +13,23 @@ from probe.spool import SpoolFigures
 from probe.verdict import judge
 from probe.wire.failure import Failure
 from probe.wire.observation import Gate, GateState
-from tests.rounds import X_ADDRESS, X, a_round, dns, failed, fine, reached, twice
+from tests.rounds import X_ADDRESS, X, a_round, dns, failed, fine, innocuous, reached, transfer, twice
 
 LIE = dns("x/web", "system", "10.10.34.35", failure=Failure.DNS_BOGON)
 CLEAN = a_round(*fine("x/web"), *fine("x/media"))
 BLOCKED = a_round(
     *twice([LIE, dns("x/web", "doh", X_ADDRESS), *reached("x/web", X_ADDRESS)]), *fine("x/media")
+)
+CUT = failed("x/media", X_ADDRESS, Failure.TLS_RESET)
+BLOCKED_TWICE = a_round(
+    *twice([LIE, dns("x/web", "doh", X_ADDRESS), *reached("x/web", X_ADDRESS), *fine("x/media")[:2], *CUT]),
+    *innocuous(reached("x/media", X_ADDRESS)),
+)
+SLOW = a_round(
+    *fine("x/web"),
+    *fine("x/media"),
+    *(transfer("x/web", kbps) for kbps in (128, 130, 140)),
+    *(transfer("foreign/one.example", kbps) for kbps in (16_000, 20_000, 24_000)),
 )
 RESET = a_round(
     *twice([*fine("x/web")[:2], *failed("x/web", X_ADDRESS, Failure.TLS_RESET)]), *fine("x/media")
@@ -37,9 +48,8 @@ class Terminal(io.StringIO):
         (CLEAN, "X: reachable."),
         (
             BLOCKED,
-            "X: blocked, in part, by dns (proven). x.com: this line's resolver answers 10.10.34.35, which no "
-            "public service can have, while a trusted resolver gives an address that proves by its "
-            "certificate to be the platform's.",
+            "X: blocked in part. Your provider's resolver answers 10.10.34.35, where no public service can "
+            "be, for x.com; an address from elsewhere proves by its certificate to be X's.",
         ),
         (
             RESET,
@@ -48,8 +58,18 @@ class Terminal(io.StringIO):
         ),
         (
             OFFLINE,
-            "X: could not be judged. "
-            "This line is offline: the unrelated control sites did not answer either.",
+            "X: could not be judged. This line is offline: unrelated sites did not answer either.",
+        ),
+        (
+            SLOW,
+            "X: slowed down. X (web) comes at 140 kbit/s on this line, unrelated sites at 20.0 Mbit/s.",
+        ),
+        (
+            BLOCKED_TWICE,
+            "X: blocked. Your provider's resolver answers 10.10.34.35, where no public service can be, for "
+            "x.com; an address from elsewhere proves by its certificate to be X's. Your provider's network "
+            "resets the connection as soon as the name pbs.twimg.com is seen; the same server answers under "
+            "another name.",
         ),
     ],
 )

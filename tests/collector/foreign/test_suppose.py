@@ -236,7 +236,7 @@ CASES: list[tuple[str, Json, tuple[Any, Any], str | None, str]] = [
         "blocked http(proven)",
     ),
     (
-        "W7_a_page_in_cleartext_is_somebody_elses",
+        "W7_a_page_in_cleartext_whose_length_is_not_told_proves_nothing",
         v05(
             "http://x.com/",
             queries=[query("x.com", REAL)],
@@ -247,7 +247,7 @@ CASES: list[tuple[str, Json, tuple[Any, Any], str | None, str]] = [
         ),
         (False, True),
         "test_helper",
-        "blocked http(likely)",
+        "insufficient",
     ),
     (
         "S14_a_refusal_by_the_platform_itself_is_reachable",
