@@ -28,6 +28,11 @@ CONTROL_TRIES = 3
 # Below this no ratio counts: a fast line may be faster to one place than to another. Video of low
 # quality takes about as much, and every throttling on record was below a tenth of it.
 THROTTLED_BELOW_BPS = 1_500_000
+# How many times as fast unrelated objects must come: for slow transfers of any kind OONI's "extreme"
+# (dd-007), which a crowded way seldom explains; for a ceiling fewer, and so near the 130-150 kbit/s of
+# Russia 2021 (Xue et al.) and so level that nothing but a policer does.
+EXTREME_RATIO, CEILING_RATIO = 10.0, 4.0
+CEILING_BPS, LEVEL_SPREAD = 300_000, 1.3
 # What comes after the first piece must be as much, or take as long, before it is a rate.
 LEAST_BYTES, LEAST_S = 32_768, 0.5
 # Round trips of slow start that a body of 64 KiB takes after its first piece.
@@ -51,22 +56,33 @@ def rate_bps(seen: Observation) -> float | None:
     return detail.timed_bytes * 8 / max(detail.timed_s - _START_ROUNDS * rtt_s, _SHORTEST_S)
 
 
-def slower_by(ratio: float) -> Finds:
-    """Every transfer of a role is slow, and unrelated objects come at least so many times as fast."""
+def held_back(evidence: Evidence) -> Iterator[Fact]:
+    """Every transfer of a role is slow, and unrelated objects come very many times as fast."""
+    yield from _behind(evidence, EXTREME_RATIO, lambda rates: True)
 
-    def finds(evidence: Evidence) -> Iterator[Fact]:
-        others = _measured(evidence.controls)
-        for role in evidence.roles:
-            theirs = _measured(role.transfers)
-            if len(theirs) >= TRIES and len(others) >= CONTROL_TRIES and _is_held_back(theirs, others, ratio):
-                yield Fact(
-                    f"{evidence.platform.title} ({role.role.name}) comes at {_kbps(max(_rates(theirs)))} on "
-                    f"this line, unrelated sites at {_kbps(median(_rates(others)))}.",
-                    role.target,
-                    theirs[0].family,
-                )
 
-    return finds
+def at_a_ceiling(evidence: Evidence) -> Iterator[Fact]:
+    """Every transfer of a role comes at one and the same slow rate, as a policer lets it, and
+    unrelated objects many times as fast. A crowded way is slow by another measure each time."""
+    yield from _behind(evidence, CEILING_RATIO, _is_level)
+
+
+def _is_level(rates: Sequence[float]) -> bool:
+    return max(rates) <= CEILING_BPS and max(rates) <= LEVEL_SPREAD * min(rates)
+
+
+def _behind(evidence: Evidence, ratio: float, fits: Callable[[Sequence[float]], bool]) -> Iterator[Fact]:
+    others = _measured(evidence.controls)
+    for role in evidence.roles:
+        theirs = _measured(role.transfers)
+        enough = len(theirs) >= TRIES and len(others) >= CONTROL_TRIES
+        if enough and _is_held_back(theirs, others, ratio) and fits(_rates(theirs)):
+            yield Fact(
+                f"{evidence.platform.title} ({role.role.name}) comes at {_kbps(max(_rates(theirs)))} on "
+                f"this line, unrelated sites at {_kbps(median(_rates(others)))}.",
+                role.target,
+                theirs[0].family,
+            )
 
 
 def _is_held_back(theirs: Sequence[Observation], others: Sequence[Observation], ratio: float) -> bool:
