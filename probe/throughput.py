@@ -90,7 +90,7 @@ class _Comparison:
         walks = self._evidence(target).walks
         address = next((walk.address for walk in walks if walk.passed(Stage.TLS)), walks[0].address)
         first = 1 + max(walk.attempt for walk in walks)
-        innocuous = Endpoint(url=f"https://{self.plan.config.controls.innocuous}/")
+        innocuous = Endpoint(url=f"https://{self.plan.config.controls.innocuous}{target.endpoint.path}")
         for attempt in range(first, first + TRIES):
             turn = target.turn(self.line, attempt)
             await reach(replace(turn, endpoint=innocuous, purpose=Purpose.INNOCUOUS), address)
