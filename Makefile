@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 # What `make test` uses from Debian: the lab's kernel tools and servers, and Prometheus itself.
 DEBIAN := iproute2 nftables iptables procps unbound dnsmasq-base nginx-light openssl faketime curl bind9-dnsutils prometheus tor-geoipdb
 
-.PHONY: run test lab lint pin clean help
+.PHONY: run test lab bench lint pin clean help
 
 help: ## what there is
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -51,6 +51,9 @@ test: $(VENV)/ready-dev ## everything that is checked: style, types, tests, the 
 
 lab: $(VENV)/ready-dev ## a shell in a censored home: make lab SCENARIO=sni_reset [PLATFORMS=x,youtube] [ISPS=a]
 	@$(BIN)/python -m tests.lab $(SCENARIO) $(PLATFORMS:%=--platforms %) $(ISPS:%=--isps %)
+
+bench: $(VENV)/ready-dev ## what a round costs beside an earlier revision's, into docs/costs.md: make bench [BASE=…]
+	@$(BIN)/python -m benchmarks.round_cost $(BASE:%=--base %)
 
 pin: ## renew the pinned requirements
 	$(BIN)/pip-compile $(PIN) $(BUILD) --extra collector -o requirements.txt pyproject.toml

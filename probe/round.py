@@ -15,7 +15,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from datetime import datetime
 
-from . import endpoint, escalation, gate, throughput
+from . import endpoint, gate, throughput
 from .net import SOME_IPV6
 from .plan import Plan, Target, Turnstile
 from .stages.line import Line
@@ -96,6 +96,8 @@ async def _platforms(
     await throughput.compare(plan, line, seen, families, due=transfers)
     failed = [target for target in targets if not _is_clear(target, seen)]
     if failed:
+        from . import escalation  # with all it brings: most rounds have no need of it
+
         await escalation.escalate(plan, line, seen, failed, families)
 
 

@@ -170,8 +170,13 @@ def _nearest(path: PathDetail, met: Met) -> int:
 
 def _may_be_home(path: PathDetail) -> int:
     """The most hops at which what breaks a connection may be a router of this home."""
+    return _home_hops(path) + 1
+
+
+def _home_hops(path: PathDetail) -> int:
+    """How many routers on the way may be this home's: those that name themselves so, and one at least."""
     named = takewhile(lambda hop: hop.private, sorted(path.hops, key=lambda hop: hop.ttl))
-    return max([hop.ttl for hop in named], default=_LEAST_HOME_HOPS) + 1
+    return max([hop.ttl for hop in named], default=_LEAST_HOME_HOPS)
 
 
 def reset_on_the_way(sent: Sent, stage: Stage) -> Finds:
@@ -242,25 +247,51 @@ def forged_reset(evidence: Evidence) -> Iterator[Fact]:
                 )
 
 
-def foreign_certificate(failure: Failure, text: str) -> Finds:
-    """Somebody else's certificate on an address that a trusted resolver gives."""
+def answered_on_the_way(evidence: Evidence) -> Iterator[Fact]:
+    """Somebody else's certificate, shown by somebody nearer than the address: what goes no further
+    than a router is answered all the same."""
+    shown = {endpoint.target: seen for endpoint, _, seen in _shown(evidence)}
+    for endpoint, seen, path in _paths(evidence, Sent.CLIENT_HELLO):
+        near = [h.ttl for h in path.hops if h.met is Met.ANSWERED and h.router_met is Met.EXPIRED]
+        if near and near[0] > _home_hops(path) and endpoint.target in shown:
+            issuer = issued_by(shown[endpoint.target])
+            yield Fact(
+                f"{endpoint.host} is answered by somebody {near[0]} hops from here, from where "
+                f"{seen.address} is further still, with a certificate that is not the platform's{issuer}.",
+                endpoint.target,
+                seen.family,
+            )
 
-    def finds(evidence: Evidence) -> Iterator[Fact]:
-        for endpoint, address, seen in _shown(evidence):
-            if seen.failure == failure and address in endpoint.addresses(Resolver.DOH):
-                yield _certificate(text, endpoint, seen)
 
-    return finds
-
-
-def foreign_certificate_unplaced(evidence: Evidence) -> Iterator[Fact]:
-    """Somebody else's certificate where somebody past the home leads, and no trusted resolver could be
-    asked."""
-    text = "{host} shows somebody else's certificate{issuer}; no trusted resolver could be asked."
+def foreign_certificate(evidence: Evidence) -> Iterator[Fact]:
+    """Somebody else's certificate on an address that a trusted resolver gives, while another address
+    shows the platform's, or this one does to somebody abroad."""
     for endpoint, address, seen in _shown(evidence):
-        unknown = not endpoint.addresses(Resolver.DOH) and not endpoint.genuine(seen.family or 4)
-        if unknown and is_placed(endpoint, address):
+        genuine = endpoint.genuine(4) | endpoint.genuine(6) | endpoint.genuine_abroad()
+        if genuine and address in endpoint.addresses(Resolver.DOH):
+            text = "{host} shows somebody else's certificate{issuer}, and elsewhere the platform's."
             yield _certificate(text, endpoint, seen)
+
+
+def foreign_everywhere(evidence: Evidence) -> Iterator[Fact]:
+    """Somebody else's certificate wherever the platform lives, as far as this line can see."""
+    for endpoint, address, seen in _shown(evidence):
+        if not endpoint.genuine(seen.family or 4) and is_placed(endpoint, address):
+            yield _certificate(
+                "{host} shows somebody else's certificate{issuer}; whether it does so everywhere cannot be "
+                "told from here.",
+                endpoint,
+                seen,
+            )
+
+
+def foreign_here(evidence: Evidence) -> Iterator[Fact]:
+    """Somebody else's certificate, and peers abroad reach the platform."""
+    required = {role.target for role in evidence.required()}
+    for endpoint, address, seen in _shown(evidence) if evidence.peers_reach_it else ():
+        if endpoint.target in required and is_placed(endpoint, address):
+            what = f"somebody else's certificate is shown{issued_by(seen)}"
+            yield _while_peers(evidence, endpoint, seen.family or 4, what)
 
 
 def trusted_here(evidence: Evidence) -> Iterator[Fact]:
@@ -369,7 +400,8 @@ def broken_here(evidence: Evidence) -> Iterator[Fact]:
 
 def _unanswered_here(evidence: Evidence) -> Iterator[tuple[EndpointEvidence, int]]:
     """What a person would miss here and peers abroad do not, by family."""
-    for role in evidence.required() if evidence.peers_reach_it else ():
+    mine_alone = evidence.peers_reach_it and not _is_next_door(evidence)
+    for role in evidence.required() if mine_alone else ():
         for endpoint in role.endpoints:
             if not endpoint.is_answered:
                 yield from ((endpoint, family) for family in sorted(evidence.families))

@@ -254,35 +254,19 @@ _CONNECTION = (
         says=(Mechanism.TLS, Level.LIKELY),
     ),
     _blocked(
-        "tls.foreign_certificate",
-        connections.foreign_certificate(
-            Failure.TLS_UNKNOWN_AUTHORITY,
-            "{host} shows a certificate of an authority that nobody trusts{issuer}, on an address that a "
-            "trusted resolver gives.",
-        ),
-        "README rule 6; the controls of the same round showed valid certificates.",
+        "tls.answered_on_the_way",
+        connections.answered_on_the_way,
+        "RFC 791, as tls.reset_on_the_way: who answers what ends at a router is not the host behind it.",
         "mitm_self_signed",
         "mitm_other_ca",
+        "mitm_wrong_name",
         says=(Mechanism.MITM, Level.PROVEN),
     ),
     _blocked(
-        "tls.foreign_name",
-        connections.foreign_certificate(
-            Failure.TLS_INVALID_HOSTNAME,
-            "{host} shows a valid certificate of somebody else{issuer}, on an address that a trusted "
-            "resolver gives.",
-        ),
-        # A mistake of the platform's own would look the same; it would show to everybody.
-        "README rule 6; RFC 9525: a name that does not match is another server's.",
-        "mitm_wrong_name",
+        "tls.foreign_certificate",
+        connections.foreign_certificate,
+        "README rule 6: genuine on one address, so that the platform's own mistake is not the reason.",
         says=(Mechanism.MITM, Level.LIKELY),
-    ),
-    _blocked(
-        "tls.foreign_certificate_unplaced",
-        connections.foreign_certificate_unplaced,
-        # The name may have been lied about instead: without a trusted answer nobody can tell.
-        "README rule 6; interference is certain, its place is not.",
-        says=(Mechanism.MITM, Level.WEAK),
     ),
 )
 
@@ -377,6 +361,15 @@ _PEERS = (
         says=(Mechanism.IP, Level.LIKELY),
     ),
     _blocked(
+        "peers.mitm",
+        connections.foreign_here,
+        "README rule 11, for certificates: the platform's own mistake would show to everybody.",
+        "mitm_self_signed",
+        "mitm_other_ca",
+        "mitm_wrong_name",
+        says=(Mechanism.MITM, Level.LIKELY),
+    ),
+    _blocked(
         "peers.tls",
         connections.broken_here,
         "README rule 11, for handshakes.",
@@ -404,6 +397,15 @@ _REST = (
         connections.broken_next_door,
         "README rule 3, for connections: many a home's router has a filter of its own.",
         says=(Mechanism.TLS, Level.WEAK),
+    ),
+    _unreachable(
+        "tls.foreign_everywhere",
+        connections.foreign_everywhere,
+        # Whether the address or the name was lied about, or the platform errs, one line cannot tell.
+        "README rule 6; OONI's cases badSSL… are of sites that show such certificates to everybody.",
+        "site_untrusted",
+        "site_wrong_name",
+        says=(Mechanism.MITM, Level.WEAK),
     ),
     _unreachable(
         "tls.lost_hello",

@@ -23,6 +23,7 @@ from tests.rounds import (
     failed,
     fine,
     innocuous,
+    path,
     reached,
     transfer,
     twice,
@@ -139,7 +140,9 @@ def test_throttled_is_full_where_every_role_that_was_compared_is_held_back(
 
 
 def test_several_mechanisms_are_all_named() -> None:
-    media = twice([*fine("x/media")[:2], *failed("x/media", X_ADDRESS, Failure.TLS_UNKNOWN_AUTHORITY)])
+    opened = path("x/media", "client_hello", "expired/expired", "answered/expired")
+    foreign = failed("x/media", X_ADDRESS, Failure.TLS_UNKNOWN_AUTHORITY)
+    media = [*twice([*fine("x/media")[:2], *foreign]), opened]
     lies = twice([dns(WEB, "system", failure=Failure.DNS_NXDOMAIN), *of_names.GENUINE])
     slow = of_speed.compared((128.0, 130.0, 140.0))[len(of_speed.WELL) :]
     verdict = Story(says="", seen=[*lies, *media, *slow]).verdict()
