@@ -21,6 +21,7 @@ from probe.wire.stage import Stage
 from .evidence import EndpointEvidence, Evidence
 from .record import Fact
 from .walk import Walk, by_address
+from .wording import part
 
 Finds = Callable[[Evidence], Iterable[Fact]]
 
@@ -99,8 +100,8 @@ def _behind(evidence: Evidence, ratio: float, fits: Callable[[Sequence[Rate]], b
         if enough and _is_held_back(theirs, others, ratio) and fits(theirs):
             best, usual = max(rate.bps for rate in theirs), median(rate.bps for rate in others)
             yield Fact(
-                f"{evidence.platform.title} ({role.role.name}) comes at {_kbps(best)} on this line, "
-                f"unrelated sites at {_kbps(usual)}.",
+                f"This line gets {part(role.target)} of {evidence.platform.title} at {kbps(best)}, unrelated "
+                f"sites at {kbps(usual)}.",
                 role.target,
                 role.transfers[0].family,
             )
@@ -115,7 +116,8 @@ def _is_held_back(theirs: Sequence[Rate], others: Sequence[Rate], ratio: float) 
     return best < THROTTLED_BELOW_BPS and median(beside) >= further and min(beside) >= further / 2
 
 
-def _kbps(rate: float) -> str:
+def kbps(rate: float) -> str:
+    """A rate of bits a second for people."""
     return f"{rate / 1000:.0f} kbit/s" if rate < 1e6 else f"{rate / 1e6:.1f} Mbit/s"
 
 
@@ -127,8 +129,8 @@ def handshake_held_back(evidence: Evidence) -> Iterator[Fact]:
             theirs, others = excesses(walks), excesses(beside.get(address, ()))
             if len(theirs) >= TRIES and len(others) >= TRIES and is_slow(min(theirs), max(others)):
                 yield Fact(
-                    f"A handshake under the name {endpoint.host} takes {min(theirs):.1f} s more than "
-                    "the line needs; under another name on the same server it does not.",
+                    f"To open a connection under the name {endpoint.host} takes {min(theirs):.1f} s more "
+                    "than the line needs; under another name on the same server it does not.",
                     endpoint.target,
                     walks[0].family,
                 )
