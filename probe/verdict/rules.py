@@ -263,8 +263,8 @@ _CONNECTION = (
         "tls.foreign_certificate",
         connections.foreign_certificate(
             Failure.TLS_UNKNOWN_AUTHORITY,
-            "Somebody else answers in the place of {host}{issuer}, with a certificate that no browser "
-            "trusts, at an address that a trusted name server gives.",
+            "Somebody else answers in the place of {host}, at an address that a trusted name server gives; "
+            "no browser would trust it{issuer}.",
         ),
         "README rule 6; the controls of the same round showed valid certificates.",
         "mitm_self_signed",
@@ -275,8 +275,8 @@ _CONNECTION = (
         "tls.foreign_name",
         connections.foreign_certificate(
             Failure.TLS_INVALID_HOSTNAME,
-            "Somebody else answers in the place of {host}{issuer}, with a certificate for another name, at "
-            "an address that a trusted name server gives.",
+            "Somebody else seems to answer in the place of {host}, at an address that a trusted name server "
+            "gives, under another name{issuer}.",
         ),
         # A mistake of the platform's own would look the same; it would show to everybody.
         "README rule 6; RFC 9525: a name that does not match is another server's.",

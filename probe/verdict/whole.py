@@ -46,7 +46,7 @@ def unfinished(evidence: Evidence) -> Iterator[Fact]:
     for role in evidence.required():
         if not role.is_finished:
             what = f"{part(role.target)} of {evidence.platform.title}"
-            yield Fact(f"The round ended before {what} was measured.", role.target)
+            yield Fact(f"The round ended before it came to {what}.", role.target)
 
 
 def answered(evidence: Evidence) -> Iterator[Fact]:

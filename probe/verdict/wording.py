@@ -69,4 +69,4 @@ def issued_by(shown: Observation) -> str:
         return ""
     named = re.search(r"(?:^|,)CN=((?:\\.|[^,\\])+)", chain[0].issuer)
     issuer = re.sub(r"\\(.)", r"\1", named[1]) if named else chain[0].issuer
-    return f" (its certificate is from {issuer})"
+    return f" (certificate from {issuer})"
