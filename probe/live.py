@@ -21,7 +21,7 @@ from .screen import Drawing, Screen, cells, clip, wrap
 from .verdict.evidence import speaks
 from .verdict.speed import in_words, rates
 from .verdict.walk import round_trips
-from .wire.observation import Observation, Phase, Purpose
+from .wire.observation import Observation, Purpose
 from .wire.platform import Platform
 from .wire.stage import Resolver, Stage
 
@@ -122,7 +122,7 @@ def _is_of_use(seen: Observation) -> bool:
     failure that says something, if any."""
     asks_a_witness = seen.dns is not None and seen.dns.resolver is not Resolver.SYSTEM
     is_told = seen.failure is None or speaks(seen)
-    return seen.phase is Phase.MAIN and seen.purpose is Purpose.ENDPOINT and not asks_a_witness and is_told
+    return seen.purpose is Purpose.ENDPOINT and not asks_a_witness and is_told
 
 
 def frame(progress: Progress, doing: str, blank: str, screen: Screen) -> list[str]:

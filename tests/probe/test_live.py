@@ -100,6 +100,10 @@ def test_what_the_agent_asks_on_its_own_account_is_no_failure_of_the_platforms(w
     assert "failed" not in " ".join(row(*NOT_THE_PLATFORMS[what]))
 
 
+def test_a_name_is_what_the_lines_own_resolver_makes_of_it() -> None:
+    assert row(dns("x/web", "doh", X_ADDRESS))[0] == "-"
+
+
 def test_where_speed_is_compared_it_has_a_column() -> None:
     """That of the platform's slowest part, which is what may be held back."""
     slow, fast = (transfer("x/media", rate) for rate in (120, 130)), transfer("x/web", 20_000)

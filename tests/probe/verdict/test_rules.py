@@ -23,12 +23,13 @@ from tests.rounds import (
     failed,
     fine,
     innocuous,
+    path,
     reached,
     transfer,
     twice,
 )
 
-from . import of_names, of_speed, of_the_whole
+from . import of_connections, of_names, of_speed, of_the_whole
 from .stories import ABOUT, ALSO, CASES, INNOCENT
 from .story import BOTH_FAMILIES, MEDIA, Story, in_short
 
@@ -205,3 +206,28 @@ def test_a_redirect_nobody_can_read_is_judged_all_the_same(location: str) -> Non
     """A collector judges what any agent sent; an exception there would hold up that agent's spool."""
     plain = [dns("x/plain", "system", X_ADDRESS), *reached("x/plain", X_ADDRESS, location=location)]
     assert Story(says="ok", seen=[*twice(plain), *fine(WEB), *MEDIA]).verdict().status is Status.OK
+
+
+BEYOND_HOME = {
+    "reset further away than a home reaches": ("silence/silence", "silence/silence", "reset/expired"),
+    "lost once past the home's routers": (
+        "expired/expired",
+        "expired/expired",
+        "silence/silence",
+    ),
+}
+NOT_BEYOND = {
+    "lost, and nobody knows where": ("expired/expired", "silence/silence", "silence/silence"),
+    "not looked at": (),
+}
+
+
+@pytest.mark.parametrize("what", [*BEYOND_HOME, *NOT_BEYOND])
+def test_the_provider_is_named_only_where_it_is_seen_to_break_past_the_home(what: str) -> None:
+    hops = {**BEYOND_HOME, **NOT_BEYOND}[what]
+    seen = of_connections.breaks(
+        Failure.TLS_TIMEOUT, *of_connections.OTHER_NAME, path(WEB, "client_hello", *hops)
+    )
+    verdict = Story(says="", seen=seen).verdict()
+    whose = "Your provider's network" if what in BEYOND_HOME else "The network"
+    assert verdict.reasons[0].text.startswith(f"{whose} lets nothing more through")
