@@ -12,7 +12,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from math import inf
 
@@ -47,7 +47,7 @@ class Progress:
     def __init__(
         self, platforms: Sequence[Platform], most_s: float, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self.titles = {platform.name: platform.title for platform in platforms}
+        self._titles = {platform.name: platform.title for platform in platforms}
         self._required = {p.target(role) for p in platforms for role in p.roles if role.required}
         self.activity = Activity.BEFORE
         self._most_s = most_s
@@ -70,8 +70,9 @@ class Progress:
 
     def _speeds(self) -> dict[str, float]:
         """The best rate of each role whose speed was compared, in bits a second."""
-        transfers = [o for o in self._heard if o.purpose is Purpose.TRANSFER]
-        trips = round_trips(self._heard) if transfers else {}
+        heard = tuple(self._heard)  # who counts goes on while this is drawn
+        transfers = [o for o in heard if o.purpose is Purpose.TRANSFER]
+        trips = round_trips(heard) if transfers else {}
         best: dict[str, float] = {}
         for seen in transfers:
             for rate in rates([seen], trips):
@@ -88,19 +89,25 @@ class Progress:
         text = f"{_DOING[self.activity]}: {self.elapsed_s:.0f} s"
         return f"{text}, up to {self._most_s:.0f} s" if self.activity is Activity.WHY else text
 
-    def headings(self) -> list[str]:
-        """What the cells of a row are about."""
-        return [*_HEADINGS.values(), *(["speed"] if self._speeds() else [])]
+    def table(self, blank: str) -> list[list[str]]:
+        """The headings, and a row for each platform; `blank` stands where nothing has been seen."""
+        speeds = self._speeds()
+        headings = ["platform", *_HEADINGS.values(), *(["speed"] if speeds else [])]
+        rows = ([title, *self._row(name, blank, speeds)] for name, title in self._titles.items())
+        return [headings, *rows]
 
-    def row(self, name: str, blank: str) -> list[str]:
-        """A platform's cells; `blank` stands where nothing has been seen."""
+    def _row(self, name: str, blank: str, speeds: Mapping[str, float]) -> list[str]:
         row = [self._cell(name, stage) or blank for stage in _HEADINGS]
-        if speeds := self._speeds():
+        if speeds:
             bps = [best for target, best in speeds.items() if target.startswith(f"{name}/")]
             row.append(in_words(min(bps)) if bps else blank)  # of its slowest part
         return row
 
-    def how_far(self, name: str, blank: str) -> str:
+    def in_short(self, blank: str) -> list[list[str]]:
+        """A row for each platform, which has one cell."""
+        return [[title, self._how_far(name, blank)] for name, title in self._titles.items()]
+
+    def _how_far(self, name: str, blank: str) -> str:
         """A platform in one cell: the stage at which it begins to fail, else the last it has passed."""
         passed = blank
         for stage, heading in _HEADINGS.items():
@@ -132,22 +139,13 @@ def frame(progress: Progress, doing: str, blank: str, screen: Screen) -> list[st
     columns = max(columns - 1, 1)
     head = list(wrap(doing, columns))
     room = rows - 1 - len(head)
-    table = _side_by_side(progress, blank)
+    table = _aligned(progress.table(blank))
     if any(cells(screen.plain(line)) > columns for line in table):
-        table = _folded(progress, blank)
+        table = _aligned(progress.in_short(blank))
     if len(table) > room:
         hidden = len(table) - room + 1
         table = [*table[: max(room - 1, 0)], f"and {hidden} more"] if room > 1 else []
     return [clip(screen.plain(line), columns, screen.dots) for line in [*head, *table][: max(rows - 1, 1)]]
-
-
-def _side_by_side(progress: Progress, blank: str) -> list[str]:
-    rows = [[title, *progress.row(name, blank)] for name, title in progress.titles.items()]
-    return _aligned([["platform", *progress.headings()], *rows])
-
-
-def _folded(progress: Progress, blank: str) -> list[str]:
-    return _aligned([[title, progress.how_far(name, blank)] for name, title in progress.titles.items()])
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
