@@ -166,7 +166,12 @@ def test_scrubbing_a_clean_round_changes_nothing() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["10.10.34.35", "127.0.0.1", "0.0.0.0", "100.64.1.1", "192.0.2.1", "224.0.0.1", "::1", "fe80::1", "not"],
+    [
+        *("10.10.34.35", "127.0.0.1", "0.0.0.0", "100.64.1.1", "192.0.2.1", "224.0.0.1"),
+        *("::1", "fe80::1", "fec0::1", "ff02::1", "4000::1", "not"),
+        # An IPv4 address inside: translated (RFC 6052), mapped, compatible (RFC 4291), 6to4 (RFC 3056).
+        *("64:ff9b::192.168.1.1", "::ffff:192.168.1.1", "::192.168.1.1", "2002:c0a8:101::1"),
+    ],
 )
 def test_no_public_service_lives_at(text: str) -> None:
     assert is_bogon(text)
