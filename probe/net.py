@@ -27,6 +27,8 @@ T = TypeVar("T")
 # Any global IPv6 address tells whether there is a route (nothing is sent): 2000::/3 is the whole.
 SOME_IPV6 = "2000::1"
 READ_BYTES = 16_384  # A TLS record's most (RFC 8446, section 5.1).
+# No connection brings more: the largest object asked for with its head and certificates is below it.
+MOST_BYTES = 1 << 19
 
 # linux/in.h and linux/in6.h; Python names the first of each pair from 3.14 on, and the second never.
 _IP_RECVTTL, _IPV6_RECVHOPLIMIT = 12, 51
@@ -44,6 +46,13 @@ class TcpState:
     bytes_acked: int | None = None
     bytes_received: int | None = None
     retransmits: int | None = None
+
+
+class TooMuch(OSError):
+    """The other side has sent more than anything of ours asks for."""
+
+    def __init__(self) -> None:
+        super().__init__("more than was asked for")
 
 
 class Stream(Protocol):
@@ -100,6 +109,10 @@ class Datagram(Protocol):
 class Net(Protocol):
     """What the stages may do with the network. Addresses are literals; nothing is resolved."""
 
+    @property
+    def received_bytes(self) -> int:
+        """What all connections have brought so far."""
+
     async def connect(self, address: str, port: int) -> Stream:
         """A TCP connection."""
 
@@ -143,12 +156,23 @@ def in_words(error: Exception) -> str:
 class SocketStream:
     """A TCP connection on a plain socket."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, count: Callable[[int], None] = lambda _: None) -> None:
         self._sock = sock
+        self._count = count
+        self._left_bytes = MOST_BYTES
 
     async def read(self) -> bytes:
-        """See `Stream`. A reset raises `ConnectionResetError`; it is not an end of file."""
-        return await asyncio.get_running_loop().sock_recv(self._sock, READ_BYTES)
+        """See `Stream`. A reset raises `ConnectionResetError`; it is not an end of file. Raises
+        `TooMuch` after `MOST_BYTES`."""
+        if self._left_bytes <= 0:
+            raise TooMuch
+        # asyncio does not wait where something is there already: who sends faster than we read
+        # would otherwise hold up everything else, every deadline included.
+        await asyncio.sleep(0)
+        data = await asyncio.get_running_loop().sock_recv(self._sock, READ_BYTES)
+        self._left_bytes -= len(data)
+        self._count(len(data))
+        return data
 
     async def write(self, data: bytes) -> None:
         """See `Stream`."""
@@ -290,6 +314,7 @@ class SocketDatagram:
     async def receive(self) -> tuple[bytes, int | None]:
         """See `Datagram`. An ICMP error raises `ConnectionRefusedError` or another `OSError`."""
         loop = asyncio.get_running_loop()
+        await asyncio.sleep(0)  # as in `SocketStream.read`
         while True:
             try:
                 data, ancillary, _, _ = self._sock.recvmsg(65_535, _ANCILLARY_BYTES)
@@ -314,6 +339,8 @@ def _ttl(ancillary: list[tuple[int, int, bytes]]) -> int | None:
 class AsyncioNet:
     """The machine's own network."""
 
+    received_bytes = 0
+
     async def connect(self, address: str, port: int) -> Stream:
         """See `Net`."""
         sock = _socket(address, socket.SOCK_STREAM)
@@ -324,7 +351,10 @@ class AsyncioNet:
         except BaseException:  # a cancelled connect must not leave its socket behind
             sock.close()
             raise
-        return SocketStream(sock)
+        return SocketStream(sock, self._count)
+
+    def _count(self, size_bytes: int) -> None:
+        self.received_bytes += size_bytes
 
     def datagram(self, address: str, port: int) -> Datagram:
         """See `Net`. Raises `OSError` where there is no route."""
