@@ -33,6 +33,7 @@ from .stages.line import Line, Turn
 from .verdict.evidence import EndpointEvidence, gather
 from .verdict.gate import FOREIGN
 from .verdict.walk import Walk, by_address
+from .wire.address import is_bogon
 from .wire.failure import FOREIGN_CERTIFICATE, Failure
 from .wire.observation import Observation, Phase, Purpose
 from .wire.platform import Endpoint
@@ -196,7 +197,8 @@ class _Inquiry:
         found = await dns.resolve(
             Turn(quiet, "whoami", Endpoint(url=f"https://{config.whoami}/")), self.plan.system, "A"
         )
-        return found.dns.answers[:2] if found.dns and found.failure is None else ()
+        answers = found.dns.answers if found.dns and found.failure is None else ()
+        return [address for address in answers if not is_bogon(address)][:2]
 
     async def _unrelated_name(self, provider: Sequence[str]) -> None:
         """An unrelated name from the same witnesses: a proxy for every name is no lie, and only a

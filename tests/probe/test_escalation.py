@@ -141,6 +141,19 @@ async def test_the_providers_resolver_is_found_by_asking_who_asks_and_is_in_no_r
     }, "scrubbing takes that out"
 
 
+async def test_a_private_address_is_no_providers_resolver_whoever_says_so(tmp_path: Path) -> None:
+    """Else any resolver could make agents ask around in their neighbourhood."""
+    async with a_line(tmp_path) as line:
+        line.net.doors["192.168.1.1", 53] = line.net.doors["203.0.113.53", 53]
+        line.zone["x.com", "A"] = "nxdomain"
+        line.zone["whoami.akamai.net", "A"] = ["203.99.163.240", "192.168.1.77", "127.0.0.1"]
+        line.plan = replace(line.plan, system=replace(line.plan.system, servers=("192.168.1.1",)))
+        await line.round()
+    asked = {address for address, port in line.net.dialled if port == 53}
+    assert "203.99.163.240" in asked
+    assert not {"192.168.1.77", "127.0.0.1"} & asked
+
+
 async def test_what_fails_for_want_of_time_and_then_comes_alone_is_not_asked_further(tmp_path: Path) -> None:
     firsts: list[bytes] = []
 

@@ -236,6 +236,14 @@ async def test_the_doctor_says_when_the_clock_is_hours_off(tmp_path: Path) -> No
     assert "turn on NTP" in clock.text
 
 
+async def test_the_doctor_knocks_at_no_private_address(tmp_path: Path) -> None:
+    async with a_line(tmp_path) as line:
+        line.zone["portal.example", "A"] = ["192.168.1.1"]
+        (clock,) = [f async for f in examine(line.plan, []) if f.subject == "clock"]
+    assert clock.health == "note"
+    assert "192.168.1.1" not in {address for address, _ in line.net.dialled}
+
+
 async def test_when_only_domestic_sites_answer_the_way_abroad_is_what_is_cut(tmp_path: Path) -> None:
     async with a_line(tmp_path) as line:
         pem = line.authority.issue(["site.pk"], tmp_path)
