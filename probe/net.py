@@ -137,6 +137,13 @@ def _socket(address: str, kind: socket.SocketKind) -> socket.socket:
     return sock
 
 
+def _peer(address: str, port: int) -> tuple[str, int] | tuple[str, int, int, int]:
+    """What a socket connects to. A link-local address (RFC 4007), as home routers announce themselves
+    by, is one only together with its interface."""
+    host, _, zone = address.partition("%")
+    return (host, port, 0, socket.if_nametoindex(zone)) if zone else (host, port)
+
+
 def in_words(error: Exception) -> str:
     """What went wrong with a connection, for a person: no number, no address."""
     if isinstance(error, ssl.SSLCertVerificationError):
@@ -347,7 +354,7 @@ class AsyncioNet:
         try:
             # A ClientHello sent in two segments would distort the handshake's time.
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            await asyncio.get_running_loop().sock_connect(sock, (address, port))
+            await asyncio.get_running_loop().sock_connect(sock, _peer(address, port))
         except BaseException:  # a cancelled connect must not leave its socket behind
             sock.close()
             raise
@@ -367,7 +374,7 @@ class AsyncioNet:
                     _IPV6_RECVHOPLIMIT if six else _IP_RECVTTL,
                     1,
                 )
-            sock.connect((address, port))  # UDP: sets the peer, sends nothing, does not block
+            sock.connect(_peer(address, port))  # UDP: sets the peer, sends nothing, does not block
         except OSError:
             sock.close()
             raise

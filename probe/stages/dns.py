@@ -138,7 +138,7 @@ async def resolve(
     detail = DnsDetail(resolver=resolver.kind, query_type=query_type)
     failure = Failure.DNS_UNREACHABLE  # what is said where no server is configured at all
     for server in resolver.servers:
-        detail = replace(detail, server=server)
+        detail = replace(detail, server=server.partition("%")[0])
         try:
             query = dns.message.make_query(host, query_type, use_edns=0, payload=UDP_PAYLOAD)
             heard = await resolver.ask(line, query, server, linger_s)

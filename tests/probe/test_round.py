@@ -106,8 +106,10 @@ async def test_a_redirect_is_followed_within_the_platforms_own_hosts_alone(tmp_p
         ("https://x.com/login", {"x.com"}),
         ("file:///etc/passwd", {"x.com"}),
         ("https://x.com.evil.example/", {"x.com"}),
+        ("https://\u00fc.x.com/", {"x.com"}),
+        ("https://.x.com/", {"x.com"}),
     ):
-        moved = says(response(302, Location=location))
+        moved = says(response(302, Location=location).replace(b"\xc3\xbc", b"\xfc"))
         async with a_line(tmp_path, moved, {(OWN_HOST, 443): says(response(200))}) as line:
             outcome = await line.round()
         main = [o for o in outcome.round.observations if o.phase is Phase.MAIN]
