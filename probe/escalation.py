@@ -89,7 +89,7 @@ class _Inquiry:
         await self._all(late, self._quietly)
         failed = [target for target in failed if target not in late or self._is_cut(target)]
         provider: Sequence[str] = ()
-        if any(_is_doubtful(self._evidence(target)) for target in failed):
+        if any(self._is_doubtful(self._evidence(target)) for target in failed):
             provider = await self._provider()
             await self._unrelated_name(provider)
         await self._all(failed, lambda target: self._again(target, provider))
@@ -139,13 +139,33 @@ class _Inquiry:
         """The endpoint once more: its name, if that may be a lie, and each address, first under an
         innocuous name if a name may be why."""
         before, turn = self._evidence(target), self._next_turn(target)
-        if _is_doubtful(before):
+        if self._is_doubtful(before):
             resolvers = (*self.plan.resolvers, *self.plan.witnesses(provider))
             linger_s = self.plan.config.resolvers.linger_s
             await endpoint.lookups(turn, resolvers, self.families, linger_s=linger_s)
         async with asyncio.TaskGroup() as group:
             for address in self._addresses(self._evidence(target)):
                 group.create_task(self._both_names(target, turn, address, by_address(before.walks)))
+
+    def _is_doubtful(self, evidence: EndpointEvidence) -> bool:
+        """Whether the name may have been lied about: no usable answer, or one that leads elsewhere."""
+        asked = [o for o in evidence.observations if o.dns and o.dns.resolver is Resolver.SYSTEM]
+        if any(self._is_no_answer(o) for o in asked):
+            return True
+        trusted = evidence.addresses(Resolver.DOH)
+        theirs = [walk for walk in evidence.walks if walk.address not in trusted]
+        if any(_is_foreign(walk) for walk in theirs):
+            return True
+        # Where the trusted resolver's addresses break alike, it is not the name's answer that is wrong.
+        others = [walk for walk in evidence.walks if walk.address in trusted]
+        return any(walk.broken for walk in theirs) and not (others and all(walk.broken for walk in others))
+
+    def _is_no_answer(self, lookup: Observation) -> bool:
+        """Whether a lookup brought nothing usable, of the family every name has an address of. Of the
+        other, only what no honest resolver says counts: many names have none, and many never answer."""
+        lies = (Failure.DNS_BOGON, Failure.DNS_NXDOMAIN)
+        every = lookup.family == self.families[0] and lookup.failure not in (None, Failure.NO_ROUTE)
+        return every or lookup.failure in lies
 
     def _addresses(self, evidence: EndpointEvidence) -> list[str]:
         """Those that were tried, because only they can agree, and one more of each family."""
@@ -205,7 +225,7 @@ class _Inquiry:
         resolver that answers this home at all can be called silent."""
         control = Endpoint(url=self.plan.config.controls.foreign[0])
         turn = Turn(self.line, f"{FOREIGN}/{control.host}", control, purpose=Purpose.CONTROL)
-        await endpoint.lookups(turn, self.plan.witnesses(provider), (4,))
+        await endpoint.lookups(turn, self.plan.witnesses(provider), self.families[:1])
 
     async def _control(self) -> bool:
         """An unrelated site under its own name, at an address where it answered before."""
@@ -218,7 +238,8 @@ class _Inquiry:
         return walk[-1].failure is None
 
     def _open_control(self) -> tuple[Endpoint, str] | None:
-        """The last of the controls that passed, with its IPv4 address: always the same one."""
+        """The last of the controls that passed, with its address of the family that the others have
+        too (IPv4, where there is any): always the same one."""
         urls = {Endpoint(url=url).host: Endpoint(url=url) for url in self.plan.config.controls.foreign}
         passed = [
             (urls[o.host], o.address)
@@ -227,7 +248,7 @@ class _Inquiry:
             and o.stage is Stage.HTTP
             and o.failure is None
             and o.host in urls
-            and o.family == 4
+            and o.family == self.families[0]
             and o.address
         ]
         return passed[-1] if passed else None
@@ -262,22 +283,6 @@ class _Inquiry:
         await locate_hello(turn, walk.address, WAY)
         if walk.failure(Stage.TLS) is Failure.TLS_RESET:
             await packets(turn, walk.address)
-
-
-def _is_doubtful(evidence: EndpointEvidence) -> bool:
-    """Whether the name may have been lied about: no usable answer, or one that leads elsewhere."""
-    asked = [o for o in evidence.observations if o.dns and o.dns.resolver is Resolver.SYSTEM]
-    if any(o.failure not in (None, Failure.NO_ROUTE) and o.family == 4 for o in asked):
-        return True
-    if any(o.failure in (Failure.DNS_BOGON, Failure.DNS_NXDOMAIN) for o in asked):
-        return True
-    trusted = evidence.addresses(Resolver.DOH)
-    theirs = [walk for walk in evidence.walks if walk.address not in trusted]
-    if any(_is_foreign(walk) for walk in theirs):
-        return True
-    # Where the trusted resolver's addresses break alike, it is not the name's answer that is wrong.
-    others = [walk for walk in evidence.walks if walk.address in trusted]
-    return any(walk.broken for walk in theirs) and not (others and all(walk.broken for walk in others))
 
 
 def _is_foreign(walk: Walk) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 from probe.wire.failure import Failure
 from probe.wire.observation import Observation, Phase, Purpose
 from probe.wire.stage import Resolver, Stage
-from tests.line import CONTROLS, OWN_HOST, a_line, resets
+from tests.line import CONTROLS, OWN_HOST, SixToo, a_line, resets
 from tests.loopback import dns_server, response, says
 from tests.rounds import X_ADDRESS
 
@@ -111,6 +111,28 @@ async def test_where_a_lie_is_suspected_everybody_is_asked_and_who_tells_the_tru
     assert by_resolver[Resolver.NOBODY] is Failure.DNS_NXDOMAIN
     assert OWN_HOST in {o.address for o in outcome.round.observations if o.purpose is Purpose.ENDPOINT}
     assert outcome.verdicts[0].status == "blocked"
+
+
+async def test_a_line_of_ipv6_alone_is_asked_the_same_questions(tmp_path: Path) -> None:
+    """Every control passes over IPv6, so over IPv6 the unrelated site stands in for the others."""
+    six = {host: f"2001:500:88::{n}" for n, host in enumerate(CONTROLS, 1)}
+    x = "2606:1f80:f000::1"
+    also = {(address, 443): says(response(200)) for address in (*six.values(), x)}
+    async with a_line(tmp_path, also=also) as line:
+        for host, address in six.items():
+            line.zone[host, "AAAA"] = [address]
+            del line.zone[host, "A"], line.net.doors[CONTROLS[host], 443]
+        line.zone["x.com", "AAAA"] = [x]
+        line.net = SixToo(line.net.doors)
+        line.plan = replace(line.plan, net=line.net)
+        async with line.censor(lambda first: "reset" if b"one.example" not in first else "pass", x):
+            outcome = await line.round()
+        line.zone["x.com", "AAAA"] = "refused"
+        refused = await line.round()
+    purposes = {o.purpose for o in outcome.round.observations if o.phase is Phase.MAIN}
+    assert {Purpose.CONTROL, Purpose.ELSEWHERE, Purpose.INNOCUOUS} <= purposes
+    asked = [o for o in refused.round.observations if o.dns and o.target == "x/web"]
+    assert {o.dns.resolver for o in asked if o.dns and o.attempt == 2} > {Resolver.PUBLIC}
 
 
 async def test_a_clean_round_asks_nobody_else(tmp_path: Path) -> None:

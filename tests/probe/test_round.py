@@ -18,8 +18,8 @@ from probe.outcome import document
 from probe.wire.failure import Failure
 from probe.wire.observation import GateState, Phase
 from probe.wire.stage import Stage
-from tests.line import CONFIG, CONTROLS, OWN_HOST, a_line
-from tests.loopback import LoopbackNet, response, says, tcp_server
+from tests.line import CONFIG, CONTROLS, OWN_HOST, SixToo, a_line
+from tests.loopback import response, says, tcp_server
 from tests.rounds import X_ADDRESS, dns
 
 
@@ -167,13 +167,6 @@ def test_addresses_are_taken_in_turn_from_both_resolvers_and_bogons_never() -> N
     assert choose(lookups, (4, 6), 3) == ["2.0.0.1", "1.0.0.1", "2.0.0.2", "2a00::1"]
     assert choose(lookups, (4,), 1) == ["2.0.0.1"]
     assert choose([dns("x/web", "system", failure=Failure.DNS_NXDOMAIN)], (4,), 2) == []
-
-
-class SixToo(LoopbackNet):
-    """A line that has IPv6 as well."""
-
-    def source_address(self, address: str) -> str | None:
-        return "2001:db8::7" if ":" in address else super().source_address(address)
 
 
 async def test_the_families_are_measured_and_named_apart(tmp_path: Path) -> None:
