@@ -117,8 +117,10 @@ class _Inquiry:
         return gather(target.platform, target.name, target.endpoint, self.seen)
 
     def _is_late(self, target: Target) -> bool:
-        """Whether some address failed for want of time."""
-        return any(walk.broken and walk.broken.failure in _LATE for walk in self._evidence(target).walks)
+        """Whether whatever went wrong did so for want of time: where something else did too, that
+        stays to be asked about."""
+        trouble = self._evidence(target).trouble
+        return bool(trouble) and all(o.failure in _LATE for o in trouble)
 
     async def _quietly(self, target: Target) -> None:
         """One address that failed for want of time, once more."""

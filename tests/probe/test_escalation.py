@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -190,6 +191,23 @@ async def test_what_fails_for_want_of_time_and_then_comes_alone_is_not_asked_fur
         ("endpoint", X_ADDRESS, None),
     ]
     assert outcome.verdicts[0].status == "ok"
+
+
+async def test_what_comes_late_on_one_address_excuses_no_other(tmp_path: Path) -> None:
+    tries = 0
+
+    async def at_first_silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal tries
+        tries += 1
+        await says(*([] if tries == 1 else [response(200)]), hang=tries == 1)(reader, writer)
+
+    other = {(OWN_HOST, 443): says(response(200))}
+    async with a_line(tmp_path, at_first_silent, also=other) as line:
+        line.zone["x.com", "A"] = [X_ADDRESS, OWN_HOST]
+        async with line.censor(resets("x.com"), OWN_HOST):
+            outcome = await line.round()
+    resets_seen = [o for o in outcome.round.observations if o.failure is Failure.TLS_RESET]
+    assert {o.attempt for o in resets_seen if o.purpose is Purpose.ENDPOINT} > {1}
 
 
 async def test_what_never_lets_a_name_through_is_told_from_what_is_slow(tmp_path: Path) -> None:
