@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from probe import round as rounds
+from probe import throughput
 from probe.net import MOST_BYTES, READ_BYTES, SocketDatagram, SocketStream
 from probe.path import reach
 from probe.stages.dns import MOST_DATAGRAMS, PlainResolver, resolve
@@ -18,7 +19,7 @@ from probe.stages.http import _refresh
 from probe.wire.failure import Failure
 from probe.wire.observation import Phase
 from probe.wire.stage import Stage
-from tests.line import a_line
+from tests.line import a_line, resets
 from tests.loopback import Handler, LoopbackNet, tcp_server
 from tests.probe.stages.conftest import MakeTurn, authority, make_turn
 from tests.rounds import X_ADDRESS
@@ -133,3 +134,16 @@ def test_a_page_of_well_placed_spaces_is_searched_at_once(pad: int) -> None:
     began = time.monotonic()
     assert _refresh("http://x.com/", Answered()) is None  # type: ignore[arg-type]
     assert time.monotonic() - began < 0.05
+
+
+async def test_who_lets_objects_drip_keeps_no_question_from_being_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def drips(*_: object, due: bool) -> None:
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr(throughput, "compare", drips)
+    async with a_line(tmp_path) as line, line.censor(resets("x.com"), X_ADDRESS):
+        outcome = await line.round(round_deadline_s=4.0)
+    assert max(o.attempt for o in outcome.round.observations) > 1
+    assert outcome.verdicts[0].status == "blocked"
