@@ -33,6 +33,9 @@ from .strict import STRICT
 
 SCHEMA: Literal["reachwatch/1"] = "reachwatch/1"
 
+# What a round may hold; a round of the four platforms with every question asked holds a third of it.
+MOST_OBSERVATIONS = 4096
+
 Seconds = Annotated[float, Ge(0), Le(86_400)]
 Country = Annotated[str, Len(2, 2)]
 Asn = Annotated[int, Ge(1), Le(2**32 - 1)]
@@ -154,7 +157,7 @@ class Round:
     network: Network
     gate: Gate
     targets: Annotated[tuple[Platform, ...], Len(1, 16)]
-    observations: Annotated[tuple[Observation, ...], Len(0, 4096)]
+    observations: Annotated[tuple[Observation, ...], Len(0, MOST_OBSERVATIONS)]
 
     def __post_init__(self) -> None:
         if self.started_at.tzinfo is None:
