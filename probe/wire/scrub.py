@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from urllib.parse import SplitResult, urlsplit
 
-from .address import prefix_of
+from .address import prefix_of, read_address
 from .observation import Observation, Round
 from .stage import (
     Certificate,
@@ -66,7 +66,7 @@ def scrub(rnd: Round, own: Iterable[str]) -> Round:
     """The round as it may leave: `own` are the machine's addresses as far as it knows them."""
     mine = tuple(ip_address(text.partition("%")[0]) for text in own)
     forms = _pattern(mine)
-    kept = (o for o in rnd.observations if o.address is None or ip_address(o.address) not in mine)
+    kept = (o for o in rnd.observations if o.address is None or read_address(o.address) not in mine)
     return replace(rnd, observations=tuple(_observation(o, mine, forms) for o in kept))
 
 
@@ -86,7 +86,7 @@ def _dns(detail: DnsDetail, own: tuple[Address, ...], forms: _Forms | None) -> D
     The provider's resolver as it was found may be one that the volunteer runs: never named."""
     server = detail.server
     if server is not None and (
-        detail.resolver is Resolver.PROVIDER or ip_address(server) in own or is_private(server)
+        detail.resolver is Resolver.PROVIDER or read_address(server) in own or is_private(server)
     ):
         server = None
     return replace(
@@ -99,7 +99,7 @@ def _dns(detail: DnsDetail, own: tuple[Address, ...], forms: _Forms | None) -> D
 
 
 def _foreign(answers: Iterable[str], own: tuple[Address, ...]) -> tuple[str, ...]:
-    return tuple(a for a in answers if ip_address(a) not in own)
+    return tuple(a for a in answers if read_address(a) not in own)
 
 
 def _path(detail: PathDetail, own: tuple[Address, ...]) -> PathDetail:
@@ -112,7 +112,7 @@ def _path(detail: PathDetail, own: tuple[Address, ...]) -> PathDetail:
 
 def _network(hop: Hop, own: tuple[Address, ...]) -> str | None:
     router = hop.router
-    if router is None or hop.ttl <= _HOME_HOPS or ip_address(router) in own or is_private(router):
+    if router is None or hop.ttl <= _HOME_HOPS or read_address(router) in own or is_private(router):
         return None
     return prefix_of(router).partition("/")[0]
 
@@ -176,7 +176,7 @@ def _host(host: str, forms: _Forms | None) -> str:
 
 def is_private(text: str) -> bool:
     """Whether the address belongs to a home's own network."""
-    address = ip_address(text)
+    address = read_address(text)
     return any(address in network for network in _PRIVATE)
 
 
