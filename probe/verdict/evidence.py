@@ -142,18 +142,18 @@ class EndpointEvidence:
     def is_clean(self) -> bool:
         """Whether nothing at all went wrong, so that measuring it again would teach nothing."""
         odd = any(o.http.status // 100 == 2 for o in self.cleartext_answers() if o.http and o.http.status)
-        return self.is_answered and not odd and not any(_speaks(o) for o in self.observations)
+        return self.is_answered and not odd and not any(speaks(o) for o in self.observations)
 
     @property
     def is_slow(self) -> bool:
         """Whether whatever went wrong did so for want of time, with something coming."""
         trickled = {id(walk.broken) for walk in self.walks if walk.trickled}
-        return bool(trickled) and all(id(o) in trickled for o in self.observations if _speaks(o))
+        return bool(trickled) and all(id(o) in trickled for o in self.observations if speaks(o))
 
     @property
     def is_finished(self) -> bool:
         """Whether the round came to an end here before its deadline: an answer, or a failure."""
-        return any(_speaks(o) or (o.http is not None and o.http.status) for o in self.observations)
+        return any(speaks(o) or (o.http is not None and o.http.status) for o in self.observations)
 
 
 def leads_away(observation: Observation, platform: Platform) -> bool:
@@ -163,7 +163,7 @@ def leads_away(observation: Observation, platform: Platform) -> bool:
     return bool(host) and not platform.owns(host or "")
 
 
-def _speaks(observation: Observation) -> bool:
+def speaks(observation: Observation) -> bool:
     """Whether a failure may speak about the platform. A silent DoH resolver speaks about itself,
     and a name without an AAAA record is the ordinary case."""
     if observation.failure is None or observation.owner is Owner.LOCAL:

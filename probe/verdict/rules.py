@@ -67,13 +67,18 @@ _GATE = (
     ),
     _insufficient(
         "gate.portal",
-        whole.gate(GateState.PORTAL, "A captive portal answers in place of the sites asked for."),
+        whole.gate(
+            GateState.PORTAL,
+            "A login page of this network (a captive portal) answers in the place of every site.",
+        ),
         "RFC 8952: until the portal is satisfied every answer may be the portal's.",
         "captive_portal",
     ),
     _insufficient(
         "gate.domestic_only",
-        whole.gate(GateState.DOMESTIC_ONLY, "Only domestic sites answer: the way abroad is cut or down."),
+        whole.gate(
+            GateState.DOMESTIC_ONLY, "Only sites of this country answer: the way abroad is cut or down."
+        ),
         "A cut of all foreign traffic is a shutdown, which says nothing about one platform.",
         "shutdown",
     ),
@@ -81,7 +86,8 @@ _GATE = (
         "gate.local_interception",
         whole.gate(
             GateState.LOCAL_INTERCEPTION,
-            "Unrelated sites show foreign certificates too: a filter, antivirus or proxy of this line's own.",
+            "Encrypted connections are opened on the way, those to unrelated sites too: most often by a "
+            "filter, antivirus or proxy of this machine or home.",
         ),
         "README rule 6: what intercepts the controls as well is no platform's block.",
         "interception_all",
@@ -90,7 +96,7 @@ _GATE = (
         "gate.clock",
         whole.gate(
             GateState.CLOCK,
-            "This machine's clock is wrong: certificates of unrelated sites seem out of date.",
+            "This machine's clock is wrong: the certificates of unrelated sites seem out of date.",
         ),
         "RFC 5280, section 4.1.2.5: validity is judged by the clock of who verifies.",
         "clock_years",
@@ -105,7 +111,7 @@ _GATE = (
 _DNS = (
     _blocked(
         "dns.bogon",
-        names.denied(Failure.DNS_BOGON, "answers {answers}, where no public service can be,"),
+        names.denied(Failure.DNS_BOGON, "answers {answers} for {host}, where no public service can be"),
         f"RFC 6890 addresses are not globally reachable; {_DENIAL}.",
         "dns_bogon",
         "dns_loopback",
@@ -114,14 +120,14 @@ _DNS = (
     ),
     _blocked(
         "dns.nxdomain",
-        names.denied(Failure.DNS_NXDOMAIN, "says that there is no such name"),
+        names.denied(Failure.DNS_NXDOMAIN, "says that the name {host} does not exist"),
         f"RFC 8020: NXDOMAIN denies the name itself, and it exists; {_DENIAL}.",
         "dns_nxdomain",
         says=(Mechanism.DNS, Level.PROVEN),
     ),
     _blocked(
         "dns.refused",
-        names.denied(Failure.DNS_REFUSED, "refuses to answer"),
+        names.denied(Failure.DNS_REFUSED, "refuses to answer for {host}"),
         f"The same resolver answered for the controls; {_DENIAL}.",
         "dns_refused",
         says=(Mechanism.DNS, Level.PROVEN),
@@ -129,14 +135,14 @@ _DNS = (
     _blocked(
         "dns.no_answer",
         # A resolver that leaves out AAAA on purpose (a home without IPv6) is no censor.
-        names.denied(Failure.DNS_NO_ANSWER, "gives no address", families=(4,)),
+        names.denied(Failure.DNS_NO_ANSWER, "gives no address for {host}", families=(4,)),
         f"RFC 2308 NODATA for a name that has an A record; {_DENIAL}.",
         "dns_nodata",
         says=(Mechanism.DNS, Level.PROVEN),
     ),
     _blocked(
         "dns.servfail",
-        names.denied(Failure.DNS_SERVFAIL, "fails again and again"),
+        names.denied(Failure.DNS_SERVFAIL, "fails again and again for {host}"),
         # Its own way to the platform's name servers may be broken; for controls it answered.
         f"RFC 8499: a failure of the server, for this name alone; {_DENIAL}.",
         "dns_servfail",
