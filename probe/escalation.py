@@ -156,8 +156,8 @@ class _Inquiry:
         extra = [next((a for a in fresh if (":" in a) == (family == 6)), None) for family in self.families]
         return tried + [address for address in extra if address]
 
-    async def _both_names(self, target: Target, turn: Turn, address: str, before: Iterable[Walk]) -> None:
-        if all(map(_may_be_the_name, before)):
+    async def _both_names(self, target: Target, turn: Turn, address: str, before: Sequence[Walk]) -> None:
+        if any(map(_may_be_the_name, before)) or not before:
             await reach(self._innocuous(target, turn), address)
         await reach(turn, address)
 

@@ -85,16 +85,18 @@ def _by_name(evidence: Evidence, stage: Stage, failures: frozenset[Failure], *, 
         if endpoint.endpoint.is_tls is not tls:
             continue
         trusted = endpoint.addresses(Resolver.DOH)
-        for address, walks in by_address(endpoint.walks).items():
-            # Where a lie leads, another platform's server may have its own way with a name.
-            is_theirs = address in trusted or not trusted
-            if is_theirs and _is_the_name(endpoint, walks, stage, failures):
-                yield Fact(
-                    f"{_whose(evidence)} {_does(endpoint, walks, stage, failures)}; the same server answers "
-                    "under another name.",
-                    endpoint.target,
-                    walks[0].family,
-                )
+        # Where a lie leads, another platform's server may have its own way with a name.
+        theirs = [walk for walk in endpoint.walks if walk.address in trusted or not trusted]
+        found = [
+            walks for walks in by_address(theirs).values() if _is_the_name(endpoint, walks, stage, failures)
+        ]
+        for walks in found or _one_after_the_other(endpoint, theirs, stage, failures):
+            yield Fact(
+                f"{_whose(evidence)} {_does(endpoint, walks, stage, failures)}; the same server answers "
+                "under another name.",
+                endpoint.target,
+                walks[0].family,
+            )
 
 
 def _is_the_name(
@@ -106,6 +108,22 @@ def _is_the_name(
     further = sum(_got_past(walk, stage) for walk in others)
     against = sum(walk.passed(stage) for walk in walks) + len(others) - further
     return repeatedly(walks, stage, failures) and 0 < further >= against
+
+
+def _one_after_the_other(
+    endpoint: EndpointEvidence, walks: Sequence[Walk], stage: Stage, failures: frozenset[Failure]
+) -> list[list[Walk]]:
+    """By family, the walks that broke right after another name had got further on the same address, if
+    there are enough and none got through. A censor that keeps an address shut for a while after the
+    name lets each address show that once."""
+    before = {(other.address, other.attempt) for other in endpoint.innocuous if _got_past(other, stage)}
+    found = []
+    for family in (4, 6):
+        own = [walk for walk in walks if walk.family == family]
+        broke = [w for w in own if w.cut(stage, failures) and (w.address, w.attempt) in before]
+        if len(broke) >= CONFIRMING and not any(walk.passed(stage) for walk in own):
+            found.append(broke)
+    return found
 
 
 def _does(
@@ -271,8 +289,8 @@ def answered_on_the_way(evidence: Evidence) -> Iterator[Fact]:
         if near and near[0] > _home_hops(path) and endpoint.target in shown:
             issuer = issued_by(shown[endpoint.target])
             yield Fact(
-                f"Somebody on the way, {near[0]} hops from here, answers in the place of "
-                f"{endpoint.host}{issuer}.",
+                f"Somebody within {near[0]} steps of here answers in the place of {endpoint.host}{issuer}; "
+                "the server is further away.",
                 endpoint.target,
                 seen.family,
             )
@@ -284,7 +302,7 @@ def foreign_certificate(evidence: Evidence) -> Iterator[Fact]:
     for endpoint, address, seen in _shown(evidence):
         genuine = endpoint.genuine(4) | endpoint.genuine(6) | endpoint.genuine_abroad()
         if genuine and address in endpoint.addresses(Resolver.DOH):
-            text = "Somebody else answers in the place of {host} here{issuer}, and elsewhere {host} itself."
+            text = "Somebody else answers in the place of {host}{issuer}; elsewhere {title} itself does."
             yield _certificate(text, endpoint, seen)
 
 
@@ -305,7 +323,7 @@ def foreign_here(evidence: Evidence) -> Iterator[Fact]:
     required = {role.target for role in evidence.required()}
     for endpoint, address, seen in _shown(evidence) if evidence.peers_reach_it else ():
         if endpoint.target in required and is_placed(endpoint, address):
-            what = f"somebody else's certificate is shown{issued_by(seen)}"
+            what = f"somebody else answers{issued_by(seen)}"
             yield _while_peers(evidence, endpoint, seen.family or 4, what)
 
 
@@ -349,7 +367,7 @@ def _shown(evidence: Evidence) -> Iterator[tuple[EndpointEvidence, str, Observat
 
 
 def _certificate(text: str, endpoint: EndpointEvidence, seen: Observation) -> Fact:
-    said = text.format(host=endpoint.host, issuer=issued_by(seen))
+    said = text.format(host=endpoint.host, issuer=issued_by(seen), title=endpoint.platform.title)
     return Fact(said, endpoint.target, seen.family)
 
 
