@@ -20,7 +20,7 @@ from dataclasses import replace
 from datetime import datetime
 from enum import Enum, auto
 
-from . import endpoint, gate, throughput
+from . import endpoint, escalation, gate, throughput
 from .net import SOME_IPV6
 from .plan import Plan, Target, Turnstile
 from .stages.line import Line
@@ -151,8 +151,6 @@ async def _platforms(
     await _within(plan.config.round_deadline_s * share, comparison)
     failed = [target for target in targets if not _is_clear(target, seen)]
     if failed:
-        from . import escalation  # with all it brings: most rounds have no need of it
-
         enter(Activity.WHY)
         await escalation.escalate(plan, line, seen, failed, families)
 

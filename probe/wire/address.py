@@ -31,12 +31,19 @@ def is_address(text: str) -> bool:
     return True
 
 
-@lru_cache(maxsize=1024)  # judging one round asks some five times of each of its addresses
+@lru_cache(maxsize=1024)
+def read_address(text: str) -> IPv4Address | IPv6Address:
+    """The address a record spells; raises `ValueError`. Remembered, because the same few are read over
+    and over, from answers and connections and in what is judged by them."""
+    return ip_address(text)
+
+
 def is_bogon(text: str) -> bool:
     """Whether no public service can live at this address (RFC 6890, multicast, or no address)."""
-    if not is_address(text):
+    try:
+        address = read_address(text)
+    except ValueError:
         return True
-    address = ip_address(text)
     if address in _LOCAL_NAT64:
         return False
     if isinstance(address, IPv6Address):

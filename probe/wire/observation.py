@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from ipaddress import ip_address
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Le, Len
 
+from .address import read_address
 from .failure import Failure, Owner
 from .openenum import OpenEnum
 from .platform import Platform
@@ -103,7 +103,7 @@ class Observation:
         if (self.failure is None) != (self.owner is None):
             raise ValueError("owner goes with failure")
         if self.address is not None:
-            ip_address(self.address)
+            read_address(self.address)
 
     @property
     def family(self) -> int | None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from urllib.parse import SplitResult, urlsplit
 
-from .address import prefix_of
+from .address import prefix_of, read_address
 from .observation import Observation, Round
 from .stage import (
     Certificate,
@@ -107,7 +107,7 @@ def _foreign(answers: Iterable[str], own: tuple[Address, ...]) -> tuple[str, ...
 def _is_home(text: str, own: Iterable[Address]) -> bool:
     """Whether it is the volunteer's own, or in the same /64: an IPv6 router names itself so, and
     whoever knows one address of a home's link knows the home."""
-    address = ip_address(text)
+    address = read_address(text)
     links = (mine for mine in own if mine.version == address.version == 6)
     return address in own or any(int(address) >> 64 == int(mine) >> 64 for mine in links)
 
@@ -194,7 +194,7 @@ def _host(host: str, forms: _Forms | None) -> str:
 
 def is_private(text: str) -> bool:
     """Whether the address belongs to a home's own network."""
-    address = ip_address(text)
+    address = read_address(text)
     return any(address in network for network in _PRIVATE)
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 from probe.wire.failure import Failure
 from probe.wire.observation import Observation, Phase, Purpose
 from probe.wire.stage import Resolver, Stage
+from tests.authority import Authority
 from tests.line import CONTROLS, OWN_HOST, SixToo, a_line, resets
-from tests.loopback import dns_server, response, says
+from tests.loopback import dns_server, response, says, tcp_server
 from tests.rounds import X_ADDRESS
 
 INNOCUOUS = "www.example.com"
@@ -93,6 +94,17 @@ async def test_a_server_that_resets_everybody_is_no_censor(tmp_path: Path) -> No
     async with a_line(tmp_path) as line, line.censor(resets("x.com", INNOCUOUS), X_ADDRESS):
         outcome = await line.round()
     assert outcome.verdicts[0].status == "unreachable"
+
+
+async def test_somebody_elses_certificate_explains_itself_and_no_other_name_is_shown(tmp_path: Path) -> None:
+    (tmp_path / "theirs").mkdir()
+    theirs = Authority("national CA").issue(["x.com"], tmp_path / "theirs")
+    async with a_line(tmp_path) as line, tcp_server(says(response(200)), theirs) as port:
+        line.net.doors[X_ADDRESS, 443] = port
+        outcome = await line.round()
+    asked = handshakes(outcome.round.observations)
+    assert asked == [("endpoint", X_ADDRESS, "ssl_unknown_authority")] * 2
+    assert [m.mechanism for m in outcome.verdicts[0].mechanisms] == ["mitm"]
 
 
 async def test_where_a_lie_is_suspected_everybody_is_asked_and_who_tells_the_truth_is_dialled(
