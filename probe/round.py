@@ -21,9 +21,8 @@ from datetime import datetime
 
 from . import endpoint, escalation, gate, throughput
 from .net import SOME_IPV6
-from .plan import Plan, Target, Turnstile
+from .plan import Plan, Target, a_few_at_once
 from .stages.line import Line
-from .verdict.evidence import gather
 from .verdict.gate import PASSING, families_passed, judge_gate, passed
 from .wire.observation import Observation, Phase, Round
 
@@ -118,7 +117,11 @@ async def _platforms(
         for role in platform.roles
         for one in role.endpoints
     ]
-    await _endpoints(plan, line, targets, families)
+    await a_few_at_once(
+        plan.config.concurrency,
+        targets,
+        lambda target: endpoint.measure(plan, target.turn(line, 1), target.platform, families),
+    )
     everything_clear = all(_is_clear(target, seen) for target in targets)
     share = 1.0 if everything_clear else COMPARING_SHARE
     comparison = throughput.compare(plan, line, seen, families, due=transfers)
@@ -130,17 +133,5 @@ async def _platforms(
 
 def _is_clear(target: Target, seen: Iterable[Observation]) -> bool:
     """Whether nothing needs asking: all went well, or was merely slow."""
-    evidence = gather(target.platform, target.name, target.endpoint, seen)
+    evidence = target.evidence(seen)
     return evidence.is_clean or evidence.is_slow
-
-
-async def _endpoints(plan: Plan, line: Line, targets: Iterable[Target], families: Sequence[int]) -> None:
-    turnstile = Turnstile(asyncio.Semaphore(plan.config.concurrency))
-
-    async def through(target: Target) -> None:
-        async with turnstile.through():
-            await endpoint.measure(plan, target.turn(line, 1), target.platform, families)
-
-    async with asyncio.TaskGroup() as group:
-        for target in targets:
-            group.create_task(through(target))
