@@ -27,10 +27,10 @@ from . import endpoint
 from .capture import packets
 from .locate import PathLimits, locate_hello, locate_syn
 from .path import reach
-from .plan import Plan, Target, Turnstile
+from .plan import Plan, Target, a_few_at_once
 from .stages import dns
 from .stages.line import Line, Turn
-from .verdict.evidence import EndpointEvidence, gather
+from .verdict.evidence import EndpointEvidence
 from .verdict.gate import FOREIGN
 from .verdict.walk import Walk, by_address
 from .wire.address import is_bogon
@@ -103,18 +103,10 @@ class _Inquiry:
         await self._control()
 
     async def _all(self, targets: Iterable[Target], ask: Callable[[Target], Awaitable[None]]) -> None:
-        turnstile = Turnstile(asyncio.Semaphore(self.plan.config.concurrency))
-
-        async def through(target: Target) -> None:
-            async with turnstile.through():
-                await ask(target)
-
-        async with asyncio.TaskGroup() as group:
-            for target in targets:
-                group.create_task(through(target))
+        await a_few_at_once(self.plan.config.concurrency, targets, ask)
 
     def _evidence(self, target: Target) -> EndpointEvidence:
-        return gather(target.platform, target.name, target.endpoint, self.seen)
+        return target.evidence(self.seen)
 
     def _is_late(self, target: Target) -> bool:
         """Whether whatever went wrong did so for want of time: where something else did too, that
@@ -150,7 +142,7 @@ class _Inquiry:
             for address in self._addresses(self._evidence(target)):
                 # Of an address not tried yet no more is expected than came of the others.
                 walks = tried.get(address, before.walks)
-                group.create_task(self._both_names(target, turn, address, walks))
+                group.create_task(self._both_names(turn, address, walks))
 
     def _is_doubtful(self, evidence: EndpointEvidence) -> bool:
         """Whether the name may have been lied about: no usable answer, or one that leads elsewhere."""
@@ -179,16 +171,10 @@ class _Inquiry:
         extra = [next((a for a in fresh if (":" in a) == (family == 6)), None) for family in self.families]
         return tried + [address for address in extra if address]
 
-    async def _both_names(self, target: Target, turn: Turn, address: str, before: Sequence[Walk]) -> None:
+    async def _both_names(self, turn: Turn, address: str, before: Sequence[Walk]) -> None:
         if any(map(_may_be_the_name, before)) or not before:
-            await reach(self._innocuous(target, turn), address)
+            await reach(self.plan.innocuous(turn), address)
         await reach(turn, address)
-
-    def _innocuous(self, target: Target, turn: Turn) -> Turn:
-        scheme = "https" if target.endpoint.is_tls else "http"
-        # The same small object: a front page would cost far more than the answer is worth.
-        url = f"{scheme}://{self.plan.config.controls.innocuous}{target.endpoint.path}"
-        return replace(turn, endpoint=Endpoint(url=url), purpose=Purpose.INNOCUOUS)
 
     def _is_open(self, target: Target) -> bool:
         """Whether two attempts did not settle it: they disagree, or a failure has no explanation."""
@@ -263,7 +249,7 @@ class _Inquiry:
             where = self._open_control()
             if where is None or not await self._control():
                 return
-            await reach(self._innocuous(target, target.turn(self.line, 1)), where[1])
+            await reach(self.plan.innocuous(target.turn(self.line, 1)), where[1])
             for attempt in range(1, ELSEWHERE_TRIES + 1):
                 await reach(target.turn(self.line, attempt, Purpose.ELSEWHERE), where[1])
 

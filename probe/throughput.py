@@ -15,7 +15,7 @@ from . import endpoint
 from .path import reach, transfer
 from .plan import Plan, Target
 from .stages.line import Line, Turn
-from .verdict.evidence import EndpointEvidence, gather
+from .verdict.evidence import EndpointEvidence
 from .verdict.gate import FOREIGN
 from .verdict.speed import CONTROL_TRIES, TRIES, excesses, rates, seems_slow
 from .verdict.walk import round_trips, walks_of
@@ -72,7 +72,7 @@ class _Comparison:
         ]
 
     def _evidence(self, target: Target) -> EndpointEvidence:
-        return gather(target.platform, target.name, target.endpoint, self.seen)
+        return target.evidence(self.seen)
 
     def _comes(self, target: Target) -> bool:
         """Whether anything comes at all: what is cut off cannot be slow."""
@@ -90,10 +90,9 @@ class _Comparison:
         walks = self._evidence(target).walks
         address = next((walk.address for walk in walks if walk.passed(Stage.TLS)), walks[0].address)
         first = 1 + max(walk.attempt for walk in walks)
-        innocuous = Endpoint(url=f"https://{self.plan.config.controls.innocuous}{target.endpoint.path}")
         for attempt in range(first, first + TRIES):
             turn = target.turn(self.line, attempt)
-            await reach(replace(turn, endpoint=innocuous, purpose=Purpose.INNOCUOUS), address)
+            await reach(self.plan.innocuous(turn), address)
             await reach(turn, address)
 
     async def _transfers(self, targets: Sequence[Target]) -> None:
