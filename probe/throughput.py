@@ -57,7 +57,7 @@ class _Comparison:
         if due:
             chosen += [target for target in roles if target not in chosen]
         if chosen:
-            await self._transfers(chosen)
+            await self._transfers(chosen, roles)
         asked = {target.platform.name for target in chosen}
         for target in _one_each(t for t in slow if t.platform.name not in asked):
             await self._handshakes(target)
@@ -95,15 +95,18 @@ class _Comparison:
             await reach(self.plan.innocuous(turn), address)
             await reach(turn, address)
 
-    async def _transfers(self, targets: Sequence[Target]) -> None:
-        """One role of each platform, then the others of those that were not behind: one that is held
-        back tells enough of its platform, and each takes its time."""
+    async def _transfers(self, targets: Sequence[Target], roles: Iterable[Target]) -> None:
+        """One role of each platform, then the others of those that were not behind; of those that were,
+        one more `role` for once, which tells whether all of the platform is held back. Each takes its
+        time."""
         first = _one_each(targets)
         await self._in_turn(first)
         behind = {target.platform.name for target in first if self._is_behind(target)}
         rest = [t for t in targets if t not in first and t.platform.name not in behind]
         if rest:
             await self._in_turn(rest)
+        for target in _one_each(t for t in roles if t not in first and t.platform.name in behind):
+            await self._one_of(target, attempt=1)
 
     async def _in_turn(self, targets: Sequence[Target]) -> None:
         """Controls and platforms in turn; whoever is not behind is left alone after one try."""
@@ -111,12 +114,16 @@ class _Comparison:
         for attempt in range(1, max(TRIES, CONTROL_TRIES) + 1):
             await self._control(attempt)
             for target in chosen:
-                if target.role.transfer is not None:
-                    turn = Turn(self.line, target.name, target.role.transfer, purpose=Purpose.TRANSFER)
-                    await self._one(replace(turn, attempt=attempt))
+                await self._one_of(target, attempt)
             chosen = [target for target in chosen if self._is_behind(target)]
             if not chosen:
                 return
+
+    async def _one_of(self, target: Target, attempt: int) -> None:
+        """The role's object."""
+        if target.role.transfer is not None:
+            turn = Turn(self.line, target.name, target.role.transfer, purpose=Purpose.TRANSFER)
+            await self._one(replace(turn, attempt=attempt))
 
     async def _control(self, attempt: int) -> None:
         """The next of the unrelated objects."""
