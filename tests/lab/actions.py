@@ -68,6 +68,7 @@ class Orders:
     box: dict[str, list[dict[str, object]]] = field(default_factory=_lists)  # isp, a rule of the box
     rates: dict[tuple[str, str], int] = field(default_factory=dict)  # tc: (place, device), kbit/s
     filtered: list[str] = field(default_factory=list)  # dnsmasq: lines as in /etc/hosts
+    gone: dict[str, bool] = field(default_factory=dict)  # the authority: a name, and whether it is left empty
     clock: list[str] = field(default_factory=list)  # faketime: offsets
 
     def rule(self, place: str, chain: str, text: str) -> None:
@@ -136,6 +137,8 @@ def lie_addresses(answer: Answer, platform: Platform, isp: Isp, zone: Zone) -> S
     """The addresses a lie consists of; none where it is not of addresses."""
     if answer is Answer.BLOCK_PAGE:
         return isp.block_page
+    if answer is Answer.RESOLVER:
+        return isp.resolver
     if answer is Answer.NEIGHBOUR:
         return platform.neighbour[1]
     if answer is Answer.DEAD_NEIGHBOUR:
@@ -258,9 +261,12 @@ def _(effect: effects.SniDrop, orders: Orders, target: Target) -> None:
 @_order.register
 def _(effect: effects.SniReset, orders: Orders, target: Target) -> None:
     _through_box_both_ways(orders, target, 443)
-    names = ("copies", "ttl", "ipid", "window", "late_s", "after_bytes")
-    action = {"kind": "reset", **{name: getattr(effect, name) for name in names}}
-    _tell_box(orders, target, {**_sni_rule(effect, target, action), "flap_s": effect.flap_s})
+    _tell_box(orders, target, {**_sni_rule(effect, target, _reset(effect)), "flap_s": effect.flap_s})
+
+
+def _reset(effect: effects.SniReset) -> dict[str, object]:
+    names = ("copies", "ttl", "ipid", "window", "late_s", "after_bytes", "closes")
+    return {"kind": "reset", **{name: getattr(effect, name) for name in names}}
 
 
 def _sni_rule(
@@ -290,6 +296,13 @@ def _(effect: effects.LeadAside, orders: Orders, target: Target) -> None:
         for where in toward(target.addresses()):
             text = f'iifname "line" {where} tcp dport {effect.port} redirect to :{effect.to.value}'
             orders.rule(place_of(isp), "turns", text)
+
+
+@_order.register
+def _(_effect: effects.HttpReset, orders: Orders, target: Target) -> None:
+    _through_box_both_ways(orders, target, 80)
+    action = _reset(effects.SniReset())
+    _tell_box(orders, target, {"trigger": "http", "names": target.hosts(), "action": action})
 
 
 @_order.register
@@ -366,7 +379,12 @@ def _(effect: effects.Down, orders: Orders, target: Target) -> None:
 @_order.register
 def _(effect: effects.SiteAnswers, orders: Orders, target: Target) -> None:
     for where in toward(target.addresses()):
-        orders.rule("internet", "turns", f"{where} tcp dport 443 redirect to :{effect.port.value}")
+        orders.rule("internet", "turns", f"{where} tcp dport {effect.at} redirect to :{effect.port.value}")
+
+
+@_order.register
+def _(effect: effects.Gone, orders: Orders, target: Target) -> None:
+    orders.gone.update(dict.fromkeys(target.hosts(), effect.empty))
 
 
 @_order.register
