@@ -57,3 +57,9 @@ def word(verdict: Verdict) -> str:
     if verdict.status not in _ACCUSATIONS:
         return str(verdict.status)
     return " ".join([str(verdict.status), "+".join(sorted(named(verdict)))])
+
+
+def in_full(verdict: Verdict) -> str:
+    """The same, with how well it is shown: ``blocked dns (proven)``."""
+    shown = sorted(levels(verdict)) if verdict.status in _ACCUSATIONS else []
+    return word(verdict) + (f" ({', '.join(shown)})" if shown else "")

@@ -11,7 +11,7 @@ from probe.verdict import Finding, Level, Mechanism, Scope, Status, Verdict
 from probe.wire.codec import encode, validate
 from tests.rounds import a_round, fine
 
-from .compare import Ruling, ruling, word
+from .compare import Ruling, in_full, ruling, word
 from .measured import Measured, is_recomputed, round_of, views
 from .scenarios import BY_DNS, BY_SILENCE, CANNOT_JUDGE, DOWN, OK, SCENARIOS, THROTTLED, Truth
 
@@ -70,6 +70,8 @@ def test_every_ruling_is_given_in_some_case() -> None:
 def test_a_cell_names_mechanisms_only_where_somebody_is_accused() -> None:
     assert word(said(BLOCKED, TLS, DNS)) == "blocked dns+tls"
     assert word(said(UNREACHABLE, IP, level=Level.WEAK)) == "unreachable"
+    assert in_full(said(BLOCKED, TLS)) == "blocked tls (proven)"
+    assert in_full(said(UNREACHABLE, IP, level=Level.WEAK)) == "unreachable"
 
 
 CLEAN = a_round(*fine("x/web"), *fine("x/media"))
