@@ -71,7 +71,7 @@ CASES: tuple[Case, ...] = (
     ),
     Case(
         "cloudflareCAPTCHAWithHTTP", "blocked: http-diff, a false positive that is known",
-        ("site_captcha_plain",), "An error status in cleartext is no block page: pages are not compared by length.",
+        ("site_captcha_plain",), "An error status in cleartext is no block page; lengths are not compared.",
     ),
     Case("cloudflareCAPTCHAWithHTTPS", FINE, ("site_captcha",), _SAME),
     Case(

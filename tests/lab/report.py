@@ -70,7 +70,8 @@ class Row:
 
 
 def _cells(run: Measured, verdicts: dict[str, Verdict], *, peers: bool = False) -> Iterator[Cell]:
-    for platform in PLATFORMS:
+    measured = {platform.name for platform in run.round.targets} if run.round else set(PLATFORMS)
+    for platform in (name for name in PLATFORMS if name in measured):
         truth = run.truth(platform)
         yield Cell(run, platform, truth.told_by_peers if peers else truth, verdicts.get(platform))
 
