@@ -162,7 +162,8 @@ class _Inquiry:
 
     def _innocuous(self, target: Target, turn: Turn) -> Turn:
         scheme = "https" if target.endpoint.is_tls else "http"
-        url = f"{scheme}://{self.plan.config.controls.innocuous}/"
+        # The same small object: a front page would cost far more than the answer is worth.
+        url = f"{scheme}://{self.plan.config.controls.innocuous}{target.endpoint.path}"
         return replace(turn, endpoint=Endpoint(url=url), purpose=Purpose.INNOCUOUS)
 
     def _is_open(self, target: Target) -> bool:

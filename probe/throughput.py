@@ -17,8 +17,8 @@ from .plan import Plan, Target
 from .stages.line import Line, Turn
 from .verdict.evidence import EndpointEvidence, gather
 from .verdict.gate import FOREIGN
-from .verdict.speed import CONTROL_TRIES, TRIES, excesses, rate_bps, seems_slow
-from .verdict.walk import walks_of
+from .verdict.speed import CONTROL_TRIES, TRIES, excesses, rates, seems_slow
+from .verdict.walk import round_trips, walks_of
 from .wire.failure import Failure
 from .wire.observation import Observation, Purpose
 from .wire.platform import Endpoint
@@ -90,7 +90,7 @@ class _Comparison:
         walks = self._evidence(target).walks
         address = next((walk.address for walk in walks if walk.passed(Stage.TLS)), walks[0].address)
         first = 1 + max(walk.attempt for walk in walks)
-        innocuous = Endpoint(url=f"https://{self.plan.config.controls.innocuous}/")
+        innocuous = Endpoint(url=f"https://{self.plan.config.controls.innocuous}{target.endpoint.path}")
         for attempt in range(first, first + TRIES):
             turn = target.turn(self.line, attempt)
             await reach(replace(turn, endpoint=innocuous, purpose=Purpose.INNOCUOUS), address)
@@ -153,7 +153,10 @@ class _Comparison:
         """Whether the role is slower than unrelated objects by what would need explaining, or was
         too slow to tell."""
         tried = [o for o in self.seen if o.target == target.name and o.stage is Stage.TRANSFER]
-        theirs, others = _rates(tried), _rates(o for o in self.seen if o.purpose is Purpose.CONTROL)
+        trips = round_trips(self.seen)
+        theirs = [rate.bps for rate in rates(tried, trips)]
+        controls = (o for o in self.seen if o.purpose is Purpose.CONTROL)
+        others = [rate.bps for rate in rates(controls, trips)]
         late = any(o.failure is Failure.HTTP_TIMEOUT for o in tried)
         return bool(others) and (late or (bool(theirs) and median(others) >= BEHIND * max(theirs)))
 
@@ -164,7 +167,3 @@ def _one_each(targets: Iterable[Target]) -> list[Target]:
     for target in targets:
         found.setdefault(target.platform.name, target)
     return list(found.values())
-
-
-def _rates(observations: Iterable[Observation]) -> list[float]:
-    return [rate for o in observations if (rate := rate_bps(o)) is not None]

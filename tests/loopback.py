@@ -200,3 +200,42 @@ def doh(zone: Zone, *, status: int = 200) -> Handler:
         await writer.drain()
 
     return handler
+
+
+Act = Callable[[bytes], str]
+
+
+@asynccontextmanager
+async def watched(port: int, act: Act) -> AsyncIterator[int]:
+    """Somebody on the way to the server at `port`, who reads the first that is sent and lets it
+    ``pass``, answers with a ``reset`` or ``drop``s it. Yields the port to dial instead."""
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        first = await reader.read(65_536)
+        done = act(first)
+        if done == "reset":
+            sock = writer.get_extra_info("socket")
+            sock.setsockopt(1, 13, struct.pack("ii", 1, 0))  # SOL_SOCKET, SO_LINGER: close with RST
+            writer.transport.abort()
+            return
+        if done == "drop":
+            await asyncio.sleep(60)
+        beyond_reader, beyond = await asyncio.open_connection("127.0.0.1", port)
+        beyond.write(first)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(_pass_on(reader, beyond))
+            group.create_task(_pass_on(beyond_reader, writer))
+
+    async with tcp_server(handler) as own:
+        yield own
+
+
+async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        while data := await reader.read(65_536):
+            writer.write(data)
+            await writer.drain()
+    except OSError:
+        pass  # one side has seen enough
+    finally:
+        writer.close()

@@ -38,6 +38,8 @@ from probe.wire.stage import (
 NOW = datetime(2023, 12, 17, 15, 4, tzinfo=UTC)
 X_ADDRESS, OTHER_X_ADDRESS, X_SIX = "104.244.42.1", "104.244.42.65", "2606:1f80:f000::1"
 CONTROL_ADDRESS, CONTROL_SIX = "198.51.100.7", "2001:500:88::1"
+# Where unrelated objects lie.
+OBJECT_ADDRESS = "198.51.100.8"
 # A resolver of the provider's and one of the home's own; what is left of the TTL of answers from
 # past the home.
 RESOLVER, HOME = "203.0.113.53", "192.168.1.1"
@@ -205,7 +207,7 @@ def transfer(target: str, kbps: float, *, rtt_s: float | None = 0.05, status: in
     return observed(
         Stage.TRANSFER,
         target,
-        address=CONTROL_ADDRESS if is_control else X_ADDRESS,
+        address=OBJECT_ADDRESS if is_control else OTHER_X_ADDRESS,
         transfer=detail,
         tcp=TcpDetail(rtt_s=rtt_s),
         purpose=Purpose.CONTROL if is_control else Purpose.TRANSFER,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,7 +13,7 @@ from probe.wire.platform import Endpoint, Needs, Platform, Role
 from probe.wire.stage import Resolver, Stage
 
 from .gate import families_passed
-from .walk import CONFIRMING, Walk, by_address, repeatedly, walks_of
+from .walk import CONFIRMING, Walk, by_address, repeatedly, round_trips, walks_of
 
 # So many countries must reach a platform before a failure here is laid at somebody's door.
 PEER_COUNTRIES = 5
@@ -187,6 +187,8 @@ class Evidence:
     roles: tuple[RoleEvidence, ...]
     # Every control's observations, of the gate and of the way between.
     controls: tuple[Observation, ...]
+    # The shortest round trip to each address, in seconds.
+    round_trips: Mapping[str, float]
     peers: PeerView | None = None
 
     def endpoints(self) -> Iterator[EndpointEvidence]:
@@ -227,6 +229,7 @@ def evidence_of(rnd: Round, platform: Platform, peers: Iterable[PeerView] = ()) 
         any(o.http is not None and o.http.body_matches for o in observations),
         tuple(_role(platform, role, main) for role in platform.roles),
         tuple(o for o in observations if o.phase is not Phase.MAIN or o.purpose is Purpose.CONTROL),
+        round_trips(observations),
         next((view for view in peers if view.platform == platform.name), None),
     )
 

@@ -83,7 +83,8 @@ def denied_unproven(evidence: Evidence) -> Iterator[Fact]:
         given = [a for a in told if (":" in a) == (family == 6)]
         denials = _DENIALS if family == 4 else _DENIALS - {Failure.DNS_NO_ANSWER}
         lied = any(endpoint.denied(failure, family) for failure in denials)
-        unproven = lied and given and not endpoint.genuine(family)
+        # In cleartext nothing proves an address, so nothing is missing there.
+        unproven = lied and given and endpoint.endpoint.is_tls and not endpoint.genuine(family)
         if unproven and liar(evidence, endpoint, family) is Liar.PROVIDER:
             text = f"Your provider's resolver denies {endpoint.host}, for which a trusted one has addresses."
             yield Fact(text, endpoint.target, family)

@@ -19,11 +19,6 @@ from . import cleartext, connections, names, speed, whole
 from .evidence import Evidence
 from .record import Fact, Level, Mechanism, Status
 
-# How many times as fast unrelated sites must come before a platform is called throttled, and before
-# nothing but throttling is left (DETECTION's THROTTLED and EXTREME start at 3 and 10; one round
-# alone asks for more than 3).
-THROTTLED_RATIO, EXTREME_RATIO = 4.0, 10.0
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
@@ -322,17 +317,21 @@ _CLEARTEXT = (
 _SPEED = (
     _throttled(
         "throttle.extreme",
-        speed.slower_by(EXTREME_RATIO),
-        "README rule 8; Xue et al. 2021 saw 130-150 kbit/s beside lines of many Mbit/s (Russia).",
+        speed.held_back,
+        # A way that is crowded for this platform alone would look the same.
+        "README rule 8: repeated, on the same line, in the same round, round trips taken off.",
         "throttle_ip",
         "throttle_sni",
         "throttle_media",
-        says=(Mechanism.THROTTLE, Level.PROVEN),
+        says=(Mechanism.THROTTLE, Level.LIKELY),
     ),
     _throttled(
-        "throttle.goodput",
-        speed.slower_by(THROTTLED_RATIO),
-        "README rule 8: repeated, on the same line, in the same round, round trips taken off.",
+        "throttle.ceiling",
+        speed.at_a_ceiling,
+        "README rule 8; Xue et al. 2021 saw 130-150 kbit/s and no more, whatever the line (Russia).",
+        "throttle_ip",
+        "throttle_sni",
+        "throttle_media",
         says=(Mechanism.THROTTLE, Level.LIKELY),
     ),
     _throttled(

@@ -10,7 +10,9 @@ counts with what came: that is data, not a failure.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil, log2
 from statistics import median
 
 from probe.wire.observation import Observation
@@ -28,10 +30,15 @@ CONTROL_TRIES = 3
 # Below this no ratio counts: a fast line may be faster to one place than to another. Video of low
 # quality takes about as much, and every throttling on record was below a tenth of it.
 THROTTLED_BELOW_BPS = 1_500_000
+# How many times as fast unrelated objects must come: for slow transfers of any kind OONI's "extreme"
+# (dd-007), which a crowded way seldom explains; for a ceiling fewer, and so near the 130-150 kbit/s of
+# Russia 2021 (Xue et al.) and so level that nothing but a policer does.
+EXTREME_RATIO, CEILING_RATIO = 10.0, 4.0
+CEILING_BPS, LEVEL_SPREAD = 300_000, 1.3
 # What comes after the first piece must be as much, or take as long, before it is a rate.
 LEAST_BYTES, LEAST_S = 32_768, 0.5
-# Round trips of slow start that a body of 64 KiB takes after its first piece.
-_START_ROUNDS = 3
+# What a server sends before it waits to hear back: ten segments (RFC 6928).
+_FIRST_FLIGHT_BYTES = 14_600
 # The clock's grain, in seconds, for spans and round trips alike.
 _SHORTEST_S = 0.001
 
@@ -40,54 +47,72 @@ HELD_BACK_S = 0.1
 HELD_BACK_RATIO = 3.0
 
 
-def rate_bps(seen: Observation) -> float | None:
-    """A transfer's rate in bits a second once it had started; None where too little came to tell, or
-    the round trip is not known, without which a distant server cannot be told from a slow one."""
-    detail, rtt_s = seen.transfer, seen.tcp.rtt_s if seen.tcp else None
-    if detail is None or seen.failure is not None or detail.status not in (200, 206) or rtt_s is None:
-        return None
-    if detail.timed_bytes < LEAST_BYTES and detail.timed_s < LEAST_S:
-        return None
-    return detail.timed_bytes * 8 / max(detail.timed_s - _START_ROUNDS * rtt_s, _SHORTEST_S)
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """How fast an object came, in bits a second, and how far away it was, in seconds there and back."""
+
+    bps: float
+    rtt_s: float
 
 
-def slower_by(ratio: float) -> Finds:
-    """Every transfer of a role is slow, and unrelated objects come at least so many times as fast."""
-
-    def finds(evidence: Evidence) -> Iterator[Fact]:
-        others = _measured(evidence.controls)
-        for role in evidence.roles:
-            theirs = _measured(role.transfers)
-            if len(theirs) >= TRIES and len(others) >= CONTROL_TRIES and _is_held_back(theirs, others, ratio):
-                yield Fact(
-                    f"{evidence.platform.title} ({role.role.name}) comes at {_kbps(max(_rates(theirs)))} on "
-                    f"this line, unrelated sites at {_kbps(median(_rates(others)))}.",
-                    role.target,
-                    theirs[0].family,
-                )
-
-    return finds
+def rates(transfers: Iterable[Observation], trips: Mapping[str, float]) -> list[Rate]:
+    """What each transfer came at once it had started. Left out are those of which too little came to
+    tell, and those to an address whose round trip is not known, without which a distant server cannot
+    be told from a slow one."""
+    found = []
+    for seen in transfers:
+        detail, rtt_s = seen.transfer, trips.get(seen.address or "")
+        if detail is None or rtt_s is None or seen.failure is not None or detail.status not in (200, 206):
+            continue
+        if detail.timed_bytes >= LEAST_BYTES or detail.timed_s >= LEAST_S:
+            took_s = max(detail.timed_s - _start_rounds(detail.timed_bytes) * rtt_s, _SHORTEST_S)
+            found.append(Rate(detail.timed_bytes * 8 / took_s, max(rtt_s, _SHORTEST_S)))
+    return found
 
 
-def _is_held_back(theirs: Sequence[Observation], others: Sequence[Observation], ratio: float) -> bool:
-    """The fastest of theirs against the usual and the slowest of the others'."""
-    best, rates = max(_rates(theirs)), _rates(others)
-    further = ratio * max(_rtt_s(theirs) / _rtt_s(others), 1.0)
-    return best < THROTTLED_BELOW_BPS and median(rates) >= further * best and min(rates) >= further / 2 * best
+def _start_rounds(size_bytes: int) -> int:
+    """The most round trips that slow start takes for so many bytes: each flight is twice the last."""
+    return ceil(log2(size_bytes / _FIRST_FLIGHT_BYTES + 1))
 
 
-def _measured(observations: Iterable[Observation]) -> list[Observation]:
-    """The transfers that tell how fast it went."""
-    return [o for o in observations if o.stage is Stage.TRANSFER and rate_bps(o) is not None]
+def held_back(evidence: Evidence) -> Iterator[Fact]:
+    """Every transfer of a role is slow, and unrelated objects come very many times as fast."""
+    yield from _behind(evidence, EXTREME_RATIO, lambda theirs: True)
 
 
-def _rates(measured: Iterable[Observation]) -> list[float]:
-    return [rate for o in measured if (rate := rate_bps(o)) is not None]
+def at_a_ceiling(evidence: Evidence) -> Iterator[Fact]:
+    """Every transfer of a role comes at one and the same slow rate, as a policer lets it, and
+    unrelated objects many times as fast. A crowded way is slow by another measure each time."""
+    yield from _behind(evidence, CEILING_RATIO, _is_level)
 
 
-def _rtt_s(measured: Iterable[Observation]) -> float:
-    """The usual round trip."""
-    return max(median(o.tcp.rtt_s for o in measured if o.tcp and o.tcp.rtt_s is not None), _SHORTEST_S)
+def _is_level(theirs: Sequence[Rate]) -> bool:
+    slowest, fastest = min(rate.bps for rate in theirs), max(rate.bps for rate in theirs)
+    return fastest <= CEILING_BPS and fastest <= LEVEL_SPREAD * slowest
+
+
+def _behind(evidence: Evidence, ratio: float, fits: Callable[[Sequence[Rate]], bool]) -> Iterator[Fact]:
+    others = rates(evidence.controls, evidence.round_trips)
+    for role in evidence.roles:
+        theirs = rates(role.transfers, evidence.round_trips)
+        enough = len(theirs) >= TRIES and len(others) >= CONTROL_TRIES
+        if enough and _is_held_back(theirs, others, ratio) and fits(theirs):
+            best, usual = max(rate.bps for rate in theirs), median(rate.bps for rate in others)
+            yield Fact(
+                f"{evidence.platform.title} ({role.role.name}) comes at {_kbps(best)} on this line, "
+                f"unrelated sites at {_kbps(usual)}.",
+                role.target,
+                role.transfers[0].family,
+            )
+
+
+def _is_held_back(theirs: Sequence[Rate], others: Sequence[Rate], ratio: float) -> bool:
+    """The fastest of theirs against the usual and the slowest of the others', each allowed to be
+    slower by as much as it is further away."""
+    best, beside = max(rate.bps for rate in theirs), [rate.bps for rate in others]
+    distance = median(rate.rtt_s for rate in theirs) / median(rate.rtt_s for rate in others)
+    further = ratio * max(distance, 1.0) * best
+    return best < THROTTLED_BELOW_BPS and median(beside) >= further and min(beside) >= further / 2
 
 
 def _kbps(rate: float) -> str:

@@ -80,6 +80,17 @@ def walks_of(observations: Iterable[Observation]) -> tuple[Walk, ...]:
     return tuple(Walk(key[0], key[2], tuple(seen)) for key, seen in found.items())
 
 
+def round_trips(observations: Iterable[Observation]) -> dict[str, float]:
+    """The shortest round trip seen to each address, in seconds: a queue that somebody's shaper fills
+    makes those that come after it longer."""
+    found: dict[str, float] = {}
+    for o in observations:
+        rtt_s = o.tcp.rtt_s if o.tcp else None
+        if rtt_s is not None and o.address is not None:
+            found[o.address] = min(rtt_s, found.get(o.address, rtt_s))
+    return found
+
+
 def by_address(walks: Iterable[Walk]) -> dict[str, list[Walk]]:
     """The walks to each address."""
     found: dict[str, list[Walk]] = {}

@@ -24,7 +24,7 @@ from probe.wire.codec import MAX_BYTES
 from probe.wire.stage import TlsDetail
 from tests.batches import HERE, someone
 from tests.collector.conftest import Running
-from tests.probe.test_round import Line, a_line
+from tests.line import Line, a_line
 from tests.probe.wire.test_fit import fat
 
 ME = someone(1)

@@ -45,9 +45,9 @@ def handshakes(theirs_s: tuple[float, ...], others_s: tuple[float, ...]) -> list
 
 
 CASES = {
-    "throttle.extreme": Story(says="throttled: throttle proven", seen=compared((128.0, 130.0, 140.0))),
-    "throttle.goodput": Story(
-        says="throttled: throttle likely", seen=compared((900.0, 950.0, 1000.0), (5000.0, 5500.0, 6000.0))
+    "throttle.extreme": Story(says="throttled: throttle likely", seen=compared((128.0, 330.0, 540.0))),
+    "throttle.ceiling": Story(
+        says="throttled: throttle likely", seen=compared((128.0, 130.0, 140.0), (800.0, 900.0, 1000.0))
     ),
     "throttle.handshake": Story(
         says="throttled: throttle likely", seen=handshakes((2.0, 2.5, 3.0), (0.1, 0.12, 0.11))
@@ -57,6 +57,12 @@ CASES = {
 INNOCENT = {
     "a line that is slow for everything": Story(
         says="ok", seen=compared((128.0, 130.0, 140.0), (150.0, 130.0, 500.0))
+    ),
+    "a way that is crowded: slow, and by another measure each time": Story(
+        says="ok", seen=compared((120.0, 180.0, 250.0), (1200.0, 1400.0, 1600.0))
+    ),
+    "a way that is narrow: level, and no slower than ways are": Story(
+        says="ok", seen=compared((900.0, 950.0, 1000.0), (5000.0, 5500.0, 6000.0))
     ),
     "one slow transfer of three": Story(says="ok", seen=compared((128.0, 9000.0, 8000.0))),
     "one fast transfer of three": Story(says="ok", seen=compared((128.0, 130.0, 9000.0))),

@@ -1,0 +1,170 @@
+"""Why an endpoint failed: what is asked, in which order, and what is never asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from probe.wire.failure import Failure
+from probe.wire.observation import Observation, Phase, Purpose
+from probe.wire.stage import Resolver, Stage
+from tests.line import CONTROLS, OWN_HOST, a_line, resets
+from tests.loopback import dns_server, response, says
+from tests.rounds import X_ADDRESS
+
+INNOCUOUS = "www.example.com"
+UNRELATED = list(CONTROLS.values())[-1]
+
+
+def handshakes(seen: Iterable[Observation]) -> list[tuple[str, str, str | None]]:
+    """Each handshake of the main phase with a platform's name or address: purpose, address, failure."""
+    return [
+        (o.purpose, o.address or "", o.failure)
+        for o in sorted(seen, key=lambda o: o.start_s)
+        if o.phase is Phase.MAIN and o.stage is Stage.TLS and o.purpose is not Purpose.CONTROL
+    ]
+
+
+async def test_the_innocuous_name_goes_first_and_proves_that_the_name_is_why(tmp_path: Path) -> None:
+    async with a_line(tmp_path) as line, line.censor(resets("x.com"), X_ADDRESS):
+        outcome = await line.round()
+    (verdict,) = outcome.verdicts
+    assert verdict.reasons[0].rule == "tls.name"
+    assert handshakes(outcome.round.observations) == [
+        ("endpoint", X_ADDRESS, "tls_reset_error"),
+        ("innocuous", X_ADDRESS, None),
+        ("endpoint", X_ADDRESS, "tls_reset_error"),
+    ], "explained at once, so nothing is asked elsewhere and nothing is waited out"
+
+
+async def test_an_unrelated_site_is_asked_before_and_after_the_questions(tmp_path: Path) -> None:
+    async with a_line(tmp_path) as line, line.censor(resets("x.com"), X_ADDRESS):
+        outcome = await line.round()
+    main = sorted((o for o in outcome.round.observations if o.phase is Phase.MAIN), key=lambda o: o.start_s)
+    asked = [o for o in main if o.attempt > 1 or o.purpose is not Purpose.ENDPOINT]
+    assert {asked[0].purpose, asked[-1].purpose} == {Purpose.CONTROL}
+
+
+async def test_an_address_that_stays_shut_for_a_while_is_waited_out(tmp_path: Path) -> None:
+    shut = False
+
+    def act(first: bytes) -> str:
+        nonlocal shut
+        shut = shut or b"x.com" in first
+        return "reset" if shut else "pass"
+
+    async def pause(seconds: float) -> None:
+        nonlocal shut
+        shut = shut and seconds < 7.5
+
+    async with a_line(tmp_path) as line, line.censor(act, X_ADDRESS):
+        line.plan = replace(line.plan, pause=pause)
+        outcome = await line.round(residual_s=7.5)
+    assert handshakes(outcome.round.observations) == [
+        ("endpoint", X_ADDRESS, "tls_reset_error"),
+        ("innocuous", X_ADDRESS, "tls_reset_error"),
+        ("endpoint", X_ADDRESS, "tls_reset_error"),
+        ("innocuous", X_ADDRESS, None),
+        ("endpoint", X_ADDRESS, "tls_reset_error"),
+    ]
+    assert outcome.verdicts[0].reasons[0].rule == "tls.name"
+
+
+async def test_where_no_name_gets_through_the_platforms_is_tried_where_nobody_runs_it(tmp_path: Path) -> None:
+    async with (
+        a_line(tmp_path) as line,
+        line.censor(resets("x.com", INNOCUOUS), X_ADDRESS),
+        line.censor(resets("x.com"), UNRELATED),
+    ):
+        outcome = await line.round()
+    (verdict,) = outcome.verdicts
+    elsewhere = [h for h in handshakes(outcome.round.observations) if h[1] == UNRELATED]
+    assert elsewhere == [
+        ("innocuous", UNRELATED, None),
+        ("elsewhere", UNRELATED, "tls_reset_error"),
+        ("elsewhere", UNRELATED, "tls_reset_error"),
+    ]
+    assert "tls.name_elsewhere" in [reason.rule for reason in verdict.reasons]
+
+
+async def test_a_server_that_resets_everybody_is_no_censor(tmp_path: Path) -> None:
+    async with a_line(tmp_path) as line, line.censor(resets("x.com", INNOCUOUS), X_ADDRESS):
+        outcome = await line.round()
+    assert outcome.verdicts[0].status == "unreachable"
+
+
+async def test_where_a_lie_is_suspected_everybody_is_asked_and_who_tells_the_truth_is_dialled(
+    tmp_path: Path,
+) -> None:
+    async with (
+        a_line(tmp_path, also={(OWN_HOST, 443): says(response(200))}) as line,
+        dns_server({("x.com", "A"): [OWN_HOST]}) as abroad,
+        dns_server({("x.com", "A"): "nxdomain", ("one.example", "A"): "drop"}) as nobody,
+    ):
+        line.zone["x.com", "A"] = "nxdomain"
+        line.net.doors["9.9.9.9", 53], line.net.doors["192.0.2.53", 53] = abroad, nobody
+        outcome = await line.round()
+    asked = [o for o in outcome.round.observations if o.dns and o.target == "x/web"]
+    by_resolver = {o.dns.resolver: o.failure for o in asked if o.dns and o.attempt == 2}
+    assert by_resolver[Resolver.PUBLIC] is None
+    assert by_resolver[Resolver.NOBODY] is Failure.DNS_NXDOMAIN
+    assert OWN_HOST in {o.address for o in outcome.round.observations if o.purpose is Purpose.ENDPOINT}
+    assert outcome.verdicts[0].status == "blocked"
+
+
+async def test_a_clean_round_asks_nobody_else(tmp_path: Path) -> None:
+    async with a_line(tmp_path) as line:
+        await line.round()
+    assert {port for _, port in line.net.dialled} == {53, 80, 443}
+    assert {address for address, port in line.net.dialled if port == 53} == {"203.0.113.53"}
+
+
+async def test_the_providers_resolver_is_found_by_asking_who_asks_and_is_in_no_record(tmp_path: Path) -> None:
+    """It may be the volunteer's own address that answers there."""
+    found = "203.99.163.240"
+    async with (
+        a_line(tmp_path) as line,
+        dns_server({("x.com", "A"): "nxdomain", ("one.example", "A"): ["9.9.9.1"]}) as provider,
+    ):
+        line.net.doors["192.168.1.1", 53] = line.net.doors["203.0.113.53", 53]
+        line.net.doors[found, 53] = provider
+        line.zone["x.com", "A"] = "nxdomain"
+        line.zone["whoami.akamai.net", "A"] = [found]
+        system = replace(line.plan.system, servers=("192.168.1.1",))
+        line.plan = replace(line.plan, system=system)
+        outcome = await line.round()
+    assert (found, 53) in line.net.dialled
+    assert [o for o in outcome.round.observations if o.dns and found in o.dns.answers] == []
+    assert {o.dns.resolver for o in outcome.round.observations if o.dns and o.dns.server == found} == {
+        Resolver.PROVIDER
+    }, "scrubbing takes that out"
+
+
+async def test_what_fails_for_want_of_time_and_then_comes_alone_is_not_asked_further(tmp_path: Path) -> None:
+    firsts: list[bytes] = []
+
+    def act(first: bytes) -> str:
+        firsts.append(first)
+        return "drop" if len(firsts) == 1 else "pass"
+
+    async with a_line(tmp_path) as line, line.censor(act, X_ADDRESS):
+        outcome = await line.round()
+    assert handshakes(outcome.round.observations) == [
+        ("endpoint", X_ADDRESS, "tls_timeout_error"),
+        ("endpoint", X_ADDRESS, None),
+    ]
+    assert outcome.verdicts[0].status == "ok"
+
+
+async def test_what_never_lets_a_name_through_is_told_from_what_is_slow(tmp_path: Path) -> None:
+    def act(first: bytes) -> str:
+        return "drop" if b"x.com" in first else "pass"
+
+    async with a_line(tmp_path) as line, line.censor(act, X_ADDRESS):
+        outcome = await line.round()
+    (verdict,) = outcome.verdicts
+    assert verdict.reasons[0].text == (
+        "Your provider's network lets nothing more through as soon as the name x.com is seen; the same "
+        "server answers under another name."
+    )
