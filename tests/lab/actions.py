@@ -61,7 +61,7 @@ class Orders:
     """All that differs from a clean world, by the program that must be told."""
 
     rules: dict[tuple[str, str], list[str]] = field(default_factory=_lists)  # nftables: (place, chain)
-    strings: dict[tuple[str, str], list[str]] = field(default_factory=_lists)  # iptables: (isp, table)
+    strings: dict[tuple[str, str], list[str]] = field(default_factory=_lists)  # iptables: (place, table)
     zones: dict[str, list[str]] = field(default_factory=_lists)  # unbound: isp, "name type"
     data: dict[str, list[str]] = field(default_factory=_lists)  # unbound: isp, a record
     lame: dict[str, list[str]] = field(default_factory=_lists)  # unbound: isp, a domain
@@ -277,11 +277,12 @@ def _sni_rule(
 
 
 @_order.register
-def _(_effect: effects.SniResetKernel, orders: Orders, target: Target) -> None:
-    for isp in target.isps:
+def _(effect: effects.SniResetKernel, orders: Orders, target: Target) -> None:
+    places = [("router", "lan")] if effect.at_home else [(place_of(isp), "line") for isp in target.isps]
+    for place, device in places:
         for host in target.hosts():
-            match = f"-i line -p tcp --dport 443 {_sni_match(host)}"
-            orders.strings[isp.name, "filter"].append(f"-A FORWARD {match} -j REJECT --reject-with tcp-reset")
+            match = f"-i {device} -p tcp --dport 443 {_sni_match(host)}"
+            orders.strings[place, "filter"].append(f"-A FORWARD {match} -j REJECT --reject-with tcp-reset")
 
 
 def _sni_match(host: str) -> str:
@@ -341,7 +342,7 @@ def _(effect: effects.Slow, orders: Orders, target: Target) -> None:
         if effect.what is Slowed.NAME:
             for host in target.hosts(effect.roles):
                 match = f"-i line -p tcp --dport 443 {_sni_match(host)}"
-                orders.strings[isp.name, "mangle"].append(
+                orders.strings[place_of(isp), "mangle"].append(
                     f"-A PREROUTING {match} -j CONNMARK --set-mark {TO_SLOW}"
                 )
         if effect.what is Slowed.ADDRESS:
@@ -413,7 +414,9 @@ def _(effect: effects.Interception, orders: Orders, target: Target) -> None:
 
 
 @_order.register
-def _(_effect: effects.RouterFilter, orders: Orders, target: Target) -> None:
+def _(effect: effects.RouterFilter, orders: Orders, target: Target) -> None:
+    if effect.alone:
+        orders.rule("router", "passes", 'iifname "lan" meta l4proto { tcp, udp } th dport 53 drop')
     orders.filtered.extend(f"{zero} {host}" for host in target.hosts() for zero in ("0.0.0.0", "::"))
 
 

@@ -74,6 +74,8 @@ class Refusal(StrEnum):
     DROP = "drop"
     ICMP = "reject with icmpx admin-prohibited"
     RESET = "reject with tcp reset"
+    # Connections open, and nothing that is sent on them arrives.
+    SWALLOW = "tcp flags & psh == psh drop"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,9 @@ class SniReset:
 
 @dataclass(frozen=True, slots=True)
 class SniResetKernel:
-    """The same by netfilter's own means: `-m string` and REJECT."""
+    """The same by netfilter's own means: `-m string` and REJECT. `at_home`: by the router."""
+
+    at_home: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +219,9 @@ class Interception:
 
 @dataclass(frozen=True, slots=True)
 class RouterFilter:
-    """The router's own resolver answers 0.0.0.0 for the platform."""
+    """The router's own resolver answers 0.0.0.0 for the platform; `alone`: it lets no other be asked."""
+
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)

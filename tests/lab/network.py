@@ -118,8 +118,9 @@ class Lab:
         write_zone(self.folder / "zone.json", self.zone.without(self._orders.gone))
         for place in ("router", "isp-a", "isp-b", "internet"):
             self.places[place].nft(_ruleset(place, self._orders))
+        for place in ("router", "isp-a", "isp-b"):
+            self._match_strings(place, before)
         for isp in ISPS.values():
-            self._match_strings(isp, before)
             self._tell_box(isp)
             self._lie(isp, before)
         self._shape(before)
@@ -158,16 +159,16 @@ class Lab:
 
     # Telling the programs.
 
-    def _match_strings(self, isp: Isp, before: Orders) -> None:
+    def _match_strings(self, place: str, before: Orders) -> None:
         tables = {"mangle": "PREROUTING", "filter": "FORWARD"}
-        if not any(orders.strings[isp.name, table] for orders in (before, self._orders) for table in tables):
+        if not any(orders.strings[place, table] for orders in (before, self._orders) for table in tables):
             return
         text = ""
         for table, chain in tables.items():
-            rules = "".join(f"{rule}\n" for rule in self._orders.strings[isp.name, table])
+            rules = "".join(f"{rule}\n" for rule in self._orders.strings[place, table])
             text += f"*{table}\n:{chain} ACCEPT [0:0]\n{rules}COMMIT\n"
         for program in ("iptables-restore", "ip6tables-restore"):
-            self.isp[isp.name].run(program, text=text)
+            self.places[place].run(program, text=text)
 
     def _tell_box(self, isp: Isp) -> None:
         """Returns when the box has taken its orders."""

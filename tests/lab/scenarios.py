@@ -131,11 +131,13 @@ BY_MITM, BY_HTTP, BY_IP = (
 UNTELLABLE = frozenset({Status.UNREACHABLE})
 # Addresses that are merely silent look from one line as when the platform is down.
 BY_SILENCE = Truth(True, UNTELLABLE, frozenset({Mechanism.IP}), with_peers=Status.BLOCKED)
+BY_SWALLOWING = replace(BY_SILENCE, mechanisms=frozenset({Mechanism.TLS}))
 # A lie that leads to where nothing is looks as when the platform is down in this region alone.
 BY_DEAD_END = Truth(True, UNTELLABLE, frozenset({Mechanism.DNS}))
 THROTTLED = Truth(True, frozenset({Status.THROTTLED}), frozenset({Mechanism.THROTTLE}))
 DOWN = Truth(False, UNTELLABLE, abroad=False)
 CANNOT_JUDGE = Truth(False, frozenset({Status.INSUFFICIENT}))
+PERHAPS_HOME = Truth(False, frozenset({Status.INSUFFICIENT, Status.UNREACHABLE}))
 
 CLEAN = (Sign(Tool.DIG, "genuine"), Sign(Tool.DIG, "genuine", family=6), Sign(Tool.CURL, "200"))
 
@@ -236,10 +238,20 @@ _ALL = (
         BY_DNS,
         (Sign(Tool.DIG, "nxdomain"), Sign(Tool.DIG, "timeout", server=world.DOH[0])),
     ),
+    Scenario(
+        "dns_alone", (DnsProxy(), Lie(Answer.BOGON), Cut(Way.DOH)), BY_DNS,
+        (Sign(Tool.DIG, "10.10.34.35", server=world.QUAD9), Sign(Tool.CURL, "200")),
+    ),
     # Addresses.
     _tls("ip_drop", BlockAddresses(Refusal.DROP), "timeout", BY_SILENCE),
     _tls("ip_icmp", BlockAddresses(Refusal.ICMP), "refused", BY_IP),
     _tls("ip_reset", BlockAddresses(Refusal.RESET), "refused", BY_IP),
+    _tls("ip_swallow", BlockAddresses(Refusal.SWALLOW), "timeout", BY_SWALLOWING),
+    Scenario(
+        "v6_drop", (BlockAddresses(Refusal.DROP, families=(6,)),),
+        Truth(True, UNTELLABLE, frozenset({Mechanism.IP}), partial=True),
+        (Sign(Tool.CURL, "200"), Sign(Tool.CURL, "timeout", family=6)),
+    ),
     # Names in TLS.
     _tls("sni_drop", SniDrop(), "timeout"),
     _tls("sni_reset", SniReset(), "reset"),
@@ -250,6 +262,10 @@ _ALL = (
     _mitm("mitm_self_signed", Port.MITM_SELF_SIGNED, "gateway"),
     _mitm("mitm_other_ca", Port.MITM_OTHER_CA, "National Root CA"),
     _mitm("mitm_wrong_name", Port.MITM_WRONG_NAME, "Lab CA"),
+    Scenario(
+        "mitm_doh_blocked", (LeadAside(443, Port.MITM_OTHER_CA), Cut(Way.DOH)), BY_MITM,
+        (Sign(Tool.ISSUER, "National Root CA"), Sign(Tool.DIG, "timeout", server=world.DOH[0])),
+    ),
     # Cleartext.
     _page("http_page_200", Port.PAGE_200, "200"),
     _page("http_302", Port.PAGE_302, "302"),
@@ -388,6 +404,15 @@ _ALL = (
     Scenario(
         "router_filter", (RouterFilter(),), CANNOT_JUDGE,
         (Sign(Tool.DIG, "0.0.0.0"), Sign(Tool.DIG, "genuine", server=world.ISPS["a"].resolver[0])),
+    ),
+    # A home that asks nobody else, or filters connections itself, looks from inside as its provider would.
+    Scenario(
+        "router_filter_alone", (RouterFilter(alone=True),), PERHAPS_HOME,
+        (Sign(Tool.DIG, "0.0.0.0"), Sign(Tool.DIG, "timeout", server=world.QUAD9)),
+    ),
+    Scenario(
+        "router_sni", (SniResetKernel(at_home=True),), PERHAPS_HOME,
+        (Sign(Tool.DIG, "genuine"), Sign(Tool.CURL, "reset")),
     ),
     Scenario(
         "clock_hours", (Clock("+5h"),), Truth(False, frozenset({Status.OK, Status.INSUFFICIENT})),

