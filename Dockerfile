@@ -27,6 +27,8 @@ COPY probe/wire/ probe/wire/
 COPY probe/verdict/ probe/verdict/
 COPY probe/__init__.py probe/
 COPY collector/ collector/
+# The platforms, for reading others' measurements.
+COPY configs/platforms/ configs/platforms/
 RUN python -m compileall -q probe collector
 ENV REACHWATCH_DATA_DIR=/state REACHWATCH_LISTEN=0.0.0.0:8460 REACHWATCH_METRICS_LISTEN=0.0.0.0:8461
 USER reachwatch

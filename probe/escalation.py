@@ -135,21 +135,21 @@ class _Inquiry:
         return target.turn(self.line, 1 + max(o.attempt for o in self._evidence(target).observations))
 
     async def _again(self, target: Target, provider: Sequence[str]) -> None:
-        """The endpoint once more, each address first under an innocuous name if a name may be why."""
-        before = self._evidence(target)
-        turn = self._next_turn(target)
-        witnesses = self.plan.witnesses(provider) if _is_doubtful(before) else ()
-        linger_s = self.plan.config.resolvers.linger_s if witnesses else 0.0
-        resolvers = (*self.plan.resolvers, *witnesses)
-        found = await endpoint.lookups(turn, resolvers, self.families, linger_s=linger_s)
+        """The endpoint once more: its name, if that may be a lie, and each address, first under an
+        innocuous name if a name may be why."""
+        before, turn = self._evidence(target), self._next_turn(target)
+        if _is_doubtful(before):
+            resolvers = (*self.plan.resolvers, *self.plan.witnesses(provider))
+            linger_s = self.plan.config.resolvers.linger_s
+            await endpoint.lookups(turn, resolvers, self.families, linger_s=linger_s)
         async with asyncio.TaskGroup() as group:
-            for address in self._addresses(before, found):
+            for address in self._addresses(self._evidence(target)):
                 group.create_task(self._both_names(target, turn, address, by_address(before.walks)))
 
-    def _addresses(self, before: EndpointEvidence, found: Iterable[Observation]) -> list[str]:
+    def _addresses(self, evidence: EndpointEvidence) -> list[str]:
         """Those that were tried, because only they can agree, and one more of each family."""
-        tried = list(by_address(before.walks))
-        fresh = [a for a in endpoint.choose(found, self.families, 8) if a not in tried]
+        tried = list(by_address(evidence.walks))
+        fresh = [a for a in endpoint.choose(evidence.observations, self.families, 8) if a not in tried]
         extra = [next((a for a in fresh if (":" in a) == (family == 6)), None) for family in self.families]
         return tried + [address for address in extra if address]
 
@@ -269,8 +269,13 @@ def _is_doubtful(evidence: EndpointEvidence) -> bool:
         return True
     if any(o.failure in (Failure.DNS_BOGON, Failure.DNS_NXDOMAIN) for o in asked):
         return True
-    theirs = evidence.addresses(Resolver.SYSTEM) - evidence.addresses(Resolver.DOH)
-    return any(walk.address in theirs and (_is_foreign(walk) or walk.broken) for walk in evidence.walks)
+    trusted = evidence.addresses(Resolver.DOH)
+    theirs = [walk for walk in evidence.walks if walk.address not in trusted]
+    if any(_is_foreign(walk) for walk in theirs):
+        return True
+    # Where the trusted resolver's addresses break alike, it is not the name's answer that is wrong.
+    others = [walk for walk in evidence.walks if walk.address in trusted]
+    return any(walk.broken for walk in theirs) and not (others and all(walk.broken for walk in others))
 
 
 def _is_foreign(walk: Walk) -> bool:

@@ -58,6 +58,10 @@ def test_what_an_image_copies_is_enough_to_run(target: str, tmp_path: Path) -> N
         [sys.executable, "-m", target, "config", "check"], cwd=tmp_path, capture_output=True, text=True
     )
     assert done.stdout.startswith("defaults: usable"), done.stderr
+    if target == "collector":
+        asked = [sys.executable, "-m", target, "import", "ooni", "/dev/null"]
+        read = subprocess.run(asked, cwd=tmp_path, capture_output=True, text=True)
+        assert "0 read" in read.stderr, "the platforms are there"
 
 
 def test_the_probes_image_holds_probe_and_configs_alone() -> None:

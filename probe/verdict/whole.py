@@ -70,7 +70,8 @@ def family_failed(evidence: Evidence) -> Iterator[Fact]:
             answered = {walk.family for walk in endpoint.walks if (walk.status or 599) < 500}
             for family in sorted(evidence.families - answered):
                 walks = [walk for walk in endpoint.walks if walk.family == family]
-                if answered and len(walks) >= CONFIRMING and all(walk.broken for walk in walks):
+                broken = [walk for walk in walks if walk.broken and not walk.trickled]
+                if answered and len(broken) == len(walks) >= CONFIRMING:
                     yield Fact(
                         f"{role.target} answers over IPv{10 - family} and not over IPv{family}, over which "
                         "unrelated sites do.",

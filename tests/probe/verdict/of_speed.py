@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from probe.wire.observation import Observation
-from tests.rounds import X_ADDRESS, dns, fine, innocuous, reached, times, transfer
+from tests.rounds import OTHER_X_ADDRESS, X_ADDRESS, dns, fine, innocuous, reached, times, transfer
 
 from .story import MEDIA, Story
 
@@ -51,6 +51,16 @@ CASES = {
     ),
     "throttle.handshake": Story(
         says="throttled: throttle likely", seen=handshakes((2.0, 2.5, 3.0), (0.1, 0.12, 0.11))
+    ),
+}
+
+ALSO = {
+    "a shaper in whose queue a round trip seems long, beside an earlier one that was not": (
+        "throttle.extreme",
+        Story(
+            says="throttled: throttle likely",
+            seen=[*compared((128.0, 130.0, 140.0), rtt_s=0.6), *reached(WEB, OTHER_X_ADDRESS)],
+        ),
     ),
 }
 

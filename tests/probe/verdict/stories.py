@@ -8,4 +8,4 @@ from . import of_connections, of_names, of_speed, of_the_whole
 ABOUT = (of_names, of_connections, of_speed, of_the_whole)
 CASES = {rule: story for about in ABOUT for rule, story in about.CASES.items()}
 INNOCENT = {title: story for about in ABOUT for title, story in about.INNOCENT.items()}
-ALSO = {**of_names.ALSO, **of_connections.ALSO}
+ALSO = {**of_names.ALSO, **of_connections.ALSO, **of_speed.ALSO}
