@@ -1,4 +1,5 @@
-"""Renew the golden rounds (see `tests.golden`): one run of the real agent in each scenario.
+"""Renew the golden rounds (see `tests.golden`), one run of the real agent in each scenario, and the page
+of OONI's cases, which quotes them.
 
 python -m tests.lab.golden [SCENARIO…]
 """
@@ -10,6 +11,7 @@ from collections.abc import Iterable
 
 from tests import golden
 
+from . import ooni_cases
 from .campaign import LABS, Task, carry_out
 from .compare import Ruling, ruling, word
 from .network import missing
@@ -41,12 +43,15 @@ def renew(scenarios: Iterable[Scenario]) -> list[str]:
 
 
 def main() -> int:
-    """0 if every round is renewed and true; 1 if not all are; 2 if there is no lab."""
-    trouble = missing()
+    """0 if every round is renewed and true; 1 if not all are; 2 if what was asked for is not there."""
+    wanted = sys.argv[1:] or list(SCENARIOS)
+    unknown = [name for name in wanted if name not in SCENARIOS]
+    trouble = f"no scenario {unknown[0]!r}" if unknown else missing()
     if trouble:
         print(trouble, file=sys.stderr)
         return 2
-    complaints = renew([SCENARIOS[name] for name in sys.argv[1:] or SCENARIOS])
+    complaints = renew([SCENARIOS[name] for name in wanted])
+    ooni_cases.PAGE.write_text(ooni_cases.page())
     print("\n".join(complaints) or "all true")
     return int(bool(complaints))
 

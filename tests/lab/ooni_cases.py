@@ -2,9 +2,7 @@
 
 Names and expectations are those of probe-cli's ``internal/experiment/webconnectivityqa`` at 7cb22410c
 (2026-08-14): `theirs` is what its test asserts for the newer of the two engines that run it (LTE 0.5.28).
-What we say is not written here: the page takes it from the golden rounds.
-
-    python -m tests.lab.ooni_cases     renews docs/ooni-qa.md
+What we say is not written here: the page, docs/ooni-qa.md, takes it from the golden rounds.
 """
 
 from __future__ import annotations
@@ -211,7 +209,3 @@ def said(name: str) -> str:
     if told != alone:
         return f"{alone}, with peers {told}"
     return f"{alone}, by peers too" if peers[0].failing and alone == Status.UNREACHABLE else alone
-
-
-if __name__ == "__main__":
-    PAGE.write_text(page())
