@@ -22,6 +22,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -36,6 +37,7 @@ from .scenarios import SCENARIOS, Scenario
 from .world import ISPS, PLATFORMS
 
 RUNS, LABS = 5, 4
+ROOT = Path(__file__).parent.parent.parent
 # A round's own deadline is 60 s; the rest is for a machine with other work.
 PATIENCE_S = 150
 _COUNTERS = [f"/sys/class/net/eth0/statistics/{way}_bytes" for way in ("rx", "tx")]
@@ -56,6 +58,33 @@ class Task:
     def name(self) -> str:
         """What its file is called."""
         return f"{self.scenario}-{self.number}-{self.dialled}.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """When a campaign was made, and of what; a line in its folder."""
+
+    date: str
+    commit: str
+
+    @classmethod
+    def read(cls, folder: Path) -> Made:
+        """What the folder's campaign was."""
+        return cls(*(folder / "made").read_text().split(maxsplit=1))
+
+    def write(self, folder: Path) -> None:
+        """Say it there."""
+        (folder / "made").write_text(f"{self.date} {self.commit}")
+
+
+def commit() -> str:
+    """What the agent and the lab are, now."""
+
+    def git(*words: str) -> str:
+        return subprocess.run(["git", "-C", ROOT, *words], capture_output=True, text=True, check=True).stdout
+
+    changed = " with changes" if git("status", "--porcelain", "probe", "tests/lab") else ""
+    return git("rev-parse", "--short", "HEAD").strip() + changed
 
 
 def tasks(scenarios: Iterable[Scenario], runs: int, rng: random.Random) -> list[Task]:
@@ -193,6 +222,7 @@ def main() -> int:
     chosen = [SCENARIOS[name] for name in arguments.scenario or SCENARIOS]
     wanted = tasks(chosen, arguments.runs, random.Random(1))
     arguments.folder.mkdir(parents=True, exist_ok=True)
+    Made(f"{datetime.now(UTC):%Y-%m-%d}", commit()).write(arguments.folder)
     for count, (task, measured) in enumerate(carry_out(wanted, arguments.labs), 1):
         (arguments.folder / task.name).write_bytes(encode(measured))
         print(f"{count}/{len(wanted)} {task.name} {measured.trouble}", file=sys.stderr, flush=True)

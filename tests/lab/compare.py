@@ -8,7 +8,7 @@ from probe.verdict import Level, Mechanism, Scope, Status, Verdict
 
 from .scenarios import Truth
 
-_ACCUSATIONS = (Status.BLOCKED, Status.THROTTLED)
+ACCUSATIONS = (Status.BLOCKED, Status.THROTTLED)
 
 
 class Ruling(StrEnum):
@@ -27,7 +27,7 @@ def ruling(truth: Truth, verdict: Verdict | None) -> Ruling:
     """Whether what was said is what an honest line may say."""
     if verdict is None:
         return Ruling.NOTHING
-    accuses = verdict.status in _ACCUSATIONS
+    accuses = verdict.status in ACCUSATIONS
     if accuses and not truth.interfered:
         return Ruling.ACCUSED
     if verdict.status is Status.OK and truth.interfered and Status.OK not in truth.statuses:
@@ -54,12 +54,17 @@ def levels(verdict: Verdict) -> frozenset[Level]:
 def word(verdict: Verdict) -> str:
     """The verdict as a table's cell has it: ``blocked dns``. Where nobody is accused, what is merely
     suspected is left out."""
-    if verdict.status not in _ACCUSATIONS:
-        return str(verdict.status)
-    return " ".join([str(verdict.status), "+".join(sorted(named(verdict)))])
+    return in_words(verdict.status, named(verdict))
+
+
+def in_words(status: Status, mechanisms: frozenset[Mechanism]) -> str:
+    """A status with its mechanisms; that what is throttled is so by throttling goes without saying."""
+    if status not in ACCUSATIONS or (status is Status.THROTTLED and mechanisms == {Mechanism.THROTTLE}):
+        return str(status)
+    return f"{status} {'+'.join(sorted(mechanisms))}".rstrip()
 
 
 def in_full(verdict: Verdict) -> str:
     """The same, with how well it is shown: ``blocked dns (proven)``."""
-    shown = sorted(levels(verdict)) if verdict.status in _ACCUSATIONS else []
+    shown = sorted(levels(verdict)) if verdict.status in ACCUSATIONS else []
     return word(verdict) + (f" ({', '.join(shown)})" if shown else "")

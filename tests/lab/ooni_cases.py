@@ -38,8 +38,8 @@ _NAMES_EACH = (
     "Each mechanism is named that is at work; OONI has one word for a reset, a timeout and an error page."
 )
 _HOP = (
-    "Every URL measured is where redirects end, and every name of a platform that matters is one of its own "
-    "endpoints: the cut is seen where it is made, not behind a redirect."
+    "Every name that matters is an endpoint of its own, where the cut shows itself; what comes after a "
+    "redirect is recorded and not judged."
 )
 _SAME = "The same."
 
@@ -205,7 +205,8 @@ def _ours(case: Case) -> str:
 def said(name: str) -> str:
     """What the golden round of a scenario says of the platform that was touched."""
     rnd, peers = golden.read(name), golden.peers(name)
-    alone, told = in_full(judge(rnd)[0]), in_full(judge(rnd, peers=peers)[0])
-    if told != alone:
-        return f"{alone}, with peers {told}"
-    return f"{alone}, by peers too" if peers[0].failing and alone == Status.UNREACHABLE else alone
+    alone, told = judge(rnd)[0], judge(rnd, peers=peers)[0]
+    if told.status != alone.status:
+        return f"{in_full(alone)}, with peers {in_full(told)}"
+    down = alone.status is Status.UNREACHABLE and peers[0].failing
+    return f"{in_full(alone)}, for peers too" if down else in_full(alone)

@@ -5,19 +5,18 @@ python -m tests.lab.report FOLDER
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 
-from probe.verdict import Status, Verdict
+from probe.verdict import Verdict
 from probe.wire.codec import validate
 
-from .compare import Ruling, levels, ruling, word
+from .campaign import Made, commit
+from .compare import ACCUSATIONS, Ruling, in_words, levels, ruling, word
 from .measured import SUPPOSED_COUNTRIES, Measured
 from .scenarios import SCENARIOS, Truth
 from .world import PLATFORMS
@@ -212,11 +211,13 @@ def _line(row: Row) -> tuple[str, ...]:
 
 def may_say(truth: Truth) -> str:
     """What is true, in a cell."""
-    named = "+".join(sorted(truth.mechanisms)) + "".join(f" (+{m})" for m in sorted(truth.perhaps))
+    perhaps = "".join(f" (+{mechanism})" for mechanism in sorted(truth.perhaps))
     partial = ", partial" if truth.partial else ""
-    accusing = {Status.BLOCKED, Status.THROTTLED}
-    words = [f"{s} {named}{partial}" if s in accusing else str(s) for s in truth.statuses]
-    return " or ".join(sorted(words))
+    words = []
+    for status in sorted(truth.statuses):
+        accuses = status in ACCUSATIONS
+        words.append(in_words(status, truth.mechanisms) + (perhaps + partial if accuses else ""))
+    return " or ".join(words)
 
 
 def _said(cells: Sequence[Cell]) -> str:
@@ -230,7 +231,7 @@ def _said(cells: Sequence[Cell]) -> str:
 
 
 def _levels(cells: Iterable[Cell]) -> str:
-    accusing = (c.verdict for c in cells if c.verdict and " " in c.word)
+    accusing = (c.verdict for c in cells if c.verdict and c.verdict.status in ACCUSATIONS)
     found = sorted({level for verdict in accusing for level in levels(verdict)})
     return f" ({', '.join(found)})" if found else ""
 
@@ -252,22 +253,12 @@ def read(folder: Path) -> list[Measured]:
     return [validate(Measured, file.read_bytes()) for file in sorted(folder.glob("*.json"))]
 
 
-def _made(git: Callable[..., str]) -> str:
-    commit = git("rev-parse", "--short", "HEAD").strip()
-    changed = git("status", "--porcelain", "probe", "tests/lab")
-    state = f"{commit} and changes to it" if changed else commit
-    return f"Measured on {datetime.now(UTC):%Y-%m-%d}, at commit {state}."
-
-
 def main() -> int:
     """0 if nothing false was said; 1 otherwise, which the page says too."""
-
-    def git(*words: str) -> str:
-        return subprocess.run(["git", "-C", ROOT, *words], capture_output=True, text=True, check=True).stdout
-
-    runs = read(Path(sys.argv[1]))
-    PAGE.write_text(page(runs, _made(git)))
-    print(f"{PAGE}: {len(runs)} runs")
+    folder = Path(sys.argv[1])
+    runs, made = read(folder), Made.read(folder)
+    judged = "" if made.commit == commit() else f", judged by the rules of {commit()}"
+    PAGE.write_text(page(runs, f"Measured on {made.date}, at commit {made.commit}{judged}."))
     cells = [cell for row in rows_of(runs) for cell in (*row.cells(), *row.with_peers())]
     return int(any(cell.ruling is not Ruling.TRUE for cell in cells))
 

@@ -70,6 +70,7 @@ def test_every_ruling_is_given_in_some_case() -> None:
 def test_a_cell_names_mechanisms_only_where_somebody_is_accused() -> None:
     assert word(said(BLOCKED, TLS, DNS)) == "blocked dns+tls"
     assert word(said(UNREACHABLE, IP, level=Level.WEAK)) == "unreachable"
+    assert word(said(Status.THROTTLED, Mechanism.THROTTLE)) == "throttled"
     assert in_full(said(BLOCKED, TLS)) == "blocked tls (proven)"
     assert in_full(said(UNREACHABLE, IP, level=Level.WEAK)) == "unreachable"
 
