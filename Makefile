@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 # What `make test` uses from Debian: the lab's kernel tools and servers, and Prometheus itself.
 DEBIAN := iproute2 nftables iptables procps unbound dnsmasq-base nginx-light openssl faketime curl bind9-dnsutils prometheus tor-geoipdb
 
-.PHONY: run test lab lab-report golden pin clean help
+.PHONY: run test lab lab-report golden bench pin clean help
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -60,6 +60,9 @@ lab-report: $(VENV)/ready-dev ## every scenario five times with the real agent, 
 
 golden: $(VENV)/ready-dev ## renew tests/golden and docs/ooni-qa.md with the real agent; as root, five minutes
 	$(BIN)/python -m tests.lab.golden
+
+bench: $(VENV)/ready-dev ## what a round costs beside an earlier revision's, into docs/costs.md: make bench [BASE=…]
+	@$(BIN)/python -m benchmarks.round_cost $(BASE:%=--base %)
 
 pin: ## renew the pinned requirements
 	$(BIN)/pip-compile $(PIN) $(BUILD) --extra collector -o requirements.txt pyproject.toml

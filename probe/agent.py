@@ -22,7 +22,7 @@ from .identity import Identity
 from .net import SOME_IPV6
 from .outcome import Outcome, outcome_of, statuses, summary
 from .plan import Plan
-from .round import measure
+from .round import Enter, measure
 from .schedule import Schedule
 from .spool import Spool, SpoolError
 from .upload import Courier, Uploader
@@ -54,12 +54,21 @@ class Desk:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def take(
-        self, watch: Callable[[Observation], None] = lambda _: None, *, transfers: bool = False
+        self,
+        watch: Callable[[Observation], None] = lambda _: None,
+        enter: Enter = lambda _: None,
+        *,
+        transfers: bool = False,
     ) -> Outcome:
         """Measure one round and judge it. Nothing is kept yet."""
         started_at = datetime.fromtimestamp(round(self.wall(), 3), UTC)
         rnd = await measure(
-            self.plan, round_id=uuid.uuid4().hex, started_at=started_at, watch=watch, transfers=transfers
+            self.plan,
+            round_id=uuid.uuid4().hex,
+            started_at=started_at,
+            watch=watch,
+            enter=enter,
+            transfers=transfers,
         )
         return outcome_of(scrub(rnd, self.own_addresses()))
 

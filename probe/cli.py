@@ -21,14 +21,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from . import display, doctor, log
+from . import display, log
 from .agent import Agent, Desk
 from .config import Config, load, load_platforms, system_resolvers
 from .identity import Identity, IdentityError
+from .live import Progress, live
 from .net import AsyncioNet
 from .outcome import document
 from .plan import Plan
 from .schedule import Schedule
+from .screen import Screen
 from .spool import Spool, SpoolError
 from .stages.dns import DohResolver, PlainResolver
 from .trust import Trust
@@ -162,15 +164,17 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 async def _one_round(desk: Desk, config: Config, arguments: argparse.Namespace) -> int:
-    with display.live(desk.plan.platforms, sys.stderr if arguments.json else sys.stdout) as watch:
-        outcome = await desk.take(watch, transfers=arguments.transfers)
+    screen = Screen(sys.stderr if arguments.json else sys.stdout)
+    progress = Progress(desk.plan.platforms, config.round_deadline_s)
+    with live(progress, screen):
+        outcome = await desk.take(progress.see, progress.enter, transfers=arguments.transfers)
     uploader = None if arguments.no_upload else _uploader(config, desk)
     await desk.keep(outcome, upload=uploader is not None)
     if arguments.json:
         json.dump(document(outcome), sys.stdout, ensure_ascii=False, indent=1)
         sys.stdout.write("\n")
     else:
-        display.show(outcome, sys.stdout)
+        display.show(outcome, screen)
     if uploader is not None:
         courier = Courier(uploader, desk.spool, desk.lock, random.SystemRandom(), time.time)
         if await courier.push() is not None:
@@ -216,11 +220,12 @@ def _is_running(state_dir: Path) -> bool:
 
 
 def _status(arguments: argparse.Namespace) -> int:
-    config = _load(arguments)
+    config, screen = _load(arguments), Screen(sys.stdout)
     with _spool(config) as spool:
         running, rounds = _is_running(config.state_path), _rounds(spool, 1)
-        lines = display.status(running, spool.figures(), spool.notes(), rounds, time.time())
-    print("\n".join(lines))
+        lines = display.status(running, spool.figures(), spool.notes(), rounds, time.time(), screen.width)
+    for line in lines:
+        screen.print(line, indent=display.STATUS_INDENT)
     return MEASURED
 
 
@@ -231,7 +236,9 @@ def _rounds(spool: Spool, limit: int) -> list[dict[str, Any]]:
 def _history(arguments: argparse.Namespace) -> int:
     with _spool(_load(arguments)) as spool:
         rounds = _rounds(spool, arguments.limit)
-    print("\n".join(display.history(rounds)))
+    screen = Screen(sys.stdout)
+    for line in display.history(rounds, screen.width):
+        screen.print(line)
     return MEASURED
 
 
@@ -241,6 +248,8 @@ def _doctor(arguments: argparse.Namespace) -> int:
 
 
 async def _examine(config: Config) -> int:
+    from . import doctor  # which nobody who measures needs
+
     worst = MEASURED
     collectors = []
     for url in config.collector.urls:

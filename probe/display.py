@@ -1,149 +1,118 @@
-"""What a volunteer reads: a live table while a round runs, then one plain sentence per platform.
+"""What a volunteer reads afterwards: one plain sentence per platform, and a line per round.
 
-Readable without colour, by a screen reader, and on a terminal that is not UTF-8: every state is a
-word. Off a terminal there is no table, only the sentences. rich is imported only for the table.
+Readable without colour, by a screen reader, and on a terminal that is not UTF-8. What is shown while
+a round runs is `live`'s.
 """
 
 from __future__ import annotations
 
-import os
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TextIO
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from typing import Any
 
 from .outcome import Outcome
+from .screen import Screen, cells, clip
 from .spool import SpoolFigures
 from .verdict import Scope, Status, Verdict
-from .wire.observation import Observation, Phase
+from .verdict.wording import part
 from .wire.platform import Platform
-from .wire.stage import Stage
-
-if TYPE_CHECKING:
-    from rich.table import Table
-
-_STAGES = (Stage.DNS, Stage.TCP, Stage.TLS, Stage.HTTP)
 
 # A minute is more than any network's delay, and far less than the ten the collector forgives.
 CLOCK_SKEW_S = 60
+# Where in a line of `status` what it says begins.
+STATUS_INDENT = 13
+# Sentences beside the first: who reads more than that reads ``--json``.
+MOST_REASONS = 2
 
+# The verdict in a word, which has the colour, and how the sentence goes on.
 _OPENING = {
-    Status.OK: "reachable.",
-    Status.BLOCKED: "blocked{part}.",
-    Status.THROTTLED: "slowed down{part}.",
-    Status.UNREACHABLE: "not reachable from here; this line alone cannot tell a block from an outage.",
-    Status.INSUFFICIENT: "could not be judged.",
+    Status.OK: ("reachable", "."),
+    Status.BLOCKED: ("blocked", "{part}."),
+    Status.THROTTLED: ("slowed down", "{part}."),
+    Status.UNREACHABLE: (
+        "not reachable",
+        "{part}; only others elsewhere can tell whether it is blocked or down.",
+    ),
+    Status.INSUFFICIENT: ("could not be judged", "."),
 }
+_GREEN, _RED, _YELLOW, _DIM = "32", "31", "33", "2"
 _COLOURS = {
-    Status.OK: "green",
-    Status.BLOCKED: "red",
-    Status.THROTTLED: "red",
-    Status.UNREACHABLE: "yellow",
-    Status.INSUFFICIENT: "dim",
+    Status.OK: _GREEN,
+    Status.BLOCKED: _RED,
+    Status.THROTTLED: _RED,
+    Status.UNREACHABLE: _YELLOW,
+    Status.INSUFFICIENT: _DIM,
+}
+# What to do where a rule says that this machine could not judge.
+HINTS = {
+    "gate.offline": "Check the router and the cable or Wi-Fi, then run again.",
+    "gate.portal": "Log in to it in a browser, then run again.",
+    "gate.domestic_only": "There is nothing to mend here; run again later.",
+    "gate.local_interception": "Switch that off for this machine, or measure on another line.",
+    "gate.clock": "Set the clock, then run again.",
+    "local.own_filter": "To measure it, allow it in that filter.",
+    "local.trusted_root": "To measure it, switch that off for it.",
+    "local.next_door": "To measure it, switch that off for it.",
+    "round.unfinished": "Run again; a slow line may need a longer round_deadline_s.",
 }
 
 
-def sentence(title: str, verdict: Verdict) -> str:
-    """One platform in plain words: what it is, and of each kind of reason the first."""
-    part = " in part" if verdict.scope is Scope.PARTIAL else ""
-    opening = _OPENING.get(verdict.status, f"{verdict.status}.").format(part=part)
-    first_of_kind: dict[str, str] = {}
-    for reason in () if verdict.status is Status.OK else verdict.reasons:
-        first_of_kind.setdefault(reason.rule.partition(".")[0], reason.text)
-    return " ".join([f"{title}: {opening}", *first_of_kind.values()])
+def sentence(platform: Platform, verdict: Verdict) -> str:
+    """One platform in plain words: what it is, why, and what to do where it could not be judged."""
+    return " ".join([f"{platform.title}: {''.join(_opening(platform, verdict))}", *_reasons(verdict)])
 
 
 def sentences(outcome: Outcome) -> list[str]:
-    """Every platform's sentence."""
-    return [sentence(outcome.title(verdict), verdict) for verdict in outcome.verdicts]
+    """Every platform's sentence; what is wrong with the whole line is explained once."""
+    said: dict[tuple[str, ...], str] = {}
+    lines = []
+    for verdict in outcome.verdicts:
+        platform = outcome.platform(verdict)
+        why = tuple(_reasons(verdict))
+        first = said.setdefault(why, platform.title)
+        if verdict.status is Status.INSUFFICIENT and first != platform.title:
+            lines.append(f"{platform.title}: {_OPENING[verdict.status][0]}, for the same reason as {first}.")
+        else:
+            lines.append(sentence(platform, verdict))
+    return lines
 
 
-class Progress:
-    """Counts of what has been seen so far, by platform and stage."""
-
-    def __init__(self, platforms: Sequence[Platform]) -> None:
-        self._titles = {platform.name: platform.title for platform in platforms}
-        self._done: Counter[tuple[str, Stage, bool]] = Counter()
-        self._phase = Phase.BEFORE
-
-    def see(self, observation: Observation) -> None:
-        """Count one observation."""
-        self._phase = observation.phase
-        name = observation.target.partition("/")[0]
-        self._done[name, observation.stage, observation.failure is None] += 1
-
-    def phase(self) -> str:
-        """What the round is doing, in words."""
-        return {
-            Phase.BEFORE: "checking this line against unrelated sites",
-            Phase.MAIN: "measuring the platforms",
-            Phase.AFTER: "checking this line once more",
-        }.get(self._phase, "measuring")
-
-    def rows(self) -> Iterator[tuple[str, list[str]]]:
-        """Each platform's title and its cells, one per stage."""
-        for name, title in self._titles.items():
-            yield title, [self._cell(name, stage) for stage in _STAGES]
-
-    def _cell(self, name: str, stage: Stage) -> str:
-        good, bad = self._done[name, stage, True], self._done[name, stage, False]
-        if not good + bad:
-            return "-"
-        return f"{good} ok" + (f", {bad} failed" if bad else "")
-
-
-@contextmanager
-def live(
-    platforms: Sequence[Platform], stream: TextIO, environ: Mapping[str, str] = os.environ
-) -> Iterator[Callable[[Observation], None]]:
-    """A table on a terminal that fills in as observations come; nothing elsewhere."""
-    progress = Progress(platforms)
-    if not stream.isatty():
-        yield progress.see
-        return
-    from rich.console import Console
-    from rich.live import Live
-
-    console = Console(file=stream, no_color=bool(environ.get("NO_COLOR")) or None)
-    with Live(_table(progress), console=console, refresh_per_second=8, transient=False) as view:
-
-        def see(observation: Observation) -> None:
-            progress.see(observation)
-            view.update(_table(progress))
-
-        yield see
-
-
-def _table(progress: Progress) -> Table:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.ASCII2, title=progress.phase(), title_justify="left", title_style="")
-    table.add_column("platform")
-    for stage in _STAGES:
-        table.add_column(stage.upper())
-    for title, cells in progress.rows():
-        table.add_row(title, *cells)
-    return table
-
-
-def show(outcome: Outcome, stream: TextIO, environ: Mapping[str, str] = os.environ) -> None:
+def show(outcome: Outcome, screen: Screen) -> None:
     """The sentences, the verdict's word coloured where the terminal wants colour."""
-    from rich.console import Console
-    from rich.text import Text
-
-    console = Console(
-        file=stream,
-        no_color=bool(environ.get("NO_COLOR")) or None,
-        highlight=False,
-        soft_wrap=not stream.isatty(),
-    )
     for verdict, line in zip(outcome.verdicts, sentences(outcome), strict=True):
-        title = outcome.title(verdict)
-        text = Text(line)
-        text.stylize("bold", 0, len(title))
-        text.stylize(_COLOURS.get(verdict.status, ""), len(title) + 2, len(line.split(".")[0]) + 1)
-        console.print(text)
+        platform = outcome.platform(verdict)
+        word, _ = _opening(platform, verdict)
+        screen.print(line, bold=f"{platform.title}: ", word=word, colour=_COLOURS.get(verdict.status, ""))
+
+
+def _opening(platform: Platform, verdict: Verdict) -> tuple[str, str]:
+    word, rest = _OPENING.get(verdict.status, (str(verdict.status), "."))
+    return word, rest.format(part=_in_part(platform, verdict) if verdict.scope is Scope.PARTIAL else "")
+
+
+def _in_part(platform: Platform, verdict: Verdict) -> str:
+    """Which part it is, if that can be said: some roles, or all of them over one address family."""
+    touched = {target for finding in verdict.mechanisms for target in finding.roles}
+    families = {family for finding in verdict.mechanisms for family in finding.families}
+    required = {platform.target(role) for role in platform.roles if role.required}
+    if required <= touched:
+        return f" in part (over IPv{families.pop()})" if len(families) == 1 else " in part"
+    parts = [part(platform.target(role)) for role in platform.roles if platform.target(role) in touched]
+    return f" in part ({', '.join(parts)})" if parts else " in part"
+
+
+def _reasons(verdict: Verdict) -> list[str]:
+    """Of each kind of reason the first, and no more than a person reads; that a part failed goes
+    without saying where it is said how."""
+    if verdict.status is Status.OK:
+        return []
+    first_of_kind: dict[str, str] = {}
+    for reason in verdict.reasons:
+        first_of_kind.setdefault(reason.rule.partition(".")[0], reason.text)
+    if len(first_of_kind) > 1:
+        first_of_kind.pop("roles", None)
+    hint = HINTS.get(verdict.reasons[0].rule) if verdict.status is Status.INSUFFICIENT else None
+    return [*islice(first_of_kind.values(), MOST_REASONS), *([hint] if hint else [])]
 
 
 def status(
@@ -152,10 +121,12 @@ def status(
     notes: Mapping[str, str],
     rounds: Sequence[Mapping[str, Any]],
     now: float,
+    width: int | None = None,
 ) -> list[str]:
-    """What ``status`` prints; `now` is Unix seconds."""
+    """What ``status`` prints, the round in a line no longer than `width`; `now` is Unix seconds."""
     lines = [f"agent        {'running' if running else 'not running'}"]
-    lines += [f"last round   {line}" for line in history(rounds)] if rounds else ["last round   none yet"]
+    room = max(width - STATUS_INDENT, 1) if width else None
+    lines += [f"last round   {line}" for line in (history(rounds, room) if rounds else ["none yet"])]
     waiting = f"{figures.pending} rounds, {figures.size_bytes / 1024:.0f} KiB"
     if figures.oldest_at is not None:
         waiting += f", the oldest from {_ago(now - figures.oldest_at)}"
@@ -180,13 +151,36 @@ def status(
     return lines
 
 
-def history(rounds: Sequence[Mapping[str, Any]]) -> list[str]:
-    """One line a round, newest first."""
-    return [
-        f"{entry['started_at']}  {entry['gate']:<8} "
-        + "  ".join(f"{name} {_in_short(seen)}" for name, seen in entry["platforms"].items())
-        for entry in rounds
-    ] or ["no rounds yet"]
+def history(rounds: Sequence[Mapping[str, Any]], width: int | None = None) -> list[str]:
+    """One line a round, newest first; no longer than `width`, at the cost of what is least missed."""
+    return [_line(entry, width) for entry in rounds] or ["no rounds yet"]
+
+
+def _line(entry: Mapping[str, Any], width: int | None) -> str:
+    """The round with all there is to say; else without the seconds and what goes without saying; else
+    without the year and who is well; else cut."""
+    seen = {name: _in_short(one) for name, one in entry["platforms"].items()}
+    minute = f"{entry['started_at'][:16].replace('T', ' ')}Z"
+    gate = "" if entry["gate"] == "online" else f"{entry['gate']}  "
+    forms = [
+        f"{entry['started_at']}  {entry['gate']:<8} {_listed(seen)}",
+        f"{minute}  {gate}{_listed(seen)}",
+        f"{minute[5:]}  {gate}{_unwell(seen)}",
+    ]
+    fitting = (form for form in forms if width is None or cells(form) <= width)
+    return next(fitting, None) or clip(forms[-1], width or 0, "...")
+
+
+def _listed(seen: Mapping[str, str]) -> str:
+    return "  ".join(f"{name} {short}" for name, short in seen.items())
+
+
+def _unwell(seen: Mapping[str, str]) -> str:
+    """The same, those that are well in one word."""
+    if len(set(seen.values())) == 1:
+        return f"all {next(iter(seen.values()))}"
+    unwell = {name: short for name, short in seen.items() if short != Status.OK}
+    return _listed(unwell) + ("  others ok" if len(unwell) < len(seen) else "")
 
 
 def _in_short(seen: Mapping[str, Any]) -> str:

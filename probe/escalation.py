@@ -142,9 +142,12 @@ class _Inquiry:
             resolvers = (*self.plan.resolvers, *self.plan.witnesses(provider))
             linger_s = self.plan.config.resolvers.linger_s
             await endpoint.lookups(turn, resolvers, self.families, linger_s=linger_s)
+        tried = by_address(before.walks)
         async with asyncio.TaskGroup() as group:
             for address in self._addresses(self._evidence(target)):
-                group.create_task(self._both_names(target, turn, address, by_address(before.walks)))
+                # Of an address not tried yet no more is expected than came of the others.
+                walks = tried.get(address, before.walks)
+                group.create_task(self._both_names(target, turn, address, walks))
 
     def _addresses(self, evidence: EndpointEvidence) -> list[str]:
         """Those that were tried, because only they can agree, and one more of each family."""
@@ -153,10 +156,8 @@ class _Inquiry:
         extra = [next((a for a in fresh if (":" in a) == (family == 6)), None) for family in self.families]
         return tried + [address for address in extra if address]
 
-    async def _both_names(
-        self, target: Target, turn: Turn, address: str, before: dict[str, list[Walk]]
-    ) -> None:
-        if all(_may_be_the_name(walk) for walk in before.get(address, ())):
+    async def _both_names(self, target: Target, turn: Turn, address: str, before: Iterable[Walk]) -> None:
+        if all(map(_may_be_the_name, before)):
             await reach(self._innocuous(target, turn), address)
         await reach(turn, address)
 
@@ -182,7 +183,7 @@ class _Inquiry:
         return any(
             not any(_further(other, walk) for other in others.get(walk.address, ()))
             for walk in evidence.walks
-            if walk.broken and _may_be_the_name(walk) and not _is_foreign(walk)
+            if walk.broken and _may_be_the_name(walk)
         )
 
     async def _provider(self) -> Sequence[str]:
@@ -283,8 +284,9 @@ def _is_foreign(walk: Walk) -> bool:
 
 
 def _may_be_the_name(walk: Walk) -> bool:
-    """Whether a walk got as far as showing the name."""
-    return walk.passed(Stage.TCP)
+    """Whether a walk got as far as showing the name, and met nobody else: somebody else's certificate
+    is explained by itself."""
+    return walk.passed(Stage.TCP) and not _is_foreign(walk)
 
 
 def _further(other: Walk, walk: Walk) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 from .verdict import Status, Verdict, judge
 from .wire.codec import plain
 from .wire.observation import SCHEMA, Observation, Round
+from .wire.platform import Platform
 
 # A stage's detail is absent from the document where the stage had none; everything else is said.
 _DETAILS = ("dns", "tcp", "tls", "http", "transfer", "path", "packets")
@@ -27,9 +28,9 @@ class Outcome:
         """Whether the machine could judge any platform at all."""
         return any(verdict.status is not Status.INSUFFICIENT for verdict in self.verdicts)
 
-    def title(self, verdict: Verdict) -> str:
-        """The platform's name as people write it."""
-        return next(p.title for p in self.round.targets if p.name == verdict.platform)
+    def platform(self, verdict: Verdict) -> Platform:
+        """What the verdict is on."""
+        return next(p for p in self.round.targets if p.name == verdict.platform)
 
 
 def outcome_of(rnd: Round) -> Outcome:

@@ -14,8 +14,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from datetime import datetime
+from enum import Enum, auto
 
-from . import endpoint, escalation, gate, throughput
+from . import endpoint, gate, throughput
 from .net import SOME_IPV6
 from .plan import Plan, Target, Turnstile
 from .stages.line import Line
@@ -27,17 +28,31 @@ from .wire.observation import Observation, Phase, Round
 CLOSING_SHARE = 0.2
 
 
+class Activity(Enum):
+    """What a round is at."""
+
+    BEFORE = auto()
+    MEASURING = auto()
+    SPEED = auto()
+    WHY = auto()
+    AFTER = auto()
+
+
+Enter = Callable[[Activity], None]
+
+
 async def measure(
     plan: Plan,
     *,
     round_id: str,
     started_at: datetime,
     watch: Callable[[Observation], None] = lambda _: None,
+    enter: Enter = lambda _: None,
     transfers: bool = False,
 ) -> Round:
-    """Measure one round. `watch` sees each observation as it comes; `transfers` asks how fast things
-    come even where nothing seems slow. Cancelling it leaves nothing behind: the round exists only
-    once it is whole."""
+    """Measure one round. `watch` sees each observation as it comes, `enter` is told what begins;
+    `transfers` asks how fast things come even where nothing seems slow. Cancelling it leaves nothing
+    behind: the round exists only once it is whole."""
     seen: list[Observation] = []
 
     def record(observation: Observation) -> None:
@@ -46,7 +61,7 @@ async def measure(
 
     started = plan.clock()
     line = Line(plan.net, plan.clock, started, plan.config.timeouts, plan.trust, record)
-    await _measure(plan, line, seen, transfers)
+    await _measure(plan, line, seen, enter, transfers)
     return Round(
         round_id=round_id,
         started_at=started_at,
@@ -58,17 +73,21 @@ async def measure(
     )
 
 
-async def _measure(plan: Plan, line: Line, seen: Sequence[Observation], transfers: bool) -> None:
+async def _measure(
+    plan: Plan, line: Line, seen: Sequence[Observation], enter: Enter, transfers: bool
+) -> None:
     deadline_s = plan.config.round_deadline_s
     controls = plan.config.controls
     has_six = plan.net.source_address(SOME_IPV6) is not None
+    enter(Activity.BEFORE)
     opened = await _within(deadline_s / 2, gate.check_before(line, controls, plan.system, has_six))
     open_hosts = passed(seen, Phase.BEFORE)
     if not opened or len(open_hosts) < PASSING:
         return
     families = sorted(families_passed(seen, Phase.BEFORE))
     left_s = deadline_s * (1 - CLOSING_SHARE) - (plan.clock() - line.started)
-    await _within(left_s, _platforms(plan, line, seen, families, transfers))
+    await _within(left_s, _platforms(plan, line, seen, families, enter, transfers))
+    enter(Activity.AFTER)
     left_s = max(deadline_s * CLOSING_SHARE, deadline_s - (plan.clock() - line.started))
     await _within(left_s, gate.check_after(line, controls, plan.system, open_hosts, 6 in families))
 
@@ -84,7 +103,12 @@ async def _within(seconds: float, work: Coroutine[object, object, None]) -> bool
 
 
 async def _platforms(
-    plan: Plan, line: Line, seen: Sequence[Observation], families: Sequence[int], transfers: bool
+    plan: Plan,
+    line: Line,
+    seen: Sequence[Observation],
+    families: Sequence[int],
+    enter: Enter,
+    transfers: bool,
 ) -> None:
     targets = [
         Target(platform, role, one)
@@ -92,10 +116,15 @@ async def _platforms(
         for role in platform.roles
         for one in role.endpoints
     ]
+    enter(Activity.MEASURING)
     await _endpoints(plan, line, targets, families)
+    enter(Activity.SPEED)
     await throughput.compare(plan, line, seen, families, due=transfers)
     failed = [target for target in targets if not _is_clear(target, seen)]
     if failed:
+        from . import escalation  # with all it brings: most rounds have no need of it
+
+        enter(Activity.WHY)
         await escalation.escalate(plan, line, seen, failed, families)
 
 

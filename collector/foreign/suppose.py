@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from probe.verdict import Verdict, judge
 from probe.wire.failure import FOREIGN_CERTIFICATE
-from probe.wire.observation import Gate, GateState, Observation, Phase, Round
+from probe.wire.observation import Gate, GateState, Observation, Phase, Purpose, Round
 from probe.wire.openenum import OpenEnum
 from probe.wire.platform import Platform
 from probe.wire.stage import DnsDetail, HttpDetail, Resolver, Stage
@@ -164,9 +164,9 @@ def _lookup(target: str, host: str, resolver: Resolver, address: str) -> Observa
 
 
 def _witness(control: Control, rnd: Round) -> Iterator[Observation]:
-    """What the test helper saw of the tested host. Its handshakes are left out at addresses that the
-    line's resolver gave, or that showed the line a foreign certificate: there the line's own experience
-    is the finding, and a success abroad must not hide it."""
+    """What the test helper saw of the tested host. Its handshakes are somebody's abroad at addresses
+    that the line's resolver gave, or that showed the line a foreign certificate: there the line's own
+    experience is the finding, and a success abroad must not hide it."""
     platform = rnd.targets[0]
     target, host = platform.target(platform.roles[0]), platform.roles[0].endpoints[0].host
     about = {platform.target(role) for role in platform.roles if role.endpoints[0].host == host}
@@ -176,8 +176,9 @@ def _witness(control: Control, rnd: Round) -> Iterator[Observation]:
     spoken_for |= {o.address for o in rnd.observations if o.address and o.failure in FOREIGN_CERTIFICATE}
     for endpoint, handshake in (control.tls_handshake or {}).items():
         found = _readable(endpoint)
-        if found is not None and found not in spoken_for and handshake.status:
-            yield _told(target, host, Stage.TLS, found)
+        if found is not None and handshake.status:
+            whose = Purpose.ABROAD if found in spoken_for else Purpose.ENDPOINT
+            yield replace(_told(target, host, Stage.TLS, found), purpose=whose)
 
 
 def _readable(text: str) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -14,6 +15,7 @@ MAX_NAMES = 16
 MAX_TEXT = 255
 
 
+@lru_cache(maxsize=128)  # a round meets each of its certificates on every address of its name
 def describe(der: bytes) -> Certificate | None:
     """The certificate's words (RFC 5280); None for bytes that are no certificate.
 

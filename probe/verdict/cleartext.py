@@ -23,7 +23,8 @@ def foreign_redirect(evidence: Evidence) -> Iterator[Fact]:
         if all(leads_away(seen, evidence.platform) for seen in answers):
             http = answers[0].http
             onward = (http.location or http.refresh) if http else ""
-            text = f"Whoever opens http://{endpoint.host}/ is led to {onward}, which is not the platform."
+            title = evidence.platform.title
+            text = f"Whoever opens http://{endpoint.host}/ is led to {onward}, which is not {title}'s."
             yield Fact(text, endpoint.target, answers[0].family)
 
 
@@ -31,7 +32,8 @@ def page(evidence: Evidence) -> Iterator[Fact]:
     """A page where the platform only ever redirects to TLS."""
     for endpoint, answers in _answers(evidence):
         if all(_is_page(seen) and not leads_away(seen, evidence.platform) for seen in answers):
-            text = f"http://{endpoint.host}/ shows a page, where the platform only leads on to TLS."
+            title = evidence.platform.title
+            text = f"http://{endpoint.host}/ shows a page, where {title} only leads on to its encrypted one."
             yield Fact(text, endpoint.target, answers[0].family)
 
 

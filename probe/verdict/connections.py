@@ -10,9 +10,10 @@ from probe.wire.observation import Observation
 from probe.wire.stage import Met, PathDetail, Resolver, Sent, Stage
 
 from .evidence import EndpointEvidence, Evidence
-from .names import NEXT_DOOR, is_placed, issued_by
+from .names import NEXT_DOOR, is_placed
 from .record import Fact
 from .walk import CONFIRMING, Walk, by_address, repeatedly
+from .wording import issued_by
 
 Finds = Callable[[Evidence], Iterable[Fact]]
 
@@ -89,8 +90,8 @@ def _by_name(evidence: Evidence, stage: Stage, failures: frozenset[Failure], *, 
             is_theirs = address in trusted or not trusted
             if is_theirs and _is_the_name(endpoint, walks, stage, failures):
                 yield Fact(
-                    f"Your provider's network {_does(endpoint, walks, stage, failures)}; the same server "
-                    "answers under another name.",
+                    f"{_whose(evidence)} {_does(endpoint, walks, stage, failures)}; the same server answers "
+                    "under another name.",
                     endpoint.target,
                     walks[0].family,
                 )
@@ -130,8 +131,8 @@ def name_fails_elsewhere(evidence: Evidence) -> Iterator[Fact]:
             for stage, failures in ((Stage.TLS, _CUT), (Stage.HTTP, _BROKEN_OFF)):
                 if address in open_addresses and _is_the_name(endpoint, walks, stage, failures):
                     yield Fact(
-                        f"Your provider's network {_does(endpoint, walks, stage, failures)}, even on the "
-                        "way to a site that has nothing to do with it.",
+                        f"{_whose(evidence)} {_does(endpoint, walks, stage, failures)}, even on the way to "
+                        "a site that has nothing to do with it.",
                         endpoint.target,
                         walks[0].family,
                     )
@@ -143,8 +144,8 @@ def broken_next_door(evidence: Evidence) -> Iterator[Fact]:
         for walks in by_address(endpoint.walks).values():
             if repeatedly(walks, Stage.TLS, _CUT):
                 yield Fact(
-                    f"Connections to {endpoint.host} are reset next door; whether by this home's own router "
-                    "or by the provider's cannot be told from here.",
+                    f"Connections to {endpoint.host} are cut off so near that it may be this home's own "
+                    "router or the provider's: which, cannot be told from here.",
                     endpoint.target,
                     walks[0].family,
                 )
@@ -163,6 +164,19 @@ def _is_next_door(evidence: Evidence) -> bool:
     return False
 
 
+def _whose(evidence: Evidence) -> str:
+    """Whose network it is that breaks a connection, as far as was seen."""
+    paths = [path for _, _, path in _paths(evidence, Sent.CLIENT_HELLO)]
+    return "Your provider's network" if any(map(_breaks_past_home, paths)) else "The network"
+
+
+def _breaks_past_home(path: PathDetail) -> bool:
+    """Whether it is seen to break where no router of this home is: reset from further away, or not
+    before the packet had left the last of them behind."""
+    got_to = max((hop.ttl for hop in path.hops if hop.met is Met.EXPIRED), default=0)
+    return max(got_to, _nearest(path, Met.RESET) - 1) >= _may_be_home(path)
+
+
 def _nearest(path: PathDetail, met: Met) -> int:
     """The fewest hops at which that was met; 0 where it was not."""
     return min((hop.ttl for hop in path.hops if hop.met is met), default=0)
@@ -170,8 +184,13 @@ def _nearest(path: PathDetail, met: Met) -> int:
 
 def _may_be_home(path: PathDetail) -> int:
     """The most hops at which what breaks a connection may be a router of this home."""
+    return _home_hops(path) + 1
+
+
+def _home_hops(path: PathDetail) -> int:
+    """How many routers on the way may be this home's: those that name themselves so, and one at least."""
     named = takewhile(lambda hop: hop.private, sorted(path.hops, key=lambda hop: hop.ttl))
-    return max([hop.ttl for hop in named], default=_LEAST_HOME_HOPS) + 1
+    return max([hop.ttl for hop in named], default=_LEAST_HOME_HOPS)
 
 
 def reset_on_the_way(sent: Sent, stage: Stage) -> Finds:
@@ -182,8 +201,8 @@ def reset_on_the_way(sent: Sent, stage: Stage) -> Finds:
             near = [h.ttl for h in path.hops if h.met is Met.RESET and h.router_met is Met.EXPIRED]
             if near and _nearest(path, Met.RESET) > _may_be_home(path) and _fails(endpoint, seen, stage):
                 yield Fact(
-                    f"The reset comes from hop {near[0]} of the way, from which {seen.address} is "
-                    "further still.",
+                    f"What cuts the connection to {seen.address} stands within {near[0]} steps of here; the "
+                    "server is further away.",
                     endpoint.target,
                     seen.family,
                 )
@@ -199,7 +218,7 @@ def rejected_on_the_way(evidence: Evidence) -> Iterator[Fact]:
         said = [h.ttl for h in path.hops if h.met is Met.REJECTED and h.icmp_code in forbidden]
         if said and _nearest(path, Met.REJECTED) > _may_be_home(path) and _fails(endpoint, seen, Stage.TCP):
             yield Fact(
-                f"A router on the way, {said[0]} hops from here, refuses to pass anything on to "
+                f"A router on the way, within {said[0]} steps of here, refuses to pass anything on to "
                 f"{seen.address}.",
                 endpoint.target,
                 seen.family,
@@ -235,32 +254,59 @@ def forged_reset(evidence: Evidence) -> Iterator[Fact]:
             ]
             if apart:
                 yield Fact(
-                    f"The reset was not sent by the server of {endpoint.host}: it arrived with a TTL "
-                    f"of {apart[0].ip_ttl}, the server's own packets with {packets.genuine_ttls[0]}.",
+                    f"What cuts the connection to {endpoint.host} was not sent by its server: it has a "
+                    f"counter of {apart[0].ip_ttl} steps left, the server's own packets "
+                    f"{packets.genuine_ttls[0]}.",
                     endpoint.target,
                     seen.family,
                 )
 
 
-def foreign_certificate(failure: Failure, text: str) -> Finds:
-    """Somebody else's certificate on an address that a trusted resolver gives."""
+def answered_on_the_way(evidence: Evidence) -> Iterator[Fact]:
+    """Somebody else's certificate, shown by somebody nearer than the address: what goes no further
+    than a router is answered all the same."""
+    shown = {endpoint.target: seen for endpoint, _, seen in _shown(evidence)}
+    for endpoint, seen, path in _paths(evidence, Sent.CLIENT_HELLO):
+        near = [h.ttl for h in path.hops if h.met is Met.ANSWERED and h.router_met is Met.EXPIRED]
+        if near and near[0] > _home_hops(path) and endpoint.target in shown:
+            issuer = issued_by(shown[endpoint.target])
+            yield Fact(
+                f"Somebody on the way, {near[0]} hops from here, answers in the place of "
+                f"{endpoint.host}{issuer}.",
+                endpoint.target,
+                seen.family,
+            )
 
-    def finds(evidence: Evidence) -> Iterator[Fact]:
-        for endpoint, address, seen in _shown(evidence):
-            if seen.failure == failure and address in endpoint.addresses(Resolver.DOH):
-                yield _certificate(text, endpoint, seen)
 
-    return finds
-
-
-def foreign_certificate_unplaced(evidence: Evidence) -> Iterator[Fact]:
-    """Somebody else's certificate where somebody past the home leads, and no trusted resolver could be
-    asked."""
-    text = "{host} shows somebody else's certificate{issuer}; no trusted resolver could be asked."
+def foreign_certificate(evidence: Evidence) -> Iterator[Fact]:
+    """Somebody else's certificate on an address that a trusted resolver gives, while another address
+    shows the platform's, or this one does to somebody abroad."""
     for endpoint, address, seen in _shown(evidence):
-        unknown = not endpoint.addresses(Resolver.DOH) and not endpoint.genuine(seen.family or 4)
-        if unknown and is_placed(endpoint, address):
+        genuine = endpoint.genuine(4) | endpoint.genuine(6) | endpoint.genuine_abroad()
+        if genuine and address in endpoint.addresses(Resolver.DOH):
+            text = "Somebody else answers in the place of {host} here{issuer}, and elsewhere {host} itself."
             yield _certificate(text, endpoint, seen)
+
+
+def foreign_everywhere(evidence: Evidence) -> Iterator[Fact]:
+    """Somebody else's certificate wherever the platform lives, as far as this line can see."""
+    for endpoint, address, seen in _shown(evidence):
+        if not endpoint.genuine(seen.family or 4) and is_placed(endpoint, address):
+            yield _certificate(
+                "Somebody else seems to answer in the place of {host}{issuer}; whether everywhere, this line "
+                "alone cannot tell.",
+                endpoint,
+                seen,
+            )
+
+
+def foreign_here(evidence: Evidence) -> Iterator[Fact]:
+    """Somebody else's certificate, and peers abroad reach the platform."""
+    required = {role.target for role in evidence.required()}
+    for endpoint, address, seen in _shown(evidence) if evidence.peers_reach_it else ():
+        if endpoint.target in required and is_placed(endpoint, address):
+            what = f"somebody else's certificate is shown{issued_by(seen)}"
+            yield _while_peers(evidence, endpoint, seen.family or 4, what)
 
 
 def trusted_here(evidence: Evidence) -> Iterator[Fact]:
@@ -314,8 +360,8 @@ def silent_addresses(evidence: Evidence) -> Iterator[Fact]:
             failing = _unconnected(endpoint, family)
             if len(failing) >= CONFIRMING:
                 yield Fact(
-                    f"None of {len(failing)} addresses of {endpoint.host} can be connected to, while "
-                    "unrelated sites can.",
+                    f"No connection opens to any of {len(failing)} addresses of {endpoint.host}, while those "
+                    "to unrelated sites do.",
                     endpoint.target,
                     family,
                 )
@@ -338,7 +384,7 @@ def lost_hello(evidence: Evidence) -> Iterator[Fact]:
             silent = [walk for walk in walks if walk.failure(Stage.TLS) is Failure.TLS_TIMEOUT]
             if repeatedly(walks, Stage.TLS, {Failure.TLS_TIMEOUT}) and all(map(_is_lost, silent)):
                 yield Fact(
-                    f"{endpoint.host} lets itself be connected to, and then nothing that is sent arrives.",
+                    f"A connection to {endpoint.host} opens, and then nothing that is sent on it arrives.",
                     endpoint.target,
                     walks[0].family,
                 )
@@ -364,12 +410,13 @@ def broken_here(evidence: Evidence) -> Iterator[Fact]:
         trusted = endpoint.addresses(Resolver.DOH, Resolver.PUBLIC)
         walks = [w for w in endpoint.walks if w.family == family and w.address in trusted]
         if repeatedly(walks, Stage.TLS, _BROKEN):
-            yield _while_peers(evidence, endpoint, family, "every handshake breaks")
+            yield _while_peers(evidence, endpoint, family, "every connection breaks off at its start")
 
 
 def _unanswered_here(evidence: Evidence) -> Iterator[tuple[EndpointEvidence, int]]:
     """What a person would miss here and peers abroad do not, by family."""
-    for role in evidence.required() if evidence.peers_reach_it else ():
+    mine_alone = evidence.peers_reach_it and not _is_next_door(evidence)
+    for role in evidence.required() if mine_alone else ():
         for endpoint in role.endpoints:
             if not endpoint.is_answered:
                 yield from ((endpoint, family) for family in sorted(evidence.families))

@@ -54,9 +54,17 @@ class EndpointEvidence:
         """The walks under the platform's name to addresses that have nothing to do with it."""
         return walks_of(o for o in self.questions if o.purpose is Purpose.ELSEWHERE)
 
-    def lookups(self, resolver: Resolver, family: int) -> list[Observation]:
+    @cached_property
+    def _lookups(self) -> Mapping[tuple[Resolver, int | None], Sequence[Observation]]:
+        found: dict[tuple[Resolver, int | None], list[Observation]] = {}
+        for o in self.observations:
+            if o.dns is not None:
+                found.setdefault((o.dns.resolver, o.family), []).append(o)
+        return found
+
+    def lookups(self, resolver: Resolver, family: int) -> Sequence[Observation]:
         """The queries to one kind of resolver for one address family, an observation per attempt."""
-        return [o for o in self.observations if _asked(o) == resolver and o.family == family]
+        return self._lookups.get((resolver, family), ())
 
     def addresses(self, *resolvers: Resolver) -> set[str]:
         """Every address these resolvers gave, in any attempt."""
@@ -71,15 +79,29 @@ class EndpointEvidence:
         """Addresses on which a certificate-valid handshake for the name completed."""
         return {walk.address for walk in self.walks if walk.family == family and walk.passed(Stage.TLS)}
 
+    def genuine_abroad(self) -> set[str]:
+        """Addresses on which such a handshake completed for somebody abroad."""
+        asked = (o for o in self.questions if o.purpose is Purpose.ABROAD and o.stage is Stage.TLS)
+        return {o.address for o in asked if o.failure is None and o.address is not None}
+
     def impostors(self, *, let_in: bool = False) -> dict[str, Observation]:
         """Addresses that showed somebody else's certificate, again and again; `let_in` asks for those
         whose certificate this machine's own store was told to trust, and leaves out all others."""
         found = {}
+        for address, shown in self._shown.items():
+            trusted = [seen for seen in shown if seen.tls is not None and seen.tls.system_trusted]
+            if bool(trusted) is let_in:
+                found[address] = (trusted or shown)[0]
+        return found
+
+    @cached_property
+    def _shown(self) -> Mapping[str, Sequence[Observation]]:
+        """Somebody else's certificates, by the address that showed them again and again."""
+        found = {}
         for address, walks in by_address(self.walks).items():
             shown = [seen for walk in walks if (seen := self._foreign(walk)) is not None]
-            trusted = [seen for seen in shown if seen.tls is not None and seen.tls.system_trusted]
-            if repeatedly(walks, Stage.TLS, FOREIGN_CERTIFICATE) and shown and bool(trusted) is let_in:
-                found[address] = (trusted or shown)[0]
+            if shown and repeatedly(walks, Stage.TLS, FOREIGN_CERTIFICATE):
+                found[address] = shown
         return found
 
     def _foreign(self, walk: Walk) -> Observation | None:
@@ -120,22 +142,18 @@ class EndpointEvidence:
     def is_clean(self) -> bool:
         """Whether nothing at all went wrong, so that measuring it again would teach nothing."""
         odd = any(o.http.status // 100 == 2 for o in self.cleartext_answers() if o.http and o.http.status)
-        return self.is_answered and not odd and not any(_speaks(o) for o in self.observations)
+        return self.is_answered and not odd and not any(speaks(o) for o in self.observations)
 
     @property
     def is_slow(self) -> bool:
         """Whether whatever went wrong did so for want of time, with something coming."""
         trickled = {id(walk.broken) for walk in self.walks if walk.trickled}
-        return bool(trickled) and all(id(o) in trickled for o in self.observations if _speaks(o))
+        return bool(trickled) and all(id(o) in trickled for o in self.observations if speaks(o))
 
     @property
     def is_finished(self) -> bool:
         """Whether the round came to an end here before its deadline: an answer, or a failure."""
-        return any(_speaks(o) or (o.http is not None and o.http.status) for o in self.observations)
-
-
-def _asked(observation: Observation) -> Resolver | None:
-    return observation.dns.resolver if observation.dns is not None else None
+        return any(speaks(o) or (o.http is not None and o.http.status) for o in self.observations)
 
 
 def leads_away(observation: Observation, platform: Platform) -> bool:
@@ -145,7 +163,7 @@ def leads_away(observation: Observation, platform: Platform) -> bool:
     return bool(host) and not platform.owns(host or "")
 
 
-def _speaks(observation: Observation) -> bool:
+def speaks(observation: Observation) -> bool:
     """Whether a failure may speak about the platform. A silent DoH resolver speaks about itself,
     and a name without an AAAA record is the ordinary case."""
     if observation.failure is None or observation.owner is Owner.LOCAL:
@@ -176,7 +194,7 @@ class RoleEvidence:
         return all(endpoint.is_finished for endpoint in self.endpoints)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Evidence:
     """What one round holds on one platform, beside what it holds on unrelated sites."""
 
@@ -200,7 +218,7 @@ class Evidence:
         """The roles a person would miss."""
         return tuple(role for role in self.roles if role.role.required)
 
-    @property
+    @cached_property
     def families(self) -> set[int]:
         """The address families over which unrelated sites answered, before and after (README rules 1
         and 10): a home whose IPv6 is broken, or dies meanwhile, is not censored."""
@@ -249,8 +267,9 @@ def gather(
 ) -> EndpointEvidence:
     """One endpoint's evidence out of a round's observations."""
     about = [o for o in observations if o.phase is Phase.MAIN and o.target == target and o.hop == 0]
-    own = [o for o in about if o.purpose is Purpose.ENDPOINT and o.host == endpoint.host]
-    asked = [o for o in about if o.purpose is Purpose.INNOCUOUS or o.host == endpoint.host]
+    host = endpoint.host
+    own = [o for o in about if o.purpose is Purpose.ENDPOINT and o.host == host]
+    asked = [o for o in about if o.purpose is Purpose.INNOCUOUS or o.host == host]
     return EndpointEvidence(
         platform, target, endpoint, tuple(own), tuple(o for o in asked if o.purpose is not Purpose.ENDPOINT)
     )

@@ -20,6 +20,7 @@ from probe.wire.stage import DnsDetail, LateAnswer, Resolver
 from .evidence import EndpointEvidence, Evidence
 from .record import Fact
 from .walk import CONFIRMING, by_address
+from .wording import issued_by
 
 FAMILIES = (4, 6)
 
@@ -65,14 +66,15 @@ def denied(failure: Failure, said: str, families: tuple[int, ...] = FAMILIES) ->
             lookups = endpoint.denied(failure, family)
             if lookups and endpoint.genuine(family) and liar(evidence, endpoint, family) is Liar.PROVIDER:
                 answers = lookups[0].dns.answers if lookups[0].dns else ()
-                text = (
-                    f"Your provider's resolver {said.format(answers=', '.join(answers))} for "
-                    f"{endpoint.host}; an address from elsewhere proves by its certificate to be "
-                    f"{evidence.platform.title}'s."
-                )
+                lie = said.format(host=endpoint.host, answers=", ".join(answers))
+                text = f"Your provider's name server {lie}; {_truth(evidence)}."
                 yield Fact(text, endpoint.target, family)
 
     return finds
+
+
+def _truth(evidence: Evidence) -> str:
+    return f"the address given elsewhere is provably {evidence.platform.title}'s"
 
 
 def denied_unproven(evidence: Evidence) -> Iterator[Fact]:
@@ -86,8 +88,11 @@ def denied_unproven(evidence: Evidence) -> Iterator[Fact]:
         # In cleartext nothing proves an address, so nothing is missing there.
         unproven = lied and given and endpoint.endpoint.is_tls and not endpoint.genuine(family)
         if unproven and liar(evidence, endpoint, family) is Liar.PROVIDER:
-            text = f"Your provider's resolver denies {endpoint.host}, for which a trusted one has addresses."
-            yield Fact(text, endpoint.target, family)
+            yield Fact(
+                f"Your provider's name server denies {endpoint.host}; a trusted one gives addresses for it.",
+                endpoint.target,
+                family,
+            )
 
 
 def silence(evidence: Evidence) -> Iterator[Fact]:
@@ -95,7 +100,7 @@ def silence(evidence: Evidence) -> Iterator[Fact]:
     lost, those for unrelated names are lost as well."""
     asked = [o for o in evidence.controls if o.dns and o.dns.resolver is Resolver.SYSTEM]
     if not any(o.failure is Failure.DNS_TIMEOUT for o in asked):
-        yield from denied(Failure.DNS_TIMEOUT, "never answers")(evidence)
+        yield from denied(Failure.DNS_TIMEOUT, "never answers for {host}")(evidence)
 
 
 def bogon_alone(evidence: Evidence) -> Iterator[Fact]:
@@ -107,8 +112,8 @@ def bogon_alone(evidence: Evidence) -> Iterator[Fact]:
         honest = any(o.failure is None for o in abroad)
         if lookups and not trusted and not honest and liar(evidence, endpoint, family) is Liar.PROVIDER:
             yield Fact(
-                f"Your provider's resolver gives {endpoint.host} an address that no public service "
-                "can have; no trusted resolver could be asked.",
+                f"Your provider's name server gives {endpoint.host} an address where no public service "
+                "can be; no trusted one could be asked.",
                 endpoint.target,
                 family,
             )
@@ -120,9 +125,8 @@ def impostor(evidence: Evidence) -> Iterator[Fact]:
         shown = _misled(endpoint, family)
         if shown and liar(evidence, endpoint, family) is Liar.PROVIDER:
             yield Fact(
-                f"Your provider's resolver leads {endpoint.host} to {shown.address}, which shows "
-                f"somebody else's certificate{issued_by(shown)}; an address from elsewhere shows "
-                f"{evidence.platform.title}'s.",
+                f"Your provider's name server leads {endpoint.host} to {shown.address}, where somebody "
+                f"else answers{issued_by(shown)}; {_truth(evidence)}.",
                 endpoint.target,
                 family,
             )
@@ -134,8 +138,8 @@ def second_answer(evidence: Evidence) -> Iterator[Fact]:
         for seen in _plain(endpoint, family):
             if seen.dns is not None and _contradicts(endpoint, seen.dns):
                 yield Fact(
-                    f"A question for {endpoint.host} was answered twice, and differently: the first "
-                    "answer was put in on the way.",
+                    f"The question for the address of {endpoint.host} was answered twice, and differently: "
+                    "somebody on the way put in the first answer.",
                     endpoint.target,
                     family,
                 )
@@ -149,8 +153,8 @@ def from_nowhere(evidence: Evidence) -> Iterator[Fact]:
         is_false = bool(endpoint.genuine(family)) or _is_silent_for_controls(evidence)
         if is_false and _is_lied_to(endpoint, family, Resolver.NOBODY):
             yield Fact(
-                f"An address where no resolver runs answers for {endpoint.host}: your provider's "
-                "network answers in everybody's place.",
+                f"Asked for {endpoint.host}, even an address where no name server is answers: your "
+                "provider's network answers in everybody's place.",
                 endpoint.target,
                 family,
             )
@@ -161,8 +165,8 @@ def hijacked_abroad(evidence: Evidence) -> Iterator[Fact]:
     for endpoint, family in _each(evidence, FAMILIES):
         if endpoint.genuine(family) and _is_lied_to(endpoint, family, Resolver.PUBLIC):
             yield Fact(
-                f"Even what a resolver abroad is asked for {endpoint.host} comes back as a lie: it is "
-                "answered on the way.",
+                f"Asked for {endpoint.host}, even a name server abroad seems to lie: somebody on the way "
+                "answers in its place.",
                 endpoint.target,
                 family,
             )
@@ -173,7 +177,7 @@ def own_filter(evidence: Evidence) -> Iterator[Fact]:
     yield from _told_by(
         evidence,
         Liar.HOME,
-        "{host} is blocked by this home's own router or resolver: your provider's answers truly.",
+        "{host} is blocked by this home's own router or name server; your provider's answers truly.",
     )
 
 
@@ -182,8 +186,8 @@ def home_or_provider(evidence: Evidence) -> Iterator[Fact]:
     yield from _told_by(
         evidence,
         Liar.UNKNOWN,
-        "The resolver of this home gives a false answer for {host}; whether it is the home's own filter or "
-        "the provider's cannot be told from here.",
+        "This home's name server answers falsely for {host}; whether it is the home's own filter or the "
+        "provider's cannot be told from here.",
     )
 
 
@@ -353,9 +357,3 @@ def _is_silent_for_controls(evidence: Evidence) -> bool:
     """Whether the address that runs no resolver was asked for unrelated names too, in vain."""
     asked = [o for o in evidence.controls if o.dns and o.dns.resolver is Resolver.NOBODY]
     return bool(asked) and all(o.dns is None or o.dns.rcode is None for o in asked)
-
-
-def issued_by(shown: Observation) -> str:
-    """The issuer that a foreign certificate names, in brackets."""
-    chain = shown.tls.chain if shown.tls else ()
-    return f" (issued by {chain[0].issuer})" if chain else ""

@@ -68,13 +68,18 @@ _GATE = (
     ),
     _insufficient(
         "gate.portal",
-        whole.gate(GateState.PORTAL, "A captive portal answers in place of the sites asked for."),
+        whole.gate(
+            GateState.PORTAL,
+            "A login page of this network (a captive portal) answers in the place of every site.",
+        ),
         "RFC 8952: until the portal is satisfied every answer may be the portal's.",
         "captive_portal",
     ),
     _insufficient(
         "gate.domestic_only",
-        whole.gate(GateState.DOMESTIC_ONLY, "Only domestic sites answer: the way abroad is cut or down."),
+        whole.gate(
+            GateState.DOMESTIC_ONLY, "Only sites of this country answer: the way abroad is cut or down."
+        ),
         "A cut of all foreign traffic is a shutdown, which says nothing about one platform.",
         "shutdown",
     ),
@@ -82,7 +87,8 @@ _GATE = (
         "gate.local_interception",
         whole.gate(
             GateState.LOCAL_INTERCEPTION,
-            "Unrelated sites show foreign certificates too: a filter, antivirus or proxy of this line's own.",
+            "Encrypted connections are opened on the way, those to unrelated sites too: most often by a "
+            "filter, antivirus or proxy of this machine or home.",
         ),
         "README rule 6: what intercepts the controls as well is no platform's block.",
         "interception_all",
@@ -91,7 +97,7 @@ _GATE = (
         "gate.clock",
         whole.gate(
             GateState.CLOCK,
-            "This machine's clock is wrong: certificates of unrelated sites seem out of date.",
+            "This machine's clock is wrong: the certificates of unrelated sites seem out of date.",
         ),
         "RFC 5280, section 4.1.2.5: validity is judged by the clock of who verifies.",
         "clock_years",
@@ -106,7 +112,7 @@ _GATE = (
 _DNS = (
     _blocked(
         "dns.bogon",
-        names.denied(Failure.DNS_BOGON, "answers {answers}, where no public service can be,"),
+        names.denied(Failure.DNS_BOGON, "answers {answers} for {host}, where no public service can be"),
         f"RFC 6890 addresses are not globally reachable; {_DENIAL}.",
         "dns_bogon",
         "dns_loopback",
@@ -115,7 +121,7 @@ _DNS = (
     ),
     _blocked(
         "dns.nxdomain",
-        names.denied(Failure.DNS_NXDOMAIN, "says that there is no such name"),
+        names.denied(Failure.DNS_NXDOMAIN, "says that the name {host} does not exist"),
         f"RFC 8020: NXDOMAIN denies the name itself, and it exists; {_DENIAL}.",
         "dns_nxdomain",
         "dns_doh_blocked",
@@ -123,7 +129,7 @@ _DNS = (
     ),
     _blocked(
         "dns.refused",
-        names.denied(Failure.DNS_REFUSED, "refuses to answer"),
+        names.denied(Failure.DNS_REFUSED, "refuses to answer for {host}"),
         f"The same resolver answered for the controls; {_DENIAL}.",
         "dns_refused",
         says=(Mechanism.DNS, Level.PROVEN),
@@ -131,14 +137,14 @@ _DNS = (
     _blocked(
         "dns.no_answer",
         # A resolver that leaves out AAAA on purpose (a home without IPv6) is no censor.
-        names.denied(Failure.DNS_NO_ANSWER, "gives no address", families=(4,)),
+        names.denied(Failure.DNS_NO_ANSWER, "gives no address for {host}", families=(4,)),
         f"RFC 2308 NODATA for a name that has an A record; {_DENIAL}.",
         "dns_nodata",
         says=(Mechanism.DNS, Level.PROVEN),
     ),
     _blocked(
         "dns.servfail",
-        names.denied(Failure.DNS_SERVFAIL, "fails again and again"),
+        names.denied(Failure.DNS_SERVFAIL, "fails again and again for {host}"),
         # Its own way to the platform's name servers may be broken; for controls it answered.
         f"RFC 8499: a failure of the server, for this name alone; {_DENIAL}.",
         "dns_servfail",
@@ -258,36 +264,19 @@ _CONNECTION = (
         says=(Mechanism.TLS, Level.LIKELY),
     ),
     _blocked(
-        "tls.foreign_certificate",
-        connections.foreign_certificate(
-            Failure.TLS_UNKNOWN_AUTHORITY,
-            "{host} shows a certificate of an authority that nobody trusts{issuer}, on an address that a "
-            "trusted resolver gives.",
-        ),
-        "README rule 6; the controls of the same round showed valid certificates.",
+        "tls.answered_on_the_way",
+        connections.answered_on_the_way,
+        "RFC 791, as tls.reset_on_the_way: who answers what ends at a router is not the host behind it.",
         "mitm_self_signed",
         "mitm_other_ca",
+        "mitm_wrong_name",
         says=(Mechanism.MITM, Level.PROVEN),
     ),
     _blocked(
-        "tls.foreign_name",
-        connections.foreign_certificate(
-            Failure.TLS_INVALID_HOSTNAME,
-            "{host} shows a valid certificate of somebody else{issuer}, on an address that a trusted "
-            "resolver gives.",
-        ),
-        # A mistake of the platform's own would look the same; it would show to everybody.
-        "README rule 6; RFC 9525: a name that does not match is another server's.",
-        "mitm_wrong_name",
+        "tls.foreign_certificate",
+        connections.foreign_certificate,
+        "README rule 6: genuine on one address, so that the platform's own mistake is not the reason.",
         says=(Mechanism.MITM, Level.LIKELY),
-    ),
-    _blocked(
-        "tls.foreign_certificate_unplaced",
-        connections.foreign_certificate_unplaced,
-        # The name may have been lied about instead: without a trusted answer nobody can tell.
-        "README rule 6; interference is certain, its place is not.",
-        "mitm_doh_blocked",
-        says=(Mechanism.MITM, Level.WEAK),
     ),
 )
 
@@ -380,6 +369,15 @@ _PEERS = (
         says=(Mechanism.IP, Level.LIKELY),
     ),
     _blocked(
+        "peers.mitm",
+        connections.foreign_here,
+        "README rule 11, for certificates: the platform's own mistake would show to everybody.",
+        "mitm_self_signed",
+        "mitm_other_ca",
+        "mitm_wrong_name",
+        says=(Mechanism.MITM, Level.LIKELY),
+    ),
+    _blocked(
         "peers.tls",
         connections.broken_here,
         "README rule 11, for handshakes.",
@@ -411,6 +409,15 @@ _REST = (
         "README rule 3, for connections: many a home's router has a filter of its own.",
         "router_sni",
         says=(Mechanism.TLS, Level.WEAK),
+    ),
+    _unreachable(
+        "tls.foreign_everywhere",
+        connections.foreign_everywhere,
+        # Whether the address or the name was lied about, or the platform errs, one line cannot tell.
+        "README rule 6; OONI's cases badSSL… are of sites that show such certificates to everybody.",
+        "site_untrusted",
+        "site_wrong_name",
+        says=(Mechanism.MITM, Level.WEAK),
     ),
     _unreachable(
         "tls.lost_hello",

@@ -21,6 +21,7 @@ from probe.wire.stage import Stage
 from .evidence import EndpointEvidence, Evidence
 from .record import Fact
 from .walk import Walk, by_address
+from .wording import part
 
 Finds = Callable[[Evidence], Iterable[Fact]]
 
@@ -39,6 +40,8 @@ CEILING_BPS, LEVEL_SPREAD = 300_000, 1.3
 LEAST_BYTES, LEAST_S = 32_768, 0.5
 # What a server sends before it waits to hear back: ten segments (RFC 6928).
 _FIRST_FLIGHT_BYTES = 14_600
+# 64 KiB are there in about ten milliseconds then, of which the clock's grain is one.
+UNTOLD_BPS = 50e6
 # The clock's grain, in seconds, for spans and round trips alike.
 _SHORTEST_S = 0.001
 
@@ -99,8 +102,8 @@ def _behind(evidence: Evidence, ratio: float, fits: Callable[[Sequence[Rate]], b
         if enough and _is_held_back(theirs, others, ratio) and fits(theirs):
             best, usual = max(rate.bps for rate in theirs), median(rate.bps for rate in others)
             yield Fact(
-                f"{evidence.platform.title} ({role.role.name}) comes at {_kbps(best)} on this line, "
-                f"unrelated sites at {_kbps(usual)}.",
+                f"This line gets {part(role.target)} of {evidence.platform.title} at {in_words(best)}, "
+                f"unrelated sites at {in_words(usual)}.",
                 role.target,
                 role.transfers[0].family,
             )
@@ -115,8 +118,11 @@ def _is_held_back(theirs: Sequence[Rate], others: Sequence[Rate], ratio: float) 
     return best < THROTTLED_BELOW_BPS and median(beside) >= further and min(beside) >= further / 2
 
 
-def _kbps(rate: float) -> str:
-    return f"{rate / 1000:.0f} kbit/s" if rate < 1e6 else f"{rate / 1e6:.1f} Mbit/s"
+def in_words(rate_bps: float) -> str:
+    """A rate for people. An object that is small for the line is there before its rate can be told."""
+    if rate_bps >= UNTOLD_BPS:
+        return f"over {UNTOLD_BPS / 1e6:.0f} Mbit/s"
+    return f"{rate_bps / 1000:.0f} kbit/s" if rate_bps < 1e6 else f"{rate_bps / 1e6:.1f} Mbit/s"
 
 
 def handshake_held_back(evidence: Evidence) -> Iterator[Fact]:
@@ -127,8 +133,8 @@ def handshake_held_back(evidence: Evidence) -> Iterator[Fact]:
             theirs, others = excesses(walks), excesses(beside.get(address, ()))
             if len(theirs) >= TRIES and len(others) >= TRIES and is_slow(min(theirs), max(others)):
                 yield Fact(
-                    f"A handshake under the name {endpoint.host} takes {min(theirs):.1f} s more than "
-                    "the line needs; under another name on the same server it does not.",
+                    f"To open a connection under the name {endpoint.host} takes {min(theirs):.1f} s more "
+                    "than the line needs; under another name on the same server it does not.",
                     endpoint.target,
                     walks[0].family,
                 )

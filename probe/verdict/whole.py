@@ -11,6 +11,7 @@ from probe.wire.stage import Stage
 from .evidence import EndpointEvidence, Evidence
 from .record import Fact
 from .walk import CONFIRMING
+from .wording import how, part
 
 Finds = Callable[[Evidence], Iterable[Fact]]
 
@@ -27,7 +28,7 @@ def offline(evidence: Evidence) -> Iterator[Fact]:
     if evidence.gate is GateState.OFFLINE:
         lookups = [o for o in evidence.controls if o.dns is not None]
         if lookups and all(o.failure in (Failure.DNS_TIMEOUT, Failure.DNS_UNREACHABLE) for o in lookups):
-            yield Fact("This line's resolver does not answer, for unrelated sites either.")
+            yield Fact("This line's name server does not answer, for unrelated sites either.")
         else:
             yield Fact("This line is offline: unrelated sites did not answer either.")
 
@@ -44,15 +45,16 @@ def unfinished(evidence: Evidence) -> Iterator[Fact]:
         return  # nothing was tried, and the gate has said why
     for role in evidence.required():
         if not role.is_finished:
-            yield Fact(f"{role.target}: the round ended before it was measured.", role.target)
+            what = f"{part(role.target)} of {evidence.platform.title}"
+            yield Fact(f"The round ended before it came to {what}.", role.target)
 
 
 def answered(evidence: Evidence) -> Iterator[Fact]:
     """Every required role answered."""
     required = evidence.required()
     if all(role.is_answered for role in required):
-        roles = ", ".join(role.role.name for role in required)
-        yield Fact(f"{evidence.platform.title} answered, with a valid certificate, for {roles}.")
+        roles = ", ".join(part(role.target) for role in required)
+        yield Fact(f"{evidence.platform.title} answers, with a valid certificate: {roles}.")
 
 
 def failed(evidence: Evidence) -> Iterator[Fact]:
@@ -60,7 +62,8 @@ def failed(evidence: Evidence) -> Iterator[Fact]:
     for role in evidence.required():
         if not role.is_answered:
             unanswered = next(endpoint for endpoint in role.endpoints if not endpoint.is_answered)
-            yield Fact(f"{role.target}: {_how_it_failed(unanswered)}.", role.target)
+            text = f"{unanswered.host} ({part(role.target)}): {_how_it_failed(unanswered)}."
+            yield Fact(text, role.target)
 
 
 def family_failed(evidence: Evidence) -> Iterator[Fact]:
@@ -73,8 +76,8 @@ def family_failed(evidence: Evidence) -> Iterator[Fact]:
                 broken = [walk for walk in walks if walk.broken and not walk.trickled]
                 if answered and len(broken) == len(walks) >= CONFIRMING:
                     yield Fact(
-                        f"{role.target} answers over IPv{10 - family} and not over IPv{family}, over which "
-                        "unrelated sites do.",
+                        f"{endpoint.host} ({part(role.target)}) answers over IPv{10 - family} and not over "
+                        f"IPv{family}, over which unrelated sites do.",
                         role.target,
                         family,
                     )
@@ -85,8 +88,8 @@ def _how_it_failed(endpoint: EndpointEvidence) -> str:
     failures = [o for o in endpoint.observations if o.failure is not None and o.stage in _ORDER]
     errors = [o.http.status for o in endpoint.observations if o.http and (o.http.status or 0) >= 500]
     if errors:
-        return f"the server answered with an error ({errors[-1]})"
+        return f"the server answers with an error ({errors[-1]})"
     if not failures:
-        return "only addresses of the trusted resolver answered"
+        return "only addresses answer that this line's name server does not give"
     last = max(failures, key=lambda o: _ORDER.index(o.stage))
-    return f"failed at {last.stage.upper()} ({last.failure})"
+    return how(last.failure) if last.failure else ""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 # RFC 6052: an IPv6-only line reaches IPv4 through these; they are genuine, not bogons.
 _NAT64 = "64:ff9b:"
 
 
+@lru_cache(maxsize=1024)  # judging one round asks some five times of each of its addresses
 def is_bogon(text: str) -> bool:
     """Whether no public service can live at this address (RFC 6890, multicast, or no address)."""
     try:

@@ -58,6 +58,8 @@ class Purpose(OpenEnum):
     ELSEWHERE = "elsewhere"
     # An unrelated site under its own name, on the way while endpoints fail.
     CONTROL = "control"
+    # The platform's name on its address as somebody abroad met it.
+    ABROAD = "abroad"
     # What lies below a transfer.
     TRANSFER = "transfer"
 

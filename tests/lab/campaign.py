@@ -221,6 +221,7 @@ def main() -> int:
         return 2
     chosen = [SCENARIOS[name] for name in arguments.scenario or SCENARIOS]
     wanted = tasks(chosen, arguments.runs, random.Random(1))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the labs are taken down all the same
     arguments.folder.mkdir(parents=True, exist_ok=True)
     Made(f"{datetime.now(UTC):%Y-%m-%d}", commit()).write(arguments.folder)
     for count, (task, measured) in enumerate(carry_out(wanted, arguments.labs), 1):

@@ -287,8 +287,11 @@ def _ruleset(place: str, orders: Orders) -> str:
     return "\n".join(lines) + "\n"
 
 
-def probe_config(lab: Lab, state: Path, *, vantage: str = "home", **more: object) -> Path:
-    """A ``probe.toml`` for the home, or for the vantage abroad; everything in it of the lab."""
+def probe_config(
+    lab: Lab, state: Path, *, vantage: str = "home", hurried: bool = True, **more: object
+) -> Path:
+    """A ``probe.toml`` for the home, or for the vantage abroad; everything in it of the lab. `hurried`
+    for shorter timeouts than the agent's own, so that a test need not wait for those."""
     at_home = vantage == "home"
     state.mkdir(parents=True, exist_ok=True)
     resolv = state / "resolv.conf"
@@ -308,7 +311,7 @@ def probe_config(lab: Lab, state: Path, *, vantage: str = "home", **more: object
         f'portal_url = "http://{world.PORTAL.hosts[0]}/success.txt"\nportal_body = "success"\n'
         f"[transfers]\ncontrols = {_urls(world.CONTROLS[:3], 'large')}\n"
         f'[tls]\nca_file = "{lab.ca_file}"\n'
-        "[timeouts]\ndns_s = 2.0\ntcp_s = 3.0\ntls_s = 3.0\nhttp_s = 3.0\n"
+        + ("[timeouts]\ndns_s = 2.0\ntcp_s = 3.0\ntls_s = 3.0\nhttp_s = 3.0\n" if hurried else "")
     )
     return path
 

@@ -42,7 +42,8 @@ def test_run_without_internet_says_so_plainly_and_exits_3(tmp_path: Path) -> Non
     assert done.stderr == ""
     lines = done.stdout.splitlines()
     assert [line.split(":")[0] for line in lines] == ["X", "Facebook", "Instagram", "YouTube"]
-    assert all("could not be judged. This line is offline" in line for line in lines)
+    assert "could not be judged. This line is offline" in lines[0]
+    assert all("could not be judged, for the same reason as X." in line for line in lines[1:])
     assert "blocked" not in done.stdout
 
 

@@ -165,6 +165,6 @@ async def test_what_never_lets_a_name_through_is_told_from_what_is_slow(tmp_path
         outcome = await line.round()
     (verdict,) = outcome.verdicts
     assert verdict.reasons[0].text == (
-        "Your provider's network lets nothing more through as soon as the name x.com is seen; the same "
-        "server answers under another name."
+        "The network lets nothing more through as soon as the name x.com is seen; the same server answers "
+        "under another name."
     )

@@ -76,10 +76,10 @@ def test_every_form_of_file_gives_the_same_lines(
     start = "2023-12-17T15:04:05Z PK AS17557    x.com                     "
     assert out == [
         f"{start}ooni: blocking=false accessible=true          reachwatch: ok (if online) "
-        "X answered, with a valid certificate, for web.",
+        "X answers, with a valid certificate: the web page.",
         f"{start}ooni: blocking=dns accessible=false           reachwatch: unreachable dns(weak) "
-        "(if online and repeated) The resolver of this home gives a false answer for x.com; whether it is "
-        "the home's own filter or the provider's cannot be told from here.",
+        "(if online and repeated) This home's name server answers falsely for x.com; whether it is the "
+        "home's own filter or the provider's cannot be told from here.",
     ]
     assert (status, err) == (
         0,

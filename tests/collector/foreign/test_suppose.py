@@ -273,7 +273,7 @@ CASES: list[tuple[str, Json, tuple[Any, Any], str | None, str]] = [
         ),
         ("http-failure", False),
         "test_helper",
-        "blocked mitm(proven)",
+        "blocked mitm(likely)",
     ),
     (
         "a_lie_and_a_foreign_certificate_where_only_the_helper_sees_the_real_one",
@@ -287,7 +287,7 @@ CASES: list[tuple[str, Json, tuple[Any, Any], str | None, str]] = [
         ),
         ("dns", False),
         "test_helper",
-        "blocked mitm(proven)",
+        "blocked mitm(likely)",
     ),
     (
         "nxdomain_for_all_denies_nothing",

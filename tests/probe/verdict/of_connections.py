@@ -80,11 +80,21 @@ CASES = {
         says="blocked: tls proven", seen=breaks(RESET, path(WEB, "client_hello", *SYNS_RESET))
     ),
     "tls.forged_reset": Story(says="blocked: tls likely", seen=breaks(RESET, packets(WEB, 101, 101, 101))),
-    "tls.foreign_certificate": Story(says="blocked: mitm proven", seen=breaks(FOREIGN)),
-    "tls.foreign_name": Story(says="blocked: mitm likely", seen=breaks(WRONG_NAME)),
-    "tls.foreign_certificate_unplaced": Story(
-        says="blocked: mitm weak", seen=[*twice([*UNPLACED, *failed(WEB, X_ADDRESS, WRONG_NAME)]), *MEDIA]
+    "tls.answered_on_the_way": Story(
+        says="blocked: mitm proven",
+        seen=breaks(FOREIGN, path(WEB, "client_hello", "expired/expired", "answered/expired")),
     ),
+    "tls.foreign_certificate": Story(
+        says="blocked: mitm likely",
+        seen=[
+            *twice([*LOOKUPS, *failed(WEB, X_ADDRESS, FOREIGN)]),
+            dns(WEB, "doh", X_ADDRESS, OTHER_X_ADDRESS),
+            *reached(WEB, OTHER_X_ADDRESS),
+            *MEDIA,
+        ],
+    ),
+    "tls.foreign_everywhere": Story(says="unreachable: mitm weak", seen=breaks(WRONG_NAME)),
+    "peers.mitm": Story(says="blocked: mitm likely", seen=breaks(FOREIGN), peers=MANY),
     "http.foreign_redirect": Story(says="blocked: http proven", seen=in_cleartext(*AWAY)),
     "http.page": Story(says="blocked: http likely", seen=in_cleartext(*PAGE)),
     "http.host": Story(

@@ -187,9 +187,9 @@ ALSO = {
         ),
     ),
     "somebody else's certificate where the provider's own resolver leads": (
-        "tls.foreign_certificate_unplaced",
+        "tls.foreign_everywhere",
         Story(
-            says="blocked: mitm weak",
+            says="unreachable: mitm weak",
             seen=[
                 *lied(
                     dns(WEB, "system", BLOCK_PAGE, server=HOME),

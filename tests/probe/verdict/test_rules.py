@@ -23,12 +23,13 @@ from tests.rounds import (
     failed,
     fine,
     innocuous,
+    path,
     reached,
     transfer,
     twice,
 )
 
-from . import of_names, of_speed, of_the_whole
+from . import of_connections, of_names, of_speed, of_the_whole
 from .stories import ABOUT, ALSO, CASES, INNOCENT
 from .story import BOTH_FAMILIES, MEDIA, Story, in_short
 
@@ -139,7 +140,9 @@ def test_throttled_is_full_where_every_role_that_was_compared_is_held_back(
 
 
 def test_several_mechanisms_are_all_named() -> None:
-    media = twice([*fine("x/media")[:2], *failed("x/media", X_ADDRESS, Failure.TLS_UNKNOWN_AUTHORITY)])
+    opened = path("x/media", "client_hello", "expired/expired", "answered/expired")
+    foreign = failed("x/media", X_ADDRESS, Failure.TLS_UNKNOWN_AUTHORITY)
+    media = [*twice([*fine("x/media")[:2], *foreign]), opened]
     lies = twice([dns(WEB, "system", failure=Failure.DNS_NXDOMAIN), *of_names.GENUINE])
     slow = of_speed.compared((128.0, 130.0, 140.0))[len(of_speed.WELL) :]
     verdict = Story(says="", seen=[*lies, *media, *slow]).verdict()
@@ -176,7 +179,7 @@ def test_a_block_that_outlasts_its_cause_is_still_the_names() -> None:
     assert in_short(Story(says="", seen=seen).verdict()) == "blocked: tls proven"
 
 
-@pytest.mark.parametrize(("failure", "said"), [(Failure.DNS_TIMEOUT, "resolver"), (None, "offline")])
+@pytest.mark.parametrize(("failure", "said"), [(Failure.DNS_TIMEOUT, "name server"), (None, "offline")])
 def test_where_the_resolver_is_what_is_silent_that_is_said(failure: Failure | None, said: str) -> None:
     lookup = dns("foreign/one.example", "system", failure=failure)
     dead = control(Phase.BEFORE, "two.example", Failure.CONNECTION_TIMEOUT, stage=Stage.TCP)
@@ -186,9 +189,7 @@ def test_where_the_resolver_is_what_is_silent_that_is_said(failure: Failure | No
 
 def test_a_role_that_needs_all_is_spoken_of_by_what_failed() -> None:
     story = Story(says="", seen=[*fine(WEB), dns("x/media", "system", failure=Failure.DNS_SERVFAIL)])
-    assert "x/media: failed at DNS (dns_servfail_error)" in [
-        r.text.rstrip(".") for r in story.verdict().reasons
-    ]
+    assert "pbs.twimg.com (images): the name server fails." in [r.text for r in story.verdict().reasons]
 
 
 def test_an_address_tried_once_more_does_not_spoil_that_the_others_fail() -> None:
@@ -207,3 +208,28 @@ def test_a_redirect_nobody_can_read_is_judged_all_the_same(location: str) -> Non
     """A collector judges what any agent sent; an exception there would hold up that agent's spool."""
     plain = [dns("x/plain", "system", X_ADDRESS), *reached("x/plain", X_ADDRESS, location=location)]
     assert Story(says="ok", seen=[*twice(plain), *fine(WEB), *MEDIA]).verdict().status is Status.OK
+
+
+BEYOND_HOME = {
+    "reset further away than a home reaches": ("silence/silence", "silence/silence", "reset/expired"),
+    "lost once past the home's routers": (
+        "expired/expired",
+        "expired/expired",
+        "silence/silence",
+    ),
+}
+NOT_BEYOND = {
+    "lost, and nobody knows where": ("expired/expired", "silence/silence", "silence/silence"),
+    "not looked at": (),
+}
+
+
+@pytest.mark.parametrize("what", [*BEYOND_HOME, *NOT_BEYOND])
+def test_the_provider_is_named_only_where_it_is_seen_to_break_past_the_home(what: str) -> None:
+    hops = {**BEYOND_HOME, **NOT_BEYOND}[what]
+    seen = of_connections.breaks(
+        Failure.TLS_TIMEOUT, *of_connections.OTHER_NAME, path(WEB, "client_hello", *hops)
+    )
+    verdict = Story(says="", seen=seen).verdict()
+    whose = "Your provider's network" if what in BEYOND_HOME else "The network"
+    assert verdict.reasons[0].text.startswith(f"{whose} lets nothing more through")
