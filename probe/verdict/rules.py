@@ -276,6 +276,7 @@ _CONNECTION = (
         "tls.foreign_certificate",
         connections.foreign_certificate,
         "README rule 6: genuine on one address, so that the platform's own mistake is not the reason.",
+        "mitm_v4",
         says=(Mechanism.MITM, Level.LIKELY),
     ),
 )

@@ -294,7 +294,7 @@ def _sni_match(host: str) -> str:
 @_order.register
 def _(effect: effects.LeadAside, orders: Orders, target: Target) -> None:
     for isp in target.isps:
-        for where in toward(target.addresses()):
+        for where in toward(target.addresses(families=effect.families)):
             text = f'iifname "line" {where} tcp dport {effect.port} redirect to :{effect.to.value}'
             orders.rule(place_of(isp), "turns", text)
 

@@ -136,6 +136,7 @@ class LeadAside:
 
     port: int
     to: Port
+    families: tuple[int, ...] = FAMILIES
 
 
 @dataclass(frozen=True, slots=True)

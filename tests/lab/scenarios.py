@@ -266,6 +266,11 @@ _ALL = (
         "mitm_doh_blocked", (LeadAside(443, Port.MITM_OTHER_CA), Cut(Way.DOH)), BY_MITM,
         (Sign(Tool.ISSUER, "National Root CA"), Sign(Tool.DIG, "timeout", server=world.DOH[0])),
     ),
+    Scenario(
+        "mitm_v4", (LeadAside(443, Port.MITM_OTHER_CA, families=(4,)),),
+        _blocked(Mechanism.MITM, partial=True),
+        (Sign(Tool.ISSUER, "National Root CA"), Sign(Tool.CURL, "200", family=6)),
+    ),
     # Cleartext.
     _page("http_page_200", Port.PAGE_200, "200"),
     _page("http_302", Port.PAGE_302, "302"),
