@@ -271,8 +271,8 @@ def answered_on_the_way(evidence: Evidence) -> Iterator[Fact]:
         if near and near[0] > _home_hops(path) and endpoint.target in shown:
             issuer = issued_by(shown[endpoint.target])
             yield Fact(
-                f"Somebody on the way, {near[0]} hops from here, answers in the place of "
-                f"{endpoint.host}{issuer}.",
+                f"Somebody within {near[0]} steps of here answers in the place of {endpoint.host}{issuer}; "
+                "the server is further away.",
                 endpoint.target,
                 seen.family,
             )
@@ -284,7 +284,7 @@ def foreign_certificate(evidence: Evidence) -> Iterator[Fact]:
     for endpoint, address, seen in _shown(evidence):
         genuine = endpoint.genuine(4) | endpoint.genuine(6) | endpoint.genuine_abroad()
         if genuine and address in endpoint.addresses(Resolver.DOH):
-            text = "Somebody else answers in the place of {host} here{issuer}, and elsewhere {host} itself."
+            text = "Somebody else answers in the place of {host}{issuer}; elsewhere {title} itself does."
             yield _certificate(text, endpoint, seen)
 
 
@@ -305,7 +305,7 @@ def foreign_here(evidence: Evidence) -> Iterator[Fact]:
     required = {role.target for role in evidence.required()}
     for endpoint, address, seen in _shown(evidence) if evidence.peers_reach_it else ():
         if endpoint.target in required and is_placed(endpoint, address):
-            what = f"somebody else's certificate is shown{issued_by(seen)}"
+            what = f"somebody else answers{issued_by(seen)}"
             yield _while_peers(evidence, endpoint, seen.family or 4, what)
 
 
@@ -349,7 +349,7 @@ def _shown(evidence: Evidence) -> Iterator[tuple[EndpointEvidence, str, Observat
 
 
 def _certificate(text: str, endpoint: EndpointEvidence, seen: Observation) -> Fact:
-    said = text.format(host=endpoint.host, issuer=issued_by(seen))
+    said = text.format(host=endpoint.host, issuer=issued_by(seen), title=endpoint.platform.title)
     return Fact(said, endpoint.target, seen.family)
 
 

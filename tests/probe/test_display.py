@@ -174,7 +174,7 @@ def test_every_role_and_every_failure_has_words() -> None:
     assert set(Failure) == set(HOW)
 
 
-JARGON = ("TLS", "TCP", "TTL", "SNI", "DNS", "DoH", "handshake", "resolver", "hop ", "x/web", "_error")
+JARGON = ("TLS", "TCP", "TTL", "SNI", "DNS", "DoH", "handshake", "resolver", " hop", "x/web", "_error")
 
 
 @pytest.mark.parametrize("rule", CASES)
