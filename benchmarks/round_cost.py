@@ -106,7 +106,7 @@ def _one_segment_a_packet(lab: Lab) -> None:
 
 
 def _in_turns(lab: Lab, trees: Sequence[Tree], rounds: int) -> list[list[Short]]:
-    """Each tree's rounds, a process each; the first of each only warms up."""
+    """Each tree's rounds, a process each; the first of each only compiles and warms up."""
     lab.switch("clean")
     spent: list[list[Short]] = [[] for _ in trees]
     for number in range(rounds + 1):
@@ -161,8 +161,10 @@ def _config(lab: Lab, state: str) -> Path:
 
 
 def _run(lab: Lab, tree: Tree, argv: Sequence[str]) -> str:
-    """What a command writes that finds this tree's `probe` before any installed one."""
+    """What a command writes that finds this tree's `probe` before any installed one, compiled once as an
+    installed one is: else every start would pay for every line of source."""
     environ = {**os.environ, "PYTHONPATH": str(tree.folder)}
+    environ.pop("PYTHONDONTWRITEBYTECODE", None)
     done = subprocess.run(
         lab.home.command(*argv), cwd=tree.folder, env=environ, stdout=subprocess.PIPE, text=True, check=False
     )

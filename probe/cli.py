@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from . import display, log
+from . import display, doctor, log
 from .agent import Agent, Desk
 from .config import Config, load, load_platforms, system_resolvers
 from .identity import Identity, IdentityError
@@ -248,8 +248,6 @@ def _doctor(arguments: argparse.Namespace) -> int:
 
 
 async def _examine(config: Config) -> int:
-    from . import doctor  # which nobody who measures needs
-
     worst = MEASURED
     collectors = []
     for url in config.collector.urls:

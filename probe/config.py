@@ -8,12 +8,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
 
 from annotated_types import Ge, Gt, Le, Len
 
+from .wire.address import is_address, is_name
 from .wire.observation import Network
 from .wire.platform import Endpoint, Name, Platform
 from .wire.platform_file import check_target, check_url, read_platform
@@ -23,9 +23,16 @@ from .wire.strict import STRICT
 
 Seconds = Annotated[float, Gt(0), Le(3600)]
 
+MOST_NAMESERVERS = 3  # resolv.conf(5), MAXNS
+
 # Beside this package in a checkout, inside it once installed.
 _HERE = Path(__file__).parent
 CONFIGS = _HERE / "configs" if (_HERE / "configs").is_dir() else _HERE.parent / "configs"
+
+
+def _check_name(text: str) -> None:
+    if not is_name(text):
+        raise ValueError(f"{text!r} is not a host's name")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,10 +77,9 @@ class Resolvers:
     def __post_init__(self) -> None:
         check_url(self.doh_url, ("https",))
         for text in (*self.system, *self.doh_addresses, *self.public, *self.provider, self.nobody):
-            try:
-                ip_address(text)
-            except ValueError:
-                raise ValueError(f"{text!r} is not an IP address") from None
+            if not is_address(text):
+                raise ValueError(f"{text!r} is not an IP address")
+        _check_name(self.whoami)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +102,7 @@ class Controls:
         for url in (*self.foreign, *self.domestic):
             check_target(url, ("https",))
         check_target(self.portal_url, ("http",))
+        _check_name(self.innocuous)
         hosts = [Endpoint(url=url).host for url in self.foreign]
         if len(set(hosts)) < len(hosts):
             raise ValueError("foreign controls must be of different hosts")
@@ -188,7 +195,8 @@ def _load_platform(path: Path, name: str) -> Platform:
 
 
 def system_resolvers(config: Config) -> tuple[str, ...]:
-    """The line's resolvers: those named, else resolv.conf's ``nameserver`` lines (resolv.conf(5))."""
+    """The line's resolvers: those named, else the ``nameserver`` lines of resolv.conf(5) that name an
+    address, as many as any program here uses."""
     if config.resolvers.system:
         return config.resolvers.system
     try:
@@ -196,7 +204,8 @@ def system_resolvers(config: Config) -> tuple[str, ...]:
     except OSError:
         return ()
     words = [line.split() for line in lines]
-    return tuple(w[1].partition("%")[0] for w in words if len(w) > 1 and w[0] == "nameserver")
+    named = [w[1] for w in words if len(w) > 1 and w[0] == "nameserver"]
+    return tuple(text for text in named if is_address(text))[:MOST_NAMESERVERS]
 
 
 def _read(path: Path) -> str:

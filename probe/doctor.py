@@ -16,6 +16,7 @@ from .net import SOME_IPV6, Net, TlsStream, in_words
 from .plan import Plan
 from .stages import dns
 from .stages.line import Line, Turn
+from .wire.address import is_bogon
 from .wire.platform import Endpoint
 
 # A certificate valid for a day or two is the tightest thing a wrong clock breaks; the collector
@@ -104,7 +105,8 @@ async def _clock(plan: Plan, line: Line) -> Finding:
     """Compare with the Date header (RFC 9110, 6.6.1) of the cleartext page: no certificate needed."""
     endpoint = Endpoint(url=plan.config.controls.portal_url)
     looked_up = await dns.resolve(_turn(line, plan.config.controls.portal_url), plan.system, "A")
-    addresses = looked_up.dns.answers if looked_up.dns else ()
+    told = looked_up.dns.answers if looked_up.dns else ()
+    addresses = [address for address in told if not is_bogon(address)]
     for address in addresses[:1]:
         answer = await _fetch(plan, endpoint, address)
         if isinstance(answer, Exchange) and (skew_s := _skew_s(answer.headers.get("date", ""))) is not None:

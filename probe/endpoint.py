@@ -12,7 +12,7 @@ from .path import reach
 from .plan import Plan
 from .stages import dns
 from .stages.line import Turn
-from .wire.address import is_bogon
+from .wire.address import is_bogon, is_name
 from .wire.observation import Observation
 from .wire.platform import Endpoint, Platform
 from .wire.stage import Resolver, Stage
@@ -90,6 +90,7 @@ def _follows(observation: Observation, platform: Platform) -> bool:
     parts = urlsplit(location or "")
     return (
         parts.scheme == "https"
+        and is_name(parts.hostname or "")
         and platform.owns(parts.hostname or "")
         and parts.hostname != observation.host  # a login page on the same host adds nothing
         and parts.port in (None, 443)

@@ -33,6 +33,7 @@ from .stages.line import Line, Turn
 from .verdict.evidence import EndpointEvidence, gather
 from .verdict.gate import FOREIGN
 from .verdict.walk import Walk, by_address
+from .wire.address import is_bogon
 from .wire.failure import FOREIGN_CERTIFICATE, Failure
 from .wire.observation import Observation, Phase, Purpose
 from .wire.platform import Endpoint
@@ -88,7 +89,7 @@ class _Inquiry:
         await self._all(late, self._quietly)
         failed = [target for target in failed if target not in late or self._is_cut(target)]
         provider: Sequence[str] = ()
-        if any(_is_doubtful(self._evidence(target)) for target in failed):
+        if any(self._is_doubtful(self._evidence(target)) for target in failed):
             provider = await self._provider()
             await self._unrelated_name(provider)
         await self._all(failed, lambda target: self._again(target, provider))
@@ -116,8 +117,10 @@ class _Inquiry:
         return gather(target.platform, target.name, target.endpoint, self.seen)
 
     def _is_late(self, target: Target) -> bool:
-        """Whether some address failed for want of time."""
-        return any(walk.broken and walk.broken.failure in _LATE for walk in self._evidence(target).walks)
+        """Whether whatever went wrong did so for want of time: where something else did too, that
+        stays to be asked about."""
+        trouble = self._evidence(target).trouble
+        return bool(trouble) and all(o.failure in _LATE for o in trouble)
 
     async def _quietly(self, target: Target) -> None:
         """One address that failed for want of time, once more."""
@@ -138,7 +141,7 @@ class _Inquiry:
         """The endpoint once more: its name, if that may be a lie, and each address, first under an
         innocuous name if a name may be why."""
         before, turn = self._evidence(target), self._next_turn(target)
-        if _is_doubtful(before):
+        if self._is_doubtful(before):
             resolvers = (*self.plan.resolvers, *self.plan.witnesses(provider))
             linger_s = self.plan.config.resolvers.linger_s
             await endpoint.lookups(turn, resolvers, self.families, linger_s=linger_s)
@@ -149,6 +152,26 @@ class _Inquiry:
                 walks = tried.get(address, before.walks)
                 group.create_task(self._both_names(target, turn, address, walks))
 
+    def _is_doubtful(self, evidence: EndpointEvidence) -> bool:
+        """Whether the name may have been lied about: no usable answer, or one that leads elsewhere."""
+        asked = [o for o in evidence.observations if o.dns and o.dns.resolver is Resolver.SYSTEM]
+        if any(self._is_no_answer(o) for o in asked):
+            return True
+        trusted = evidence.addresses(Resolver.DOH)
+        theirs = [walk for walk in evidence.walks if walk.address not in trusted]
+        if any(_is_foreign(walk) for walk in theirs):
+            return True
+        # Where the trusted resolver's addresses break alike, it is not the name's answer that is wrong.
+        others = [walk for walk in evidence.walks if walk.address in trusted]
+        return any(walk.broken for walk in theirs) and not (others and all(walk.broken for walk in others))
+
+    def _is_no_answer(self, lookup: Observation) -> bool:
+        """Whether a lookup brought nothing usable, of the family every name has an address of. Of the
+        other, only what no honest resolver says counts: many names have none, and many never answer."""
+        lies = (Failure.DNS_BOGON, Failure.DNS_NXDOMAIN)
+        every = lookup.family == self.families[0] and lookup.failure not in (None, Failure.NO_ROUTE)
+        return every or lookup.failure in lies
+
     def _addresses(self, evidence: EndpointEvidence) -> list[str]:
         """Those that were tried, because only they can agree, and one more of each family."""
         tried = list(by_address(evidence.walks))
@@ -156,8 +179,8 @@ class _Inquiry:
         extra = [next((a for a in fresh if (":" in a) == (family == 6)), None) for family in self.families]
         return tried + [address for address in extra if address]
 
-    async def _both_names(self, target: Target, turn: Turn, address: str, before: Iterable[Walk]) -> None:
-        if all(map(_may_be_the_name, before)):
+    async def _both_names(self, target: Target, turn: Turn, address: str, before: Sequence[Walk]) -> None:
+        if any(map(_may_be_the_name, before)) or not before:
             await reach(self._innocuous(target, turn), address)
         await reach(turn, address)
 
@@ -197,14 +220,15 @@ class _Inquiry:
         found = await dns.resolve(
             Turn(quiet, "whoami", Endpoint(url=f"https://{config.whoami}/")), self.plan.system, "A"
         )
-        return found.dns.answers[:2] if found.dns and found.failure is None else ()
+        answers = found.dns.answers if found.dns and found.failure is None else ()
+        return [address for address in answers if not is_bogon(address)][:2]
 
     async def _unrelated_name(self, provider: Sequence[str]) -> None:
         """An unrelated name from the same witnesses: a proxy for every name is no lie, and only a
         resolver that answers this home at all can be called silent."""
         control = Endpoint(url=self.plan.config.controls.foreign[0])
         turn = Turn(self.line, f"{FOREIGN}/{control.host}", control, purpose=Purpose.CONTROL)
-        await endpoint.lookups(turn, self.plan.witnesses(provider), (4,))
+        await endpoint.lookups(turn, self.plan.witnesses(provider), self.families[:1])
 
     async def _control(self) -> bool:
         """An unrelated site under its own name, at an address where it answered before."""
@@ -217,7 +241,8 @@ class _Inquiry:
         return walk[-1].failure is None
 
     def _open_control(self) -> tuple[Endpoint, str] | None:
-        """The last of the controls that passed, with its IPv4 address: always the same one."""
+        """The last of the controls that passed, with its address of the family that the others have
+        too (IPv4, where there is any): always the same one."""
         urls = {Endpoint(url=url).host: Endpoint(url=url) for url in self.plan.config.controls.foreign}
         passed = [
             (urls[o.host], o.address)
@@ -226,7 +251,7 @@ class _Inquiry:
             and o.stage is Stage.HTTP
             and o.failure is None
             and o.host in urls
-            and o.family == 4
+            and o.family == self.families[0]
             and o.address
         ]
         return passed[-1] if passed else None
@@ -261,22 +286,6 @@ class _Inquiry:
         await locate_hello(turn, walk.address, WAY)
         if walk.failure(Stage.TLS) is Failure.TLS_RESET:
             await packets(turn, walk.address)
-
-
-def _is_doubtful(evidence: EndpointEvidence) -> bool:
-    """Whether the name may have been lied about: no usable answer, or one that leads elsewhere."""
-    asked = [o for o in evidence.observations if o.dns and o.dns.resolver is Resolver.SYSTEM]
-    if any(o.failure not in (None, Failure.NO_ROUTE) and o.family == 4 for o in asked):
-        return True
-    if any(o.failure in (Failure.DNS_BOGON, Failure.DNS_NXDOMAIN) for o in asked):
-        return True
-    trusted = evidence.addresses(Resolver.DOH)
-    theirs = [walk for walk in evidence.walks if walk.address not in trusted]
-    if any(_is_foreign(walk) for walk in theirs):
-        return True
-    # Where the trusted resolver's addresses break alike, it is not the name's answer that is wrong.
-    others = [walk for walk in evidence.walks if walk.address in trusted]
-    return any(walk.broken for walk in theirs) and not (others and all(walk.broken for walk in others))
 
 
 def _is_foreign(walk: Walk) -> bool:

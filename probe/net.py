@@ -27,6 +27,8 @@ T = TypeVar("T")
 # Any global IPv6 address tells whether there is a route (nothing is sent): 2000::/3 is the whole.
 SOME_IPV6 = "2000::1"
 READ_BYTES = 16_384  # A TLS record's most (RFC 8446, section 5.1).
+# No connection brings more: the largest object asked for with its head and certificates is below it.
+MOST_BYTES = 1 << 19
 
 # linux/in.h and linux/in6.h; Python names the first of each pair from 3.14 on, and the second never.
 _IP_RECVTTL, _IPV6_RECVHOPLIMIT = 12, 51
@@ -44,6 +46,13 @@ class TcpState:
     bytes_acked: int | None = None
     bytes_received: int | None = None
     retransmits: int | None = None
+
+
+class TooMuch(OSError):
+    """The other side has sent more than anything of ours asks for."""
+
+    def __init__(self) -> None:
+        super().__init__("more than was asked for")
 
 
 class Stream(Protocol):
@@ -100,6 +109,10 @@ class Datagram(Protocol):
 class Net(Protocol):
     """What the stages may do with the network. Addresses are literals; nothing is resolved."""
 
+    @property
+    def received_bytes(self) -> int:
+        """What all connections have brought so far."""
+
     async def connect(self, address: str, port: int) -> Stream:
         """A TCP connection."""
 
@@ -124,6 +137,13 @@ def _socket(address: str, kind: socket.SocketKind) -> socket.socket:
     return sock
 
 
+def _peer(address: str, port: int) -> tuple[str, int] | tuple[str, int, int, int]:
+    """What a socket connects to. A link-local address (RFC 4007), as home routers announce themselves
+    by, is one only together with its interface."""
+    host, _, zone = address.partition("%")
+    return (host, port, 0, socket.if_nametoindex(zone)) if zone else (host, port)
+
+
 def in_words(error: Exception) -> str:
     """What went wrong with a connection, for a person: no number, no address."""
     if isinstance(error, ssl.SSLCertVerificationError):
@@ -143,12 +163,23 @@ def in_words(error: Exception) -> str:
 class SocketStream:
     """A TCP connection on a plain socket."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, count: Callable[[int], None] = lambda _: None) -> None:
         self._sock = sock
+        self._count = count
+        self._left_bytes = MOST_BYTES
 
     async def read(self) -> bytes:
-        """See `Stream`. A reset raises `ConnectionResetError`; it is not an end of file."""
-        return await asyncio.get_running_loop().sock_recv(self._sock, READ_BYTES)
+        """See `Stream`. A reset raises `ConnectionResetError`; it is not an end of file. Raises
+        `TooMuch` after `MOST_BYTES`."""
+        if self._left_bytes <= 0:
+            raise TooMuch
+        # asyncio does not wait where something is there already: who sends faster than we read
+        # would otherwise hold up everything else, every deadline included.
+        await asyncio.sleep(0)
+        data = await asyncio.get_running_loop().sock_recv(self._sock, READ_BYTES)
+        self._left_bytes -= len(data)
+        self._count(len(data))
+        return data
 
     async def write(self, data: bytes) -> None:
         """See `Stream`."""
@@ -290,6 +321,7 @@ class SocketDatagram:
     async def receive(self) -> tuple[bytes, int | None]:
         """See `Datagram`. An ICMP error raises `ConnectionRefusedError` or another `OSError`."""
         loop = asyncio.get_running_loop()
+        await asyncio.sleep(0)  # as in `SocketStream.read`
         while True:
             try:
                 data, ancillary, _, _ = self._sock.recvmsg(65_535, _ANCILLARY_BYTES)
@@ -314,17 +346,22 @@ def _ttl(ancillary: list[tuple[int, int, bytes]]) -> int | None:
 class AsyncioNet:
     """The machine's own network."""
 
+    received_bytes = 0
+
     async def connect(self, address: str, port: int) -> Stream:
         """See `Net`."""
         sock = _socket(address, socket.SOCK_STREAM)
         try:
             # A ClientHello sent in two segments would distort the handshake's time.
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            await asyncio.get_running_loop().sock_connect(sock, (address, port))
+            await asyncio.get_running_loop().sock_connect(sock, _peer(address, port))
         except BaseException:  # a cancelled connect must not leave its socket behind
             sock.close()
             raise
-        return SocketStream(sock)
+        return SocketStream(sock, self._count)
+
+    def _count(self, size_bytes: int) -> None:
+        self.received_bytes += size_bytes
 
     def datagram(self, address: str, port: int) -> Datagram:
         """See `Net`. Raises `OSError` where there is no route."""
@@ -337,7 +374,7 @@ class AsyncioNet:
                     _IPV6_RECVHOPLIMIT if six else _IP_RECVTTL,
                     1,
                 )
-            sock.connect((address, port))  # UDP: sets the peer, sends nothing, does not block
+            sock.connect(_peer(address, port))  # UDP: sets the peer, sends nothing, does not block
         except OSError:
             sock.close()
             raise

@@ -6,17 +6,21 @@ endpoint is measured again only after all others have had their turn, so that a 
 to pass. How fast things come, where that is due or something seems slow, is compared before the
 questions about failures (`escalation` says in which order), which would crowd the line. The gate
 closes the round, because a line that died in between proves nothing. One deadline holds over all of
-it; what was not reached by then is missing from the round, and the verdict says so.
+it, and one bound of bytes; what was not reached by then is missing from the round, and the verdict
+says so.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+import contextlib
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime
 from enum import Enum, auto
 
-from . import endpoint, gate, throughput
+from . import endpoint, escalation, gate, throughput
 from .net import SOME_IPV6
 from .plan import Plan, Target, Turnstile
 from .stages.line import Line
@@ -26,6 +30,12 @@ from .wire.observation import Observation, Phase, Round
 
 # The last part of the deadline belongs to the gate after: without it the round says nothing.
 CLOSING_SHARE = 0.2
+# Where something failed, comparing speeds takes no more: who lets one platform drip for as long as he
+# likes must not keep the questions about another from being asked.
+COMPARING_SHARE = 0.5
+# What all connections of the platforms' part may bring beside transfers: a round of all questions
+# brings 2 MB, and what is paid beyond that is paid by the volunteer for somebody hostile.
+MOST_BYTES = 4 << 20
 
 
 class Activity(Enum):
@@ -86,7 +96,8 @@ async def _measure(
         return
     families = sorted(families_passed(seen, Phase.BEFORE))
     left_s = deadline_s * (1 - CLOSING_SHARE) - (plan.clock() - line.started)
-    await _within(left_s, _platforms(plan, line, seen, families, enter, transfers))
+    async with _bounded(plan, line, left_s) as thrifty:
+        await _platforms(plan, thrifty, seen, families, enter, transfers)
     enter(Activity.AFTER)
     left_s = max(deadline_s * CLOSING_SHARE, deadline_s - (plan.clock() - line.started))
     await _within(left_s, gate.check_after(line, controls, plan.system, open_hosts, 6 in families))
@@ -100,6 +111,21 @@ async def _within(seconds: float, work: Coroutine[object, object, None]) -> bool
     except TimeoutError:
         return False
     return True
+
+
+@asynccontextmanager
+async def _bounded(plan: Plan, line: Line, seconds: float) -> AsyncIterator[Line]:
+    """The line, for so long and for so many bytes; what was recorded by then stays."""
+    most_bytes = plan.net.received_bytes + MOST_BYTES + plan.config.transfers.budget_bytes
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds) as deadline:
+
+            def record(observation: Observation) -> None:
+                line.record(observation)
+                if plan.net.received_bytes > most_bytes and not deadline.expired():
+                    deadline.reschedule(0.0)
+
+            yield replace(line, record=record)
 
 
 async def _platforms(
@@ -118,12 +144,13 @@ async def _platforms(
     ]
     enter(Activity.MEASURING)
     await _endpoints(plan, line, targets, families)
+    everything_clear = all(_is_clear(target, seen) for target in targets)
+    share = 1.0 if everything_clear else COMPARING_SHARE
     enter(Activity.SPEED)
-    await throughput.compare(plan, line, seen, families, due=transfers)
+    comparison = throughput.compare(plan, line, seen, families, due=transfers)
+    await _within(plan.config.round_deadline_s * share, comparison)
     failed = [target for target in targets if not _is_clear(target, seen)]
     if failed:
-        from . import escalation  # with all it brings: most rounds have no need of it
-
         enter(Activity.WHY)
         await escalation.escalate(plan, line, seen, failed, families)
 

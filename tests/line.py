@@ -67,6 +67,13 @@ class NearNet(LoopbackNet):
         raise OSError(errno.EOPNOTSUPP, "no ways here")
 
 
+class SixToo(LoopbackNet):
+    """A line that has IPv6 as well."""
+
+    def source_address(self, address: str) -> str | None:
+        return "2001:db8::7" if ":" in address else super().source_address(address)
+
+
 @dataclass
 class Line:
     """One line; `zone` is what its own resolver says."""

@@ -111,11 +111,15 @@ def test_a_mistyped_variable_is_refused_by_its_name(environ: dict[str, str], mes
 
 def test_nameservers_are_read_as_resolv_conf_writes_them(tmp_path: Path) -> None:
     file = tmp_path / "resolv.conf"
-    file.write_text("# comment\nsearch lan\nnameserver 192.168.1.1\nnameserver fe80::1%eth0\nnameserver\n")
+    file.write_text(
+        "# comment\nsearch lan\nnameserver 192.168.1.1\nnameserver fe80::1%eth0\nnameserver\n"
+        "nameserver router\nnameserver 192.0.2.3\nnameserver 192.0.2.4\n"
+    )
     resolvers = probe_config.Resolvers(resolv_conf=str(file))
     assert probe_config.system_resolvers(probe_config.Config(resolvers=resolvers)) == (
         "192.168.1.1",
-        "fe80::1",
+        "fe80::1%eth0",
+        "192.0.2.3",
     )
     missing = probe_config.Resolvers(resolv_conf=str(tmp_path / "none"))
     assert probe_config.system_resolvers(probe_config.Config(resolvers=missing)) == ()

@@ -57,12 +57,12 @@ def _unpacked(stream: IO[bytes] | gzip.GzipFile, name: str) -> Iterator[Piece]:
 
 
 def _lines(stream: IO[bytes] | gzip.GzipFile) -> Iterator[bytes]:
-    """Lines; of one that is too long, its beginning, a byte over the limit."""
+    """Lines; of one that is too long, its beginning, a byte over the limit. What is left of it is
+    still there for who wants it when he has the line, and passed over when he wants the next."""
     while line := stream.readline(MAX_BYTES + 1):
-        rest = line
-        while len(rest) > MAX_BYTES and not rest.endswith(b"\n"):
-            rest = stream.readline(MAX_BYTES + 1) or b"\n"
         yield line
+        while len(line) > MAX_BYTES and not line.endswith(b"\n"):
+            line = stream.readline(MAX_BYTES + 1) or b"\n"
 
 
 def _opens_document(line: bytes) -> bool:

@@ -14,6 +14,16 @@ from probe.wire.stage import Certificate
 MAX_NAMES = 16
 MAX_TEXT = 255
 
+# What `cryptography` raises for certificates it cannot read; several are no `ValueError`.
+_UNREADABLE = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
+
 
 @lru_cache(maxsize=128)  # a round meets each of its certificates on every address of its name
 def describe(der: bytes) -> Certificate | None:
@@ -33,7 +43,7 @@ def describe(der: bytes) -> Certificate | None:
             spki_sha256=hashlib.sha256(spki).hexdigest()[:32],
             names=_names(certificate),
         )
-    except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension):
+    except _UNREADABLE:
         return None
 
 

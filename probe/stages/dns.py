@@ -23,7 +23,7 @@ import dns.rcode
 import dns.rdatatype
 
 from probe.http1 import ClosedEarly, Exchange, InvalidResponse
-from probe.net import Datagram, TlsStream
+from probe.net import Datagram, TlsStream, TooMuch
 from probe.wire.address import is_bogon
 from probe.wire.failure import Failure
 from probe.wire.observation import Observation
@@ -36,8 +36,11 @@ from .line import Line, Turn
 UDP_PAYLOAD = 1232  # DNS Flag Day 2020: fits every path without fragmentation.
 MAX_ANSWERS = 16
 MAX_LATE = 4
+MAX_TEXT = 255
 # How often a question is sent in all before its server counts as silent.
 ASKED = 4
+# So many datagrams are read for one question, whatever they hold: a flood of them is no answer.
+MOST_DATAGRAMS = 64
 MEDIA_TYPE = "application/dns-message"
 
 _RCODES = {
@@ -53,6 +56,7 @@ _TROUBLE = (
     (ssl.SSLError, Failure.DNS_UNREACHABLE),
     (InvalidResponse, Failure.DNS_SERVER_MISBEHAVING),
     (ClosedEarly, Failure.DNS_SERVER_MISBEHAVING),
+    (TooMuch, Failure.DNS_SERVER_MISBEHAVING),
     (dns.exception.DNSException, Failure.DNS_SERVER_MISBEHAVING),
 )
 
@@ -134,7 +138,7 @@ async def resolve(
     detail = DnsDetail(resolver=resolver.kind, query_type=query_type)
     failure = Failure.DNS_UNREACHABLE  # what is said where no server is configured at all
     for server in resolver.servers:
-        detail = replace(detail, server=server)
+        detail = replace(detail, server=server.partition("%")[0])
         try:
             query = dns.message.make_query(host, query_type, use_edns=0, payload=UDP_PAYLOAD)
             heard = await resolver.ask(line, query, server, linger_s)
@@ -164,7 +168,10 @@ def read_answer(answer: dns.message.Message) -> tuple[tuple[str, ...], tuple[str
         chain = answer.resolve_chaining()  # type: ignore[attr-defined]  # on QueryMessage
     except dns.exception.DNSException:  # a loop, or a chain too long (RFC 1034, section 3.6.2)
         return (), (), Failure.DNS_SERVER_MISBEHAVING
-    cnames = tuple(rdata.target.to_text(omit_final_dot=True) for rrset in chain.cnames for rdata in rrset)
+    # A name of 255 bytes is up to four times as long once its bytes are written as digits.
+    cnames = tuple(
+        rdata.target.to_text(omit_final_dot=True)[:MAX_TEXT] for rrset in chain.cnames for rdata in rrset
+    )
     addresses = tuple(rdata.address for rdata in chain.answer or ())[:MAX_ANSWERS]
     if not addresses:
         return (), cnames[:MAX_ANSWERS], Failure.DNS_NO_ANSWER
@@ -205,13 +212,14 @@ async def _over_udp(
 async def _answer(
     query: dns.message.QueryMessage, datagram: Datagram, passed_over: list[Exception]
 ) -> tuple[dns.message.Message, int | None]:
-    """Wait for the answer to this very question."""
-    while True:
+    """Wait for the answer to this very question, and for `MOST_DATAGRAMS` others in all."""
+    while len(passed_over) < MOST_DATAGRAMS:
         data, ip_ttl = await datagram.receive()
         try:
             return _checked(query, data), ip_ttl
         except dns.exception.DNSException as error:
             passed_over.append(error)
+    raise passed_over[-1]
 
 
 async def _late(
@@ -221,7 +229,7 @@ async def _late(
     began, late = line.clock(), list[LateAnswer]()
     with contextlib.suppress(TimeoutError, OSError):
         async with asyncio.timeout(linger_s):
-            while len(late) < MAX_LATE:
+            for _ in range(MOST_DATAGRAMS):
                 data, ip_ttl = await datagram.receive()
                 with contextlib.suppress(dns.exception.DNSException):
                     answer = _checked(query, data)
@@ -233,7 +241,7 @@ async def _late(
                             ip_ttl=ip_ttl,
                         )
                     )
-    return tuple(late)
+    return tuple(late[:MAX_LATE])
 
 
 async def _over_tcp(

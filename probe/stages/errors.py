@@ -11,6 +11,7 @@ import ssl
 from collections.abc import Sequence
 
 from probe.http1 import ClosedEarly, InvalidResponse
+from probe.net import TooMuch
 from probe.wire.failure import Failure
 
 Table = Sequence[tuple[type[BaseException], Failure]]
@@ -29,6 +30,7 @@ HANDSHAKE: Table = (
     (ssl.SSLEOFError, Failure.TLS_EOF),
     (ssl.SSLZeroReturnError, Failure.TLS_EOF),
     (ssl.SSLError, Failure.TLS_HANDSHAKE),
+    (TooMuch, Failure.TLS_HANDSHAKE),
 )
 
 EXCHANGE: Table = (
@@ -38,6 +40,7 @@ EXCHANGE: Table = (
     (ClosedEarly, Failure.HTTP_EOF),
     (InvalidResponse, Failure.HTTP_INVALID),
     (ssl.SSLError, Failure.HTTP_RESET),
+    (TooMuch, Failure.HTTP_INVALID),
 )
 
 # OSError carries the reason in its number where Python has no class for it. A route this machine

@@ -17,7 +17,7 @@ from probe.net import Stream, TlsStream
 from probe.wire.observation import Observation, Purpose
 from probe.wire.stage import Certificate, Stage, TlsDetail
 
-from .certificate import describe
+from .certificate import MAX_TEXT, describe
 from .errors import HANDSHAKE, certificate_failure, failure_of
 from .line import Turn
 from .tcp import state_at
@@ -39,7 +39,7 @@ async def handshake(turn: Turn, address: str, below: Stream | None) -> tuple[Obs
         observed_s = turn.line.clock()
         if isinstance(error, ssl.SSLCertVerificationError):
             failure = certificate_failure(error)
-            detail = await _refused_chain(turn, address, error.verify_message)
+            detail = await _refused_chain(turn, address, error.verify_message[:MAX_TEXT])
         # What recording the chain took is not what the handshake took.
         began += turn.line.clock() - observed_s
         seen = turn.observe(Stage.TLS, began, address=address, failure=failure, detail=detail, tcp=tcp)

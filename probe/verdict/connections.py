@@ -85,16 +85,18 @@ def _by_name(evidence: Evidence, stage: Stage, failures: frozenset[Failure], *, 
         if endpoint.endpoint.is_tls is not tls:
             continue
         trusted = endpoint.addresses(Resolver.DOH)
-        for address, walks in by_address(endpoint.walks).items():
-            # Where a lie leads, another platform's server may have its own way with a name.
-            is_theirs = address in trusted or not trusted
-            if is_theirs and _is_the_name(endpoint, walks, stage, failures):
-                yield Fact(
-                    f"{_whose(evidence)} {_does(endpoint, walks, stage, failures)}; the same server answers "
-                    "under another name.",
-                    endpoint.target,
-                    walks[0].family,
-                )
+        # Where a lie leads, another platform's server may have its own way with a name.
+        theirs = [walk for walk in endpoint.walks if walk.address in trusted or not trusted]
+        found = [
+            walks for walks in by_address(theirs).values() if _is_the_name(endpoint, walks, stage, failures)
+        ]
+        for walks in found or _one_after_the_other(endpoint, theirs, stage, failures):
+            yield Fact(
+                f"{_whose(evidence)} {_does(endpoint, walks, stage, failures)}; the same server answers "
+                "under another name.",
+                endpoint.target,
+                walks[0].family,
+            )
 
 
 def _is_the_name(
@@ -106,6 +108,22 @@ def _is_the_name(
     further = sum(_got_past(walk, stage) for walk in others)
     against = sum(walk.passed(stage) for walk in walks) + len(others) - further
     return repeatedly(walks, stage, failures) and 0 < further >= against
+
+
+def _one_after_the_other(
+    endpoint: EndpointEvidence, walks: Sequence[Walk], stage: Stage, failures: frozenset[Failure]
+) -> list[list[Walk]]:
+    """By family, the walks that broke right after another name had got further on the same address, if
+    there are enough and none got through. A censor that keeps an address shut for a while after the
+    name lets each address show that once."""
+    before = {(other.address, other.attempt) for other in endpoint.innocuous if _got_past(other, stage)}
+    found = []
+    for family in (4, 6):
+        own = [walk for walk in walks if walk.family == family]
+        broke = [w for w in own if w.cut(stage, failures) and (w.address, w.attempt) in before]
+        if len(broke) >= CONFIRMING and not any(walk.passed(stage) for walk in own):
+            found.append(broke)
+    return found
 
 
 def _does(

@@ -142,18 +142,23 @@ class EndpointEvidence:
     def is_clean(self) -> bool:
         """Whether nothing at all went wrong, so that measuring it again would teach nothing."""
         odd = any(o.http.status // 100 == 2 for o in self.cleartext_answers() if o.http and o.http.status)
-        return self.is_answered and not odd and not any(speaks(o) for o in self.observations)
+        return self.is_answered and not odd and not self.trouble
+
+    @property
+    def trouble(self) -> tuple[Observation, ...]:
+        """Every failure that may speak about the platform."""
+        return tuple(o for o in self.observations if speaks(o))
 
     @property
     def is_slow(self) -> bool:
         """Whether whatever went wrong did so for want of time, with something coming."""
         trickled = {id(walk.broken) for walk in self.walks if walk.trickled}
-        return bool(trickled) and all(id(o) in trickled for o in self.observations if speaks(o))
+        return bool(trickled) and all(id(o) in trickled for o in self.trouble)
 
     @property
     def is_finished(self) -> bool:
         """Whether the round came to an end here before its deadline: an answer, or a failure."""
-        return any(speaks(o) or (o.http is not None and o.http.status) for o in self.observations)
+        return bool(self.trouble) or any(o.http is not None and o.http.status for o in self.observations)
 
 
 def leads_away(observation: Observation, platform: Platform) -> bool:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-MAX_BYTES = 1 << 20  # A round is about 30 KB of JSON; 1 MiB holds a long outage's batch.
+MAX_BYTES = 1 << 20  # A clean round is 120 KB of JSON; 1 MiB holds one in which every question was asked.
 MAX_DEPTH = 16  # The deepest record of ours, a certificate's names, lies 9 deep.
 
 T = TypeVar("T")

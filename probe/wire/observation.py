@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from ipaddress import ip_address
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Le, Len
 
+from .address import read_address
 from .failure import Failure, Owner
 from .openenum import OpenEnum
 from .platform import Platform
@@ -32,6 +32,9 @@ from .stage import (
 from .strict import STRICT
 
 SCHEMA: Literal["reachwatch/1"] = "reachwatch/1"
+
+# What a round may hold; a round of the four platforms with every question asked holds a third of it.
+MOST_OBSERVATIONS = 4096
 
 Seconds = Annotated[float, Ge(0), Le(86_400)]
 Country = Annotated[str, Len(2, 2)]
@@ -100,7 +103,7 @@ class Observation:
         if (self.failure is None) != (self.owner is None):
             raise ValueError("owner goes with failure")
         if self.address is not None:
-            ip_address(self.address)
+            read_address(self.address)
 
     @property
     def family(self) -> int | None:
@@ -154,7 +157,7 @@ class Round:
     network: Network
     gate: Gate
     targets: Annotated[tuple[Platform, ...], Len(1, 16)]
-    observations: Annotated[tuple[Observation, ...], Len(0, 4096)]
+    observations: Annotated[tuple[Observation, ...], Len(0, MOST_OBSERVATIONS)]
 
     def __post_init__(self) -> None:
         if self.started_at.tzinfo is None:

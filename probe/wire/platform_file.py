@@ -4,13 +4,12 @@ Pure: the text is an argument."""
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Annotated
 from urllib.parse import urlsplit
 
 from annotated_types import Len
 
-from .address import is_bogon
+from .address import is_address, is_bogon, is_name
 from .platform import Endpoint, Name, Needs, Platform, Role
 from .settings import ConfigError, settle
 from .stage import Text
@@ -35,6 +34,9 @@ class RoleTable:
             check_target(url, ("https", "http"))
         if self.transfer is not None:
             check_target(self.transfer, ("https",))
+        hosts = {urlsplit(url).hostname for url in self.urls}
+        if len(hosts) < len(self.urls):  # an endpoint's observations are told by its host
+            raise ValueError("urls of one role must be of different hosts")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,20 +82,21 @@ def check_url(url: str, schemes: tuple[str, ...]) -> None:
     """Raise `ValueError` unless `url` is of one of these schemes and names a host."""
     try:
         parts = urlsplit(url)
-        usable = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+        usable = parts.scheme in schemes and _is_host(parts.hostname or "") and parts.port != 0
     except ValueError:
         usable = False
     if not usable:
         raise ValueError(f"{url!r} is not a {' or '.join(schemes)} URL")
 
 
+def _is_host(text: str) -> bool:
+    return is_name(text) or is_address(text)
+
+
 def check_target(url: str, schemes: tuple[str, ...]) -> None:
     """What agents are pointed at is a public name: never an address, least of all a private one."""
     check_url(url, schemes)
     host = urlsplit(url).hostname or ""
-    try:
-        ip_address(host)
-    except ValueError:
-        return
-    kind = "a private address" if is_bogon(host) else "an address"
-    raise ValueError(f"{url!r} names {kind}; targets are measured by name")
+    if is_address(host):
+        kind = "a private address" if is_bogon(host) else "an address"
+        raise ValueError(f"{url!r} names {kind}; targets are measured by name")

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from urllib.parse import SplitResult, urlsplit
 
-from .address import prefix_of
+from .address import prefix_of, read_address
 from .observation import Observation, Round
 from .stage import (
     Certificate,
@@ -66,16 +66,18 @@ def scrub(rnd: Round, own: Iterable[str]) -> Round:
     """The round as it may leave: `own` are the machine's addresses as far as it knows them."""
     mine = tuple(ip_address(text.partition("%")[0]) for text in own)
     forms = _pattern(mine)
-    kept = (o for o in rnd.observations if o.address is None or ip_address(o.address) not in mine)
+    kept = (o for o in rnd.observations if o.address is None or not _is_home(o.address, mine))
     return replace(rnd, observations=tuple(_observation(o, mine, forms) for o in kept))
 
 
 def _observation(seen: Observation, own: tuple[Address, ...], forms: _Forms | None) -> Observation:
     return replace(
         seen,
+        # A redirect's host is of its server's choosing, and may spell the visitor's address.
+        host=_host(seen.host, forms) if seen.hop else seen.host,
         dns=_dns(seen.dns, own, forms) if seen.dns else None,
         tls=_tls(seen.tls, forms) if seen.tls else None,
-        http=_http(seen.http, forms) if seen.http else None,
+        http=_http(seen.http, forms, seen.hop) if seen.http else None,
         transfer=_transfer(seen.transfer, forms) if seen.transfer else None,
         path=_path(seen.path, own) if seen.path else None,
     )
@@ -86,7 +88,7 @@ def _dns(detail: DnsDetail, own: tuple[Address, ...], forms: _Forms | None) -> D
     The provider's resolver as it was found may be one that the volunteer runs: never named."""
     server = detail.server
     if server is not None and (
-        detail.resolver is Resolver.PROVIDER or ip_address(server) in own or is_private(server)
+        detail.resolver is Resolver.PROVIDER or is_private(server) or _is_near(server, own)
     ):
         server = None
     return replace(
@@ -99,7 +101,21 @@ def _dns(detail: DnsDetail, own: tuple[Address, ...], forms: _Forms | None) -> D
 
 
 def _foreign(answers: Iterable[str], own: tuple[Address, ...]) -> tuple[str, ...]:
-    return tuple(a for a in answers if ip_address(a) not in own)
+    return tuple(a for a in answers if not _is_home(a, own))
+
+
+def _is_home(text: str, own: Iterable[Address]) -> bool:
+    """Whether it is the volunteer's own, or in the same /64: an IPv6 router names itself so, and
+    whoever knows one address of a home's link knows the home."""
+    address = read_address(text)
+    links = (mine for mine in own if mine.version == address.version == 6)
+    return address in own or any(int(address) >> 64 == int(mine) >> 64 for mine in links)
+
+
+def _is_near(text: str, own: Iterable[Address]) -> bool:
+    """Whether it lies in the network one vote stands for: a home is given a /48 or a part of one, and
+    where it has a public IPv4 address, naming its neighbour would name its network."""
+    return prefix_of(text) in {prefix_of(str(mine)) for mine in own}
 
 
 def _path(detail: PathDetail, own: tuple[Address, ...]) -> PathDetail:
@@ -112,7 +128,7 @@ def _path(detail: PathDetail, own: tuple[Address, ...]) -> PathDetail:
 
 def _network(hop: Hop, own: tuple[Address, ...]) -> str | None:
     router = hop.router
-    if router is None or hop.ttl <= _HOME_HOPS or ip_address(router) in own or is_private(router):
+    if router is None or hop.ttl <= _HOME_HOPS or is_private(router) or _is_near(router, own):
         return None
     return prefix_of(router).partition("/")[0]
 
@@ -132,10 +148,12 @@ def _certificate(certificate: Certificate, forms: _Forms | None) -> Certificate:
     )
 
 
-def _http(detail: HttpDetail, forms: _Forms | None) -> HttpDetail:
+def _http(detail: HttpDetail, forms: _Forms | None, hop: int) -> HttpDetail:
     location = detail.location and _location(detail.location, forms)
     refresh = detail.refresh and _location(detail.refresh, forms)
-    return replace(detail, location=location, refresh=refresh, url=_clean(detail.url, forms))
+    # What is asked first is configured; what a redirect led to, its server has written.
+    url = _location(detail.url, forms) if hop else _clean(detail.url, forms)
+    return replace(detail, location=location, refresh=refresh, url=url)
 
 
 def _transfer(detail: TransferDetail, forms: _Forms | None) -> TransferDetail:
@@ -176,7 +194,7 @@ def _host(host: str, forms: _Forms | None) -> str:
 
 def is_private(text: str) -> bool:
     """Whether the address belongs to a home's own network."""
-    address = ip_address(text)
+    address = read_address(text)
     return any(address in network for network in _PRIVATE)
 
 

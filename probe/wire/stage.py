@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from ipaddress import ip_address
 from typing import Annotated
 from urllib.parse import urlsplit
 
 from annotated_types import Ge, Le, Len
 
+from .address import read_address
 from .openenum import OpenEnum
 from .strict import STRICT
 
@@ -79,7 +79,7 @@ class LateAnswer:
 
     def __post_init__(self) -> None:
         for address in self.answers:
-            ip_address(address)
+            read_address(address)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +102,7 @@ class DnsDetail:
 
     def __post_init__(self) -> None:
         for address in (*self.answers, *([self.server] if self.server is not None else [])):
-            ip_address(address)  # raises ValueError, which a decode reports with its place
+            read_address(address)  # raises ValueError, which a decode reports with its place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,7 +226,7 @@ class Hop:
 
     def __post_init__(self) -> None:
         if self.router is not None:
-            ip_address(self.router)
+            read_address(self.router)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -9,8 +10,9 @@ from pathlib import Path
 from probe.wire.failure import Failure
 from probe.wire.observation import Observation, Phase, Purpose
 from probe.wire.stage import Resolver, Stage
-from tests.line import CONTROLS, OWN_HOST, a_line, resets
-from tests.loopback import dns_server, response, says
+from tests.authority import Authority
+from tests.line import CONTROLS, OWN_HOST, SixToo, a_line, resets
+from tests.loopback import dns_server, response, says, tcp_server
 from tests.rounds import X_ADDRESS
 
 INNOCUOUS = "www.example.com"
@@ -94,6 +96,17 @@ async def test_a_server_that_resets_everybody_is_no_censor(tmp_path: Path) -> No
     assert outcome.verdicts[0].status == "unreachable"
 
 
+async def test_somebody_elses_certificate_explains_itself_and_no_other_name_is_shown(tmp_path: Path) -> None:
+    (tmp_path / "theirs").mkdir()
+    theirs = Authority("national CA").issue(["x.com"], tmp_path / "theirs")
+    async with a_line(tmp_path) as line, tcp_server(says(response(200)), theirs) as port:
+        line.net.doors[X_ADDRESS, 443] = port
+        outcome = await line.round()
+    asked = handshakes(outcome.round.observations)
+    assert asked == [("endpoint", X_ADDRESS, "ssl_unknown_authority")] * 2
+    assert [m.mechanism for m in outcome.verdicts[0].mechanisms] == ["mitm"]
+
+
 async def test_where_a_lie_is_suspected_everybody_is_asked_and_who_tells_the_truth_is_dialled(
     tmp_path: Path,
 ) -> None:
@@ -111,6 +124,28 @@ async def test_where_a_lie_is_suspected_everybody_is_asked_and_who_tells_the_tru
     assert by_resolver[Resolver.NOBODY] is Failure.DNS_NXDOMAIN
     assert OWN_HOST in {o.address for o in outcome.round.observations if o.purpose is Purpose.ENDPOINT}
     assert outcome.verdicts[0].status == "blocked"
+
+
+async def test_a_line_of_ipv6_alone_is_asked_the_same_questions(tmp_path: Path) -> None:
+    """Every control passes over IPv6, so over IPv6 the unrelated site stands in for the others."""
+    six = {host: f"2001:500:88::{n}" for n, host in enumerate(CONTROLS, 1)}
+    x = "2606:1f80:f000::1"
+    also = {(address, 443): says(response(200)) for address in (*six.values(), x)}
+    async with a_line(tmp_path, also=also) as line:
+        for host, address in six.items():
+            line.zone[host, "AAAA"] = [address]
+            del line.zone[host, "A"], line.net.doors[CONTROLS[host], 443]
+        line.zone["x.com", "AAAA"] = [x]
+        line.net = SixToo(line.net.doors)
+        line.plan = replace(line.plan, net=line.net)
+        async with line.censor(lambda first: "reset" if b"one.example" not in first else "pass", x):
+            outcome = await line.round()
+        line.zone["x.com", "AAAA"] = "refused"
+        refused = await line.round()
+    purposes = {o.purpose for o in outcome.round.observations if o.phase is Phase.MAIN}
+    assert {Purpose.CONTROL, Purpose.ELSEWHERE, Purpose.INNOCUOUS} <= purposes
+    asked = [o for o in refused.round.observations if o.dns and o.target == "x/web"]
+    assert {o.dns.resolver for o in asked if o.dns and o.attempt == 2} > {Resolver.PUBLIC}
 
 
 async def test_a_clean_round_asks_nobody_else(tmp_path: Path) -> None:
@@ -141,6 +176,19 @@ async def test_the_providers_resolver_is_found_by_asking_who_asks_and_is_in_no_r
     }, "scrubbing takes that out"
 
 
+async def test_a_private_address_is_no_providers_resolver_whoever_says_so(tmp_path: Path) -> None:
+    """Else any resolver could make agents ask around in their neighbourhood."""
+    async with a_line(tmp_path) as line:
+        line.net.doors["192.168.1.1", 53] = line.net.doors["203.0.113.53", 53]
+        line.zone["x.com", "A"] = "nxdomain"
+        line.zone["whoami.akamai.net", "A"] = ["203.99.163.240", "192.168.1.77", "127.0.0.1"]
+        line.plan = replace(line.plan, system=replace(line.plan.system, servers=("192.168.1.1",)))
+        await line.round()
+    asked = {address for address, port in line.net.dialled if port == 53}
+    assert "203.99.163.240" in asked
+    assert not {"192.168.1.77", "127.0.0.1"} & asked
+
+
 async def test_what_fails_for_want_of_time_and_then_comes_alone_is_not_asked_further(tmp_path: Path) -> None:
     firsts: list[bytes] = []
 
@@ -155,6 +203,23 @@ async def test_what_fails_for_want_of_time_and_then_comes_alone_is_not_asked_fur
         ("endpoint", X_ADDRESS, None),
     ]
     assert outcome.verdicts[0].status == "ok"
+
+
+async def test_what_comes_late_on_one_address_excuses_no_other(tmp_path: Path) -> None:
+    tries = 0
+
+    async def at_first_silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal tries
+        tries += 1
+        await says(*([] if tries == 1 else [response(200)]), hang=tries == 1)(reader, writer)
+
+    other = {(OWN_HOST, 443): says(response(200))}
+    async with a_line(tmp_path, at_first_silent, also=other) as line:
+        line.zone["x.com", "A"] = [X_ADDRESS, OWN_HOST]
+        async with line.censor(resets("x.com"), OWN_HOST):
+            outcome = await line.round()
+    resets_seen = [o for o in outcome.round.observations if o.failure is Failure.TLS_RESET]
+    assert {o.attempt for o in resets_seen if o.purpose is Purpose.ENDPOINT} > {1}
 
 
 async def test_what_never_lets_a_name_through_is_told_from_what_is_slow(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import ssl
 import pytest
 
 from probe.icmp import IcmpError, IcmpKind
-from probe.net import AsyncioNet, in_words
+from probe.net import AsyncioNet, _peer, in_words
 from tests.loopback import says, tcp_server
 
 WORDS: list[tuple[Exception, str]] = [
@@ -102,3 +102,11 @@ def test_asking_for_the_own_address_sends_nothing_and_may_have_no_answer() -> No
     net = AsyncioNet()
     assert net.source_address("127.0.0.1") == "127.0.0.1"
     assert net.source_address("::ffff:0:0:1") is None or ":" in str(net.source_address("::ffff:0:0:1"))
+
+
+async def test_a_link_local_resolver_is_asked_on_its_interface() -> None:
+    """As resolv.conf names a home's router where it was found by IPv6 alone."""
+    with pytest.raises(OSError, match="interface"):
+        AsyncioNet().datagram("fe80::1%nowhere0", 53)
+    assert _peer("fe80::1%lo", 53) == ("fe80::1", 53, 0, socket.if_nametoindex("lo"))
+    assert _peer("192.0.2.1", 53) == ("192.0.2.1", 53)

@@ -7,10 +7,16 @@ import contextlib
 import json
 import socket
 import struct
+from datetime import UTC, datetime, timedelta
 
 import dns.exception
 import dns.message
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import ExtensionOID
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -87,6 +93,28 @@ def test_any_bytes_are_a_response_or_one_of_two_errors(pieces: list[bytes]) -> N
 @given(st.binary(max_size=400))
 def test_any_bytes_are_a_certificate_or_none(der: bytes) -> None:
     assert describe(der) is None
+
+
+NAMES_OF_A_KIND = {
+    "x400Address": b"\x30\x04\xa3\x02\x05\x00",
+    "ediPartyName": b"\x30\x04\xa5\x02\x05\x00",
+    "no IA5String": b"\x30\x03\x82\x01\xff",
+    "nothing": b"\xff",
+}
+
+
+@pytest.mark.parametrize("kind", NAMES_OF_A_KIND)
+def test_a_certificate_with_names_that_cannot_be_read_is_none(kind: str) -> None:
+    """Anybody can show one, signed by himself (RFC 5280, 4.2.1.6)."""
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([])
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    names = x509.UnrecognizedExtension(ExtensionOID.SUBJECT_ALTERNATIVE_NAME, NAMES_OF_A_KIND[kind])
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(days=1))
+        .add_extension(names, critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    assert describe(certificate.public_bytes(Encoding.DER)) is None
 
 
 @given(st.text(max_size=200))

@@ -18,8 +18,8 @@ from probe.outcome import document
 from probe.wire.failure import Failure
 from probe.wire.observation import GateState, Phase
 from probe.wire.stage import Stage
-from tests.line import CONFIG, CONTROLS, OWN_HOST, a_line
-from tests.loopback import LoopbackNet, response, says, tcp_server
+from tests.line import CONFIG, CONTROLS, OWN_HOST, SixToo, a_line
+from tests.loopback import response, says, tcp_server
 from tests.rounds import X_ADDRESS, dns
 
 
@@ -106,8 +106,10 @@ async def test_a_redirect_is_followed_within_the_platforms_own_hosts_alone(tmp_p
         ("https://x.com/login", {"x.com"}),
         ("file:///etc/passwd", {"x.com"}),
         ("https://x.com.evil.example/", {"x.com"}),
+        ("https://\u00fc.x.com/", {"x.com"}),
+        ("https://.x.com/", {"x.com"}),
     ):
-        moved = says(response(302, Location=location))
+        moved = says(response(302, Location=location).replace(b"\xc3\xbc", b"\xfc"))
         async with a_line(tmp_path, moved, {(OWN_HOST, 443): says(response(200))}) as line:
             outcome = await line.round()
         main = [o for o in outcome.round.observations if o.phase is Phase.MAIN]
@@ -165,13 +167,6 @@ def test_addresses_are_taken_in_turn_from_both_resolvers_and_bogons_never() -> N
     assert choose(lookups, (4, 6), 3) == ["2.0.0.1", "1.0.0.1", "2.0.0.2", "2a00::1"]
     assert choose(lookups, (4,), 1) == ["2.0.0.1"]
     assert choose([dns("x/web", "system", failure=Failure.DNS_NXDOMAIN)], (4,), 2) == []
-
-
-class SixToo(LoopbackNet):
-    """A line that has IPv6 as well."""
-
-    def source_address(self, address: str) -> str | None:
-        return "2001:db8::7" if ":" in address else super().source_address(address)
 
 
 async def test_the_families_are_measured_and_named_apart(tmp_path: Path) -> None:
@@ -234,6 +229,14 @@ async def test_the_doctor_says_when_the_clock_is_hours_off(tmp_path: Path) -> No
         (clock,) = [f async for f in examine(line.plan, []) if f.subject == "clock"]
     assert clock.health == "FAIL"
     assert "turn on NTP" in clock.text
+
+
+async def test_the_doctor_knocks_at_no_private_address(tmp_path: Path) -> None:
+    async with a_line(tmp_path) as line:
+        line.zone["portal.example", "A"] = ["192.168.1.1"]
+        (clock,) = [f async for f in examine(line.plan, []) if f.subject == "clock"]
+    assert clock.health == "note"
+    assert "192.168.1.1" not in {address for address, _ in line.net.dialled}
 
 
 async def test_when_only_domestic_sites_answer_the_way_abroad_is_what_is_cut(tmp_path: Path) -> None:

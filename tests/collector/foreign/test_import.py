@@ -62,6 +62,9 @@ FORMS: dict[str, bytes] = {
     "two_gzip_members": gzip.compress(lines(FINE)) + gzip.compress(lines(LIED)),
     "array": json.dumps([FINE, LIED]).encode(),
     "array_over_lines": json.dumps([FINE, LIED], indent=2).encode(),
+    "array_on_one_line_longer_than_a_measurement": b"["
+    + b" " * form.MAX_BYTES
+    + json.dumps([FINE, LIED]).encode()[1:],
     "array_gzip": gzip.compress(json.dumps([FINE, LIED]).encode()),
 }
 

@@ -131,6 +131,21 @@ ALSO = {
         "tls.forged_reset",
         Story(says="blocked: tls likely", seen=breaks(RESET, packets(WEB, 49, genuine=(52,)))),
     ),
+    "addresses that stay shut for a while after the name: each shows once that it is the name": (
+        "tls.name",
+        Story(
+            says="blocked: tls proven",
+            seen=[
+                *LOOKUPS,
+                *(
+                    o
+                    for address in (X_ADDRESS, OTHER_X_ADDRESS)
+                    for o in (*innocuous(reached(WEB, address)), *failed(WEB, address, SILENT))
+                ),
+                *MEDIA,
+            ],
+        ),
+    ),
     "a server that answers the other name by an alert": (
         "tls.name",
         Story(says="blocked: tls proven", seen=breaks(RESET, *innocuous(failed(WEB, X_ADDRESS, HANDSHAKE)))),
@@ -138,6 +153,17 @@ ALSO = {
 }
 
 INNOCENT = {
+    "addresses of which one shows the name to be why, and another lets it through": Story(
+        says="ok",
+        seen=[
+            *LOOKUPS,
+            *innocuous(reached(WEB, X_ADDRESS)),
+            *failed(WEB, X_ADDRESS, SILENT),
+            *innocuous(reached(WEB, OTHER_X_ADDRESS)),
+            *reached(WEB, OTHER_X_ADDRESS),
+            *MEDIA,
+        ],
+    ),
     # One failure is never an event.
     "a foreign certificate seen once": Story(
         says="unreachable", seen=[*LOOKUPS, *failed(WEB, X_ADDRESS, FOREIGN), *MEDIA]

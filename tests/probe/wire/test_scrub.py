@@ -161,12 +161,45 @@ def test_an_observation_on_an_own_address_is_dropped() -> None:
 
 def test_scrubbing_a_clean_round_changes_nothing() -> None:
     rnd = a_round(*fine("x/web"))
-    assert scrub(rnd, [OWN]) == rnd
+    assert scrub(rnd, ["198.18.0.7"]) == rnd
+
+
+def test_a_resolver_in_the_homes_own_network_is_not_named() -> None:
+    """Routers name themselves to the home by the public IPv6 address they were given."""
+    lookup = dns("x/web", "system", X_ADDRESS)
+    assert lookup.dns is not None
+    servers = ["2400:adc1:2:3::1", "2400:adc1:2:ff::53", "2400:adc1:77::53"]
+    rnd = a_round(*(replace(lookup, dns=replace(lookup.dns, server=server)) for server in servers))
+    seen = [o.dns.server for o in scrub(rnd, ["2400:adc1:2:3:4:5:6:7"]).observations if o.dns]
+    assert seen == [None, None, "2400:adc1:77::53"]
+
+
+def test_whatever_answers_on_the_homes_own_link_is_as_good_as_the_volunteers_own() -> None:
+    own, router = "2400:adc1:2:3:4:5:6:7", "2400:adc1:2:3::1"
+    lie = dns("x/web", "system", router, "2400:adc1:2:4::1", kind="AAAA")
+    rnd = scrub(a_round(lie, observed(Stage.TCP, "x/web", address=router)), [own])
+    assert [o.dns.answers for o in rnd.observations if o.dns] == [("2400:adc1:2:4::1",)]
+    assert router not in {o.address for o in rnd.observations}
+
+
+def test_what_a_redirect_led_to_holds_no_address_either() -> None:
+    """It was written by a server that knows the visitor's."""
+    page = HttpDetail(url="https://203-0-113-9.x.com/from/203.0.113.9", status=200)
+    seen = observed(Stage.HTTP, "x/web", address=X_ADDRESS, http=page, hop=1)
+    rnd = scrub(a_round(replace(seen, host="203-0-113-9.x.com")), [])
+    (left,) = (o for o in rnd.observations if o.hop)
+    assert left.http is not None
+    assert (left.host, left.http.url) == ("address.x.com", f"https://address.x.com/from/{REPLACEMENT}")
 
 
 @pytest.mark.parametrize(
     "text",
-    ["10.10.34.35", "127.0.0.1", "0.0.0.0", "100.64.1.1", "192.0.2.1", "224.0.0.1", "::1", "fe80::1", "not"],
+    [
+        *("10.10.34.35", "127.0.0.1", "0.0.0.0", "100.64.1.1", "192.0.2.1", "224.0.0.1"),
+        *("::1", "fe80::1", "fec0::1", "ff02::1", "4000::1", "not"),
+        # An IPv4 address inside: translated (RFC 6052), mapped, compatible (RFC 4291), 6to4 (RFC 3056).
+        *("64:ff9b::192.168.1.1", "::ffff:192.168.1.1", "::192.168.1.1", "2002:c0a8:101::1"),
+    ],
 )
 def test_no_public_service_lives_at(text: str) -> None:
     assert is_bogon(text)
@@ -200,6 +233,8 @@ def test_hops_of_the_home_are_unnamed_and_the_providers_routers_named_by_network
     rnd = scrub(a_round(seen), [OWN])
     (path,) = (o.path for o in rnd.observations if o.path)
     assert [hop.router for hop in path.hops] == [None, None, "203.99.163.0", None, None, "2400:adc1:2::"]
+    (near,) = (o.path for o in scrub(a_round(seen), [OWN, "2400:adc1:2:9::7"]).observations if o.path)
+    assert near.hops[-1].router is None, "the network is the volunteer's own"
 
 
 def test_a_page_that_redirects_by_itself_is_scrubbed_as_a_redirect_is() -> None:
