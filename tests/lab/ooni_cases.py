@@ -52,8 +52,8 @@ def _redirects(what: str, scenario: str, theirs: str = HTTP, *, schemes: bool = 
 CASES: tuple[Case, ...] = (
     Case(
         "badSSLWithUnknownAuthorityWithConsistentDNS", DOWN, ("site_untrusted",),
-        "From one line a certificate that is wrong for everybody looks like interception; OONI's helper sees "
-        "the same one, peers do here.",
+        "One line cannot tell a certificate that is wrong for everybody from interception, so nobody is "
+        "accused; OONI's helper sees the same one, peers do here.",
     ),
     Case(
         "badSSLWithExpiredCertificate", DOWN, ("site_expired",),
