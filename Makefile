@@ -8,10 +8,10 @@ BIN := $(VENV)/bin
 # What `make test` uses from Debian: the lab's kernel tools and servers, and Prometheus itself.
 DEBIAN := iproute2 nftables iptables procps unbound dnsmasq-base nginx-light openssl faketime curl bind9-dnsutils prometheus tor-geoipdb
 
-.PHONY: run test lab bench lint pin clean help
+.PHONY: run test lab lab-report golden bench pin clean help
 
 help: ## what there is
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 $(VENV)/ready: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "reachwatch needs Python 3.11 or newer"; exit 1; }
@@ -51,6 +51,15 @@ test: $(VENV)/ready-dev ## everything that is checked: style, types, tests, the 
 
 lab: $(VENV)/ready-dev ## a shell in a censored home: make lab SCENARIO=sni_reset [PLATFORMS=x,youtube] [ISPS=a]
 	@$(BIN)/python -m tests.lab $(SCENARIO) $(PLATFORMS:%=--platforms %) $(ISPS:%=--isps %)
+
+# The runs stay in run/lab: after a change of the rules alone the second command is enough.
+lab-report: $(VENV)/ready-dev ## every scenario five times with the real agent, into docs/lab-report.md; as root, half an hour
+	@rm -rf run/lab
+	$(BIN)/python -m tests.lab.campaign run/lab
+	$(BIN)/python -m tests.lab.report run/lab
+
+golden: $(VENV)/ready-dev ## renew tests/golden and docs/ooni-qa.md with the real agent; as root, five minutes
+	$(BIN)/python -m tests.lab.golden
 
 bench: $(VENV)/ready-dev ## what a round costs beside an earlier revision's, into docs/costs.md: make bench [BASE=…]
 	@$(BIN)/python -m benchmarks.round_cost $(BASE:%=--base %)

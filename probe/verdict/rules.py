@@ -3,7 +3,8 @@
 A rule finds *facts* in the evidence; where it finds any, it speaks. Ids are persistent: they are
 stored, published and quoted, so a rule that changes its meaning gets a new id. To add one, add a
 row here, its finder to the module of what it looks at, and a story to ``tests/probe/verdict/``, whose
-`test_rules` holds that every row runs. `scenarios` are those of the test lab that need the rule.
+`test_rules` holds that every row runs. `scenarios` are those of the test lab that need the rule: it speaks
+in their golden rounds, as `test_golden` holds. One that names none says in its `why` where it is needed.
 """
 
 from __future__ import annotations
@@ -104,7 +105,7 @@ _GATE = (
     _insufficient(
         "gate.unknown",
         whole.gate_unknown,
-        "A newer agent's word for why it could not judge is not ours to overrule.",
+        "A newer agent's word for why it could not judge is not ours to overrule. Needed where it is newer.",
     ),
 )
 
@@ -123,6 +124,7 @@ _DNS = (
         names.denied(Failure.DNS_NXDOMAIN, "says that the name {host} does not exist"),
         f"RFC 8020: NXDOMAIN denies the name itself, and it exists; {_DENIAL}.",
         "dns_nxdomain",
+        "dns_doh_blocked",
         says=(Mechanism.DNS, Level.PROVEN),
     ),
     _blocked(
@@ -166,6 +168,7 @@ _DNS = (
         "dns.bogon_alone",
         names.bogon_alone,
         "RFC 6890; with every other resolver cut off a genuine address cannot be shown beside it.",
+        "dns_alone",
         says=(Mechanism.DNS, Level.LIKELY),
     ),
     _blocked(
@@ -188,7 +191,6 @@ _DNS = (
         "dns.from_nowhere",
         names.from_nowhere,
         "RFC 5737 addresses are nobody's: who answers there answers in another's place.",
-        "dns_injection",
         "dns_proxy",
         says=(Mechanism.DNS, Level.PROVEN),
     ),
@@ -196,7 +198,6 @@ _DNS = (
         "dns.hijacked_abroad",
         names.hijacked_abroad,
         "A resolver that nobody here runs and that is honest everywhere else; its answer was not its own.",
-        "dns_injection",
         "dns_proxy",
         says=(Mechanism.DNS, Level.PROVEN),
     ),
@@ -223,16 +224,18 @@ _CONNECTION = (
         "README rule 5: only the name differs, so only the name can be why (OONI/probe#2440 asks for it).",
         "sni_drop",
         "sni_reset",
+        "sni_reset_late",
+        "sni_close",
         "sni_residual",
+        "v4_blocked",
+        "v6_blocked",
         says=(Mechanism.TLS, Level.PROVEN),
     ),
     _blocked(
         "tls.name_elsewhere",
         connections.name_fails_elsewhere,
         "README rule 5: a server that answers for names not its own has no reason to break for this one.",
-        "sni_drop",
-        "sni_reset",
-        "reset_midway",
+        "dns_tls",
         says=(Mechanism.TLS, Level.PROVEN),
     ),
     _blocked(
@@ -240,7 +243,6 @@ _CONNECTION = (
         connections.name_breaks_off,
         # A broken back end behind this one name would look the same.
         "As tls.name, one stage later: a censor that lets the handshake pass and cuts what follows.",
-        "sni_reset_late",
         "reset_midway",
         says=(Mechanism.TLS, Level.LIKELY),
     ),
@@ -249,6 +251,7 @@ _CONNECTION = (
         connections.reset_on_the_way(Sent.CLIENT_HELLO, Stage.TLS),
         "RFC 791, as ip.reset_on_the_way; OONI's tlsmiddlebox looks for the same hop.",
         "sni_reset",
+        "sni_close",
         says=(Mechanism.TLS, Level.PROVEN),
     ),
     _blocked(
@@ -257,6 +260,7 @@ _CONNECTION = (
         # A firewall in front of the server may send its own, which is the platform's.
         "Weaver, Sommer, Paxson 2009 (NDSS): a forged reset carries the TTL of who forged it.",
         "sni_reset",
+        "sni_reset_late",
         says=(Mechanism.TLS, Level.LIKELY),
     ),
     _blocked(
@@ -272,6 +276,7 @@ _CONNECTION = (
         "tls.foreign_certificate",
         connections.foreign_certificate,
         "README rule 6: genuine on one address, so that the platform's own mistake is not the reason.",
+        "mitm_v4",
         says=(Mechanism.MITM, Level.LIKELY),
     ),
 )
@@ -300,6 +305,7 @@ _CLEARTEXT = (
         "http.host",
         connections.host_fails,
         "README rule 5 for the Host field; OONI's case httpBlockingConnectionReset calls it http-failure.",
+        "http_reset",
         says=(Mechanism.HTTP, Level.PROVEN),
     ),
 )
@@ -319,16 +325,13 @@ _SPEED = (
         "throttle.ceiling",
         speed.at_a_ceiling,
         "README rule 8; Xue et al. 2021 saw 130-150 kbit/s and no more, whatever the line (Russia).",
-        "throttle_ip",
         "throttle_sni",
-        "throttle_media",
         says=(Mechanism.THROTTLE, Level.LIKELY),
     ),
     _throttled(
         "throttle.handshake",
         speed.handshake_held_back,
-        "README rule 8; Turkey 2025 showed as long handshakes. The same server is fast by another name.",
-        "throttle_sni",
+        "README rule 8; Turkey 2025 showed as long handshakes. Needed where a role has nothing to transfer.",
         says=(Mechanism.THROTTLE, Level.LIKELY),
     ),
 )
@@ -343,7 +346,7 @@ _HOME = (
     _insufficient(
         "local.trusted_root",
         connections.trusted_here,
-        "README rule 6: whoever put that root into this machine's store stands at home, not on the way.",
+        "README rule 6: who put that root into this machine's store stands at home. Needed on such a one.",
     ),
     _insufficient(
         "local.next_door",
@@ -354,7 +357,7 @@ _HOME = (
     _insufficient(
         "round.unfinished",
         whole.unfinished,
-        "What was not measured is unknown; it is neither reachable nor blocked.",
+        "What was not measured is unknown: neither reachable nor blocked. Needed where a round is cut short.",
     ),
 )
 
@@ -379,6 +382,7 @@ _PEERS = (
         "peers.tls",
         connections.broken_here,
         "README rule 11, for handshakes.",
+        "ip_swallow",
         says=(Mechanism.TLS, Level.LIKELY),
     ),
 )
@@ -388,6 +392,7 @@ _REST = (
         "dns.home_or_provider",
         names.home_or_provider,
         "README rule 3: most homes ask a router, and the router may filter or pass on a lie.",
+        "router_filter_alone",
         says=(Mechanism.DNS, Level.WEAK),
     ),
     _unreachable(
@@ -396,12 +401,14 @@ _REST = (
         "README rule 4; a platform that is down looks the same from here (Facebook, October 2021).",
         "ip_drop",
         "down_timeout",
+        "v6_drop",
         says=(Mechanism.IP, Level.WEAK),
     ),
     _unreachable(
         "tls.home_or_provider",
         connections.broken_next_door,
         "README rule 3, for connections: many a home's router has a filter of its own.",
+        "router_sni",
         says=(Mechanism.TLS, Level.WEAK),
     ),
     _unreachable(
@@ -417,19 +424,23 @@ _REST = (
         "tls.lost_hello",
         connections.lost_hello,
         "RFC 9293: what is not acknowledged did not arrive; why, one line cannot tell.",
+        "ip_swallow",
         says=(Mechanism.TLS, Level.WEAK),
     ),
     _unreachable(
         "roles.family_failed",
         whole.family_failed,
         "README rule 10: the families are judged apart, and one of them fails.",
+        "v6_drop",
     ),
     _unreachable(
         "roles.failed",
         whole.failed,
         "README rule 11: from one vantage alone this cannot be told from the platform's own outage.",
+        "dns_same_as_dead",
         "down_5xx",
         "down_region",
+        "site_expired",
     ),
     _ok(
         "roles.answered",

@@ -61,13 +61,14 @@ class Orders:
     """All that differs from a clean world, by the program that must be told."""
 
     rules: dict[tuple[str, str], list[str]] = field(default_factory=_lists)  # nftables: (place, chain)
-    strings: dict[tuple[str, str], list[str]] = field(default_factory=_lists)  # iptables: (isp, table)
+    strings: dict[tuple[str, str], list[str]] = field(default_factory=_lists)  # iptables: (place, table)
     zones: dict[str, list[str]] = field(default_factory=_lists)  # unbound: isp, "name type"
     data: dict[str, list[str]] = field(default_factory=_lists)  # unbound: isp, a record
     lame: dict[str, list[str]] = field(default_factory=_lists)  # unbound: isp, a domain
     box: dict[str, list[dict[str, object]]] = field(default_factory=_lists)  # isp, a rule of the box
     rates: dict[tuple[str, str], int] = field(default_factory=dict)  # tc: (place, device), kbit/s
     filtered: list[str] = field(default_factory=list)  # dnsmasq: lines as in /etc/hosts
+    gone: dict[str, bool] = field(default_factory=dict)  # the authority: a name, and whether it is left empty
     clock: list[str] = field(default_factory=list)  # faketime: offsets
 
     def rule(self, place: str, chain: str, text: str) -> None:
@@ -136,6 +137,8 @@ def lie_addresses(answer: Answer, platform: Platform, isp: Isp, zone: Zone) -> S
     """The addresses a lie consists of; none where it is not of addresses."""
     if answer is Answer.BLOCK_PAGE:
         return isp.block_page
+    if answer is Answer.RESOLVER:
+        return isp.resolver
     if answer is Answer.NEIGHBOUR:
         return platform.neighbour[1]
     if answer is Answer.DEAD_NEIGHBOUR:
@@ -258,9 +261,12 @@ def _(effect: effects.SniDrop, orders: Orders, target: Target) -> None:
 @_order.register
 def _(effect: effects.SniReset, orders: Orders, target: Target) -> None:
     _through_box_both_ways(orders, target, 443)
-    names = ("copies", "ttl", "ipid", "window", "late_s", "after_bytes")
-    action = {"kind": "reset", **{name: getattr(effect, name) for name in names}}
-    _tell_box(orders, target, {**_sni_rule(effect, target, action), "flap_s": effect.flap_s})
+    _tell_box(orders, target, {**_sni_rule(effect, target, _reset(effect)), "flap_s": effect.flap_s})
+
+
+def _reset(effect: effects.SniReset) -> dict[str, object]:
+    names = ("copies", "ttl", "ipid", "window", "late_s", "after_bytes", "closes")
+    return {"kind": "reset", **{name: getattr(effect, name) for name in names}}
 
 
 def _sni_rule(
@@ -271,11 +277,12 @@ def _sni_rule(
 
 
 @_order.register
-def _(_effect: effects.SniResetKernel, orders: Orders, target: Target) -> None:
-    for isp in target.isps:
+def _(effect: effects.SniResetKernel, orders: Orders, target: Target) -> None:
+    places = [("router", "lan")] if effect.at_home else [(place_of(isp), "line") for isp in target.isps]
+    for place, device in places:
         for host in target.hosts():
-            match = f"-i line -p tcp --dport 443 {_sni_match(host)}"
-            orders.strings[isp.name, "filter"].append(f"-A FORWARD {match} -j REJECT --reject-with tcp-reset")
+            match = f"-i {device} -p tcp --dport 443 {_sni_match(host)}"
+            orders.strings[place, "filter"].append(f"-A FORWARD {match} -j REJECT --reject-with tcp-reset")
 
 
 def _sni_match(host: str) -> str:
@@ -287,9 +294,16 @@ def _sni_match(host: str) -> str:
 @_order.register
 def _(effect: effects.LeadAside, orders: Orders, target: Target) -> None:
     for isp in target.isps:
-        for where in toward(target.addresses()):
+        for where in toward(target.addresses(families=effect.families)):
             text = f'iifname "line" {where} tcp dport {effect.port} redirect to :{effect.to.value}'
             orders.rule(place_of(isp), "turns", text)
+
+
+@_order.register
+def _(_effect: effects.HttpReset, orders: Orders, target: Target) -> None:
+    _through_box_both_ways(orders, target, 80)
+    action = _reset(effects.SniReset())
+    _tell_box(orders, target, {"trigger": "http", "names": target.hosts(), "action": action})
 
 
 @_order.register
@@ -328,7 +342,7 @@ def _(effect: effects.Slow, orders: Orders, target: Target) -> None:
         if effect.what is Slowed.NAME:
             for host in target.hosts(effect.roles):
                 match = f"-i line -p tcp --dport 443 {_sni_match(host)}"
-                orders.strings[isp.name, "mangle"].append(
+                orders.strings[place_of(isp), "mangle"].append(
                     f"-A PREROUTING {match} -j CONNMARK --set-mark {TO_SLOW}"
                 )
         if effect.what is Slowed.ADDRESS:
@@ -366,7 +380,12 @@ def _(effect: effects.Down, orders: Orders, target: Target) -> None:
 @_order.register
 def _(effect: effects.SiteAnswers, orders: Orders, target: Target) -> None:
     for where in toward(target.addresses()):
-        orders.rule("internet", "turns", f"{where} tcp dport 443 redirect to :{effect.port.value}")
+        orders.rule("internet", "turns", f"{where} tcp dport {effect.at} redirect to :{effect.port.value}")
+
+
+@_order.register
+def _(effect: effects.Gone, orders: Orders, target: Target) -> None:
+    orders.gone.update(dict.fromkeys(target.hosts(), effect.empty))
 
 
 @_order.register
@@ -395,7 +414,9 @@ def _(effect: effects.Interception, orders: Orders, target: Target) -> None:
 
 
 @_order.register
-def _(_effect: effects.RouterFilter, orders: Orders, target: Target) -> None:
+def _(effect: effects.RouterFilter, orders: Orders, target: Target) -> None:
+    if effect.alone:
+        orders.rule("router", "passes", 'iifname "lan" meta l4proto { tcp, udp } th dport 53 drop')
     orders.filtered.extend(f"{zero} {host}" for host in target.hosts() for zero in ("0.0.0.0", "::"))
 
 

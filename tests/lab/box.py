@@ -7,7 +7,7 @@ It is told what to do over a UNIX socket, one line of JSON with a list of rules,
     drop   the packet and all after it vanish; residual_s: also whatever follows from that client
            to that address and port for so long
     reset  copies, ttl, ipid, window; late_s: the packet vanishes and the reset comes later;
-           after_bytes: only when the server has sent so much
+           after_bytes: only when the server has sent so much; closes: a FIN in its place
     page   an HTTP answer is sent beside the true one, and before it
     forge  a DNS answer is sent before the true one
     delay  ms
@@ -190,9 +190,9 @@ class Box:
         end = packet.seq + len(packet.payload)
         for raw in _resets(packet, action, packet.ack, end):
             self._send(raw, action["late_s"])
-        flow.vanished = bool(action["late_s"])
+        flow.vanished = bool(action["late_s"] or action["closes"])
         # A reset that comes at once runs ahead of the server's own acknowledgement, which follows.
-        return not action["late_s"]
+        return not flow.vanished
 
     def _page(self, packet: Packet, body: str) -> None:
         text = (
@@ -232,7 +232,8 @@ def _resets(to: Packet, action: dict[str, Any], seq: int, ack: int) -> list[byte
     """Resets of one IPID; those after the first guess how far the server may have got meanwhile."""
     shape = {name: action[name] for name in ("window", "ttl", "ipid")}
     guesses = (0, 1460, 4380)[: action["copies"]]
-    return [tcp_answer(to, seq=seq + guess, ack=ack, flags=RST | ACK, **shape) for guess in guesses]
+    flags = (FIN if action["closes"] else RST) | ACK
+    return [tcp_answer(to, seq=seq + guess, ack=ack, flags=flags, **shape) for guess in guesses]
 
 
 def _forged(query: dns.message.Message, action: dict[str, Any]) -> bytes:

@@ -29,6 +29,7 @@ class Answer(StrEnum):
     NEIGHBOUR = "a live host of the same owner"
     DEAD_NEIGHBOUR = "an address of the same owner where nobody is"
     CACHE = "the provider's cache"
+    RESOLVER = "the resolver itself, where no site is"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,8 @@ class Refusal(StrEnum):
     DROP = "drop"
     ICMP = "reject with icmpx admin-prohibited"
     RESET = "reject with tcp reset"
+    # Connections open, and nothing that is sent on them arrives.
+    SWALLOW = "tcp flags & psh == psh drop"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +108,8 @@ class SniDrop:
 class SniReset:
     """In path: the ClientHello is answered by `copies` resets of one IPID before the server can;
     `late_s`: instead it vanishes and the reset comes later; `after_bytes`: only when the server has
-    sent so much; `flap_s`: so long on, so long off, beginning with the switch."""
+    sent so much; `flap_s`: so long on, so long off, beginning with the switch; `closes`: the connection is
+    ended in good order (FIN) instead."""
 
     copies: int = 3
     ttl: int = 101
@@ -114,13 +118,16 @@ class SniReset:
     late_s: float = 0.0
     after_bytes: int = 0
     flap_s: float = 0.0
+    closes: bool = False
     roles: tuple[str, ...] = ()
     families: tuple[int, ...] = FAMILIES
 
 
 @dataclass(frozen=True, slots=True)
 class SniResetKernel:
-    """The same by netfilter's own means: `-m string` and REJECT."""
+    """The same by netfilter's own means: `-m string` and REJECT. `at_home`: by the router."""
+
+    at_home: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +136,12 @@ class LeadAside:
 
     port: int
     to: Port
+    families: tuple[int, ...] = FAMILIES
+
+
+@dataclass(frozen=True, slots=True)
+class HttpReset:
+    """In path: a cleartext request is answered by a reset, by its Host field."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,9 +188,17 @@ class Down:
 
 @dataclass(frozen=True, slots=True)
 class SiteAnswers:
-    """The platform's own servers answer with an error or a question."""
+    """The platform's own servers answer with an error or a question; `at` is the port asked."""
 
     port: Port
+    at: int = 443
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """The platform's names exist nowhere any more; `empty`: they do, without an address."""
+
+    empty: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +220,9 @@ class Interception:
 
 @dataclass(frozen=True, slots=True)
 class RouterFilter:
-    """The router's own resolver answers 0.0.0.0 for the platform."""
+    """The router's own resolver answers 0.0.0.0 for the platform; `alone`: it lets no other be asked."""
+
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,10 +233,10 @@ class Clock:
 
 
 # What takes place elsewhere than at a provider, and so whichever the home has dialled.
-EVERYWHERE = (Down, SiteAnswers, Elsewhere, Portal, Interception, RouterFilter, Clock)
+EVERYWHERE = (Down, SiteAnswers, Gone, Elsewhere, Portal, Interception, RouterFilter, Clock)
 
 Effect = (
     Lie | DnsProxy | DnsInjection | Cut | BlockAddresses | BlockHosts | SniDrop | SniReset | SniResetKernel
-    | LeadAside | HttpInjection | Slow | Loss | Delay | Down | SiteAnswers | Elsewhere | Portal
-    | Interception | RouterFilter | Clock
+    | LeadAside | HttpReset | HttpInjection | Slow | Loss | Delay | Down | SiteAnswers | Gone | Elsewhere
+    | Portal | Interception | RouterFilter | Clock
 )  # fmt: skip

@@ -17,8 +17,10 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterable, Sequence
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from . import actions, servers, wiring, world
 from .actions import Orders, Target, place_of
@@ -34,6 +36,9 @@ NEEDED = {
     "openssl": "openssl", "sysctl": "procps", "faketime": "faketime",
 }  # fmt: skip
 UP_WITHIN_S = 15
+PLATFORM_FILES = Path(__file__).parent.parent.parent / "configs" / "platforms"
+# Roles that have something to transfer here: any path of a site of the lab is a large object.
+WITH_OBJECTS = ("web", "media", "video")
 DIG = ("dig", "+time=1", "+tries=1")
 
 
@@ -110,11 +115,12 @@ class Lab:
         self.scenario = SCENARIOS[name]
         self.target = self._target(self.scenario, platforms, isps)
         before, self._orders = self._orders, actions.orders_for(self.scenario.effects, self.target)
-        write_zone(self.folder / "zone.json", self.zone)
+        write_zone(self.folder / "zone.json", self.zone.without(self._orders.gone))
         for place in ("router", "isp-a", "isp-b", "internet"):
             self.places[place].nft(_ruleset(place, self._orders))
+        for place in ("router", "isp-a", "isp-b"):
+            self._match_strings(place, before)
         for isp in ISPS.values():
-            self._match_strings(isp, before)
             self._tell_box(isp)
             self._lie(isp, before)
         self._shape(before)
@@ -153,16 +159,16 @@ class Lab:
 
     # Telling the programs.
 
-    def _match_strings(self, isp: Isp, before: Orders) -> None:
+    def _match_strings(self, place: str, before: Orders) -> None:
         tables = {"mangle": "PREROUTING", "filter": "FORWARD"}
-        if not any(orders.strings[isp.name, table] for orders in (before, self._orders) for table in tables):
+        if not any(orders.strings[place, table] for orders in (before, self._orders) for table in tables):
             return
         text = ""
         for table, chain in tables.items():
-            rules = "".join(f"{rule}\n" for rule in self._orders.strings[isp.name, table])
+            rules = "".join(f"{rule}\n" for rule in self._orders.strings[place, table])
             text += f"*{table}\n:{chain} ACCEPT [0:0]\n{rules}COMMIT\n"
         for program in ("iptables-restore", "ip6tables-restore"):
-            self.isp[isp.name].run(program, text=text)
+            self.places[place].run(program, text=text)
 
     def _tell_box(self, isp: Isp) -> None:
         """Returns when the box has taken its orders."""
@@ -290,7 +296,8 @@ def probe_config(
     state.mkdir(parents=True, exist_ok=True)
     resolv = state / "resolv.conf"
     resolv.write_text(f"nameserver {world.ROUTER if at_home else world.QUAD9}\n")
-    settings = "".join(f"{key} = {json.dumps(value)}\n" for key, value in more.items())
+    named = {"platform_dir": str(_platform_files(state / "platforms")), **more}
+    settings = _table(named)
     network = f'country = "PK"\nasn = {lab.dialled.asn}\n' if at_home else 'country = "DE"\nasn = 24940\n'
     domestic = world.DOMESTIC_CONTROLS if at_home else ()
     path = state / "probe.toml"
@@ -302,11 +309,32 @@ def probe_config(
         f"doh_addresses = {json.dumps(world.DOH[:2])}\n"
         f"[controls]\nforeign = {_urls(world.CONTROLS)}\ndomestic = {_urls(domestic)}\n"
         f'portal_url = "http://{world.PORTAL.hosts[0]}/success.txt"\nportal_body = "success"\n'
+        f"[transfers]\ncontrols = {_urls(world.CONTROLS[:3], 'large')}\n"
         f'[tls]\nca_file = "{lab.ca_file}"\n'
         + ("[timeouts]\ndns_s = 2.0\ntcp_s = 3.0\ntls_s = 3.0\nhttp_s = 3.0\n" if hurried else "")
     )
     return path
 
 
-def _urls(hosts: Iterable[str]) -> str:
-    return json.dumps([f"https://{host}/robots.txt" for host in hosts])
+def _urls(hosts: Iterable[str], name: str = "robots.txt") -> str:
+    return json.dumps([f"https://{host}/{name}" for host in hosts])
+
+
+def _platform_files(folder: Path) -> Path:
+    """The agent's own platform files, with an object to transfer where a role has none."""
+    folder.mkdir(exist_ok=True)
+    for file in PLATFORM_FILES.glob("*.toml"):
+        found = tomllib.loads(file.read_text())
+        roles = found.pop("role")
+        for role in roles:
+            if role["name"] in WITH_OBJECTS:
+                host = urlsplit(role["urls"][0]).hostname
+                role.setdefault("transfer", f"https://{host}/large")
+        tables = [_table(found), *("[[role]]\n" + _table(role) for role in roles)]
+        (folder / file.name).write_text("\n".join(tables))
+    return folder
+
+
+def _table(values: Mapping[str, object]) -> str:
+    """TOML writes strings, booleans and lists of them as JSON does."""
+    return "".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items())

@@ -7,7 +7,7 @@ To add one, add a row; `test_lab.py` runs its signs.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from probe.verdict.record import Mechanism, Status
@@ -25,7 +25,9 @@ from .effects import (
     Down,
     Effect,
     Elsewhere,
+    Gone,
     HttpInjection,
+    HttpReset,
     Interception,
     LeadAside,
     Lie,
@@ -76,12 +78,27 @@ class Sign:
 @dataclass(frozen=True, slots=True)
 class Truth:
     """What is so: the statuses one line may honestly give, and the mechanisms it must name when it
-    says blocked or throttled. `partial`: some required roles still work."""
+    says blocked or throttled; `perhaps`: those at work that it cannot always prove. `partial`: some
+    required roles still work. `abroad`: people elsewhere reach it; `with_peers`: what has to be said
+    once it is known that they do, where that is more."""
 
     interfered: bool
     statuses: frozenset[Status]
     mechanisms: frozenset[Mechanism] = frozenset()
+    perhaps: frozenset[Mechanism] = frozenset()
     partial: bool = False
+    abroad: bool = True
+    with_peers: Status | None = None
+
+    @property
+    def is_untellable(self) -> bool:
+        """Whether one line alone may have to leave it open, so that peers are asked."""
+        return Status.UNREACHABLE in self.statuses
+
+    @property
+    def told_by_peers(self) -> Truth:
+        """The truth for who knows what peers elsewhere see."""
+        return replace(self, statuses=frozenset({self.with_peers})) if self.with_peers else self
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,25 +117,34 @@ class Scenario:
 
 
 def _blocked(*mechanisms: Mechanism, partial: bool = False, or_also: tuple[Status, ...] = ()) -> Truth:
-    return Truth(True, frozenset({Status.BLOCKED, *or_also}), frozenset(mechanisms), partial)
+    return Truth(True, frozenset({Status.BLOCKED, *or_also}), frozenset(mechanisms), partial=partial)
 
 
 OK = Truth(False, frozenset({Status.OK}))
 BY_DNS, BY_TLS = _blocked(Mechanism.DNS), _blocked(Mechanism.TLS)
-BY_MITM, BY_HTTP = _blocked(Mechanism.MITM), _blocked(Mechanism.HTTP)
-# One line cannot tell a block of addresses from the platform's own outage.
+# Who blocks in cleartext alone blocks no role a person would miss.
+BY_MITM, BY_HTTP, BY_IP = (
+    _blocked(Mechanism.MITM),
+    _blocked(Mechanism.HTTP, partial=True),
+    _blocked(Mechanism.IP),
+)
 UNTELLABLE = frozenset({Status.UNREACHABLE})
-BY_ADDRESS = Truth(True, UNTELLABLE, frozenset({Mechanism.IP}))
+# Addresses that are merely silent look from one line as when the platform is down.
+BY_SILENCE = Truth(True, UNTELLABLE, frozenset({Mechanism.IP}), with_peers=Status.BLOCKED)
+BY_SWALLOWING = replace(BY_SILENCE, mechanisms=frozenset({Mechanism.TLS}))
+# A lie that leads to where nothing is looks as when the platform is down in this region alone.
+BY_DEAD_END = Truth(True, UNTELLABLE, frozenset({Mechanism.DNS}))
 THROTTLED = Truth(True, frozenset({Status.THROTTLED}), frozenset({Mechanism.THROTTLE}))
-DOWN = Truth(False, UNTELLABLE)
+DOWN = Truth(False, UNTELLABLE, abroad=False)
 CANNOT_JUDGE = Truth(False, frozenset({Status.INSUFFICIENT}))
+PERHAPS_HOME = Truth(False, frozenset({Status.INSUFFICIENT, Status.UNREACHABLE}))
 
 CLEAN = (Sign(Tool.DIG, "genuine"), Sign(Tool.DIG, "genuine", family=6), Sign(Tool.CURL, "200"))
 
 
-def _dns(name: str, answer: Answer, expect: str) -> Scenario:
+def _dns(name: str, answer: Answer, expect: str, truth: Truth = BY_DNS) -> Scenario:
     signs = (Sign(Tool.DIG, expect), Sign(Tool.DIG, "genuine", server=world.QUAD9), Sign(Tool.CURL, "200"))
-    return Scenario(name, (Lie(answer),), BY_DNS, signs)
+    return Scenario(name, (Lie(answer),), truth, signs)
 
 
 def _tls(name: str, effect: Effect, expect: str, truth: Truth = BY_TLS) -> Scenario:
@@ -137,6 +163,20 @@ def _page(name: str, port: Port, expect: str) -> Scenario:
 
 def _site(name: str, port: Port, status: str, truth: Truth = OK) -> Scenario:
     return Scenario(name, (SiteAnswers(port),), truth, (Sign(Tool.CURL, status),))
+
+
+def _plain_site(name: str, port: Port, status: str) -> Scenario:
+    signs = (Sign(Tool.PLAIN, status), Sign(Tool.CURL, "200"))
+    return Scenario(name, (SiteAnswers(port, at=80),), OK, signs)
+
+
+def _certificate(name: str, port: Port, *more: Sign) -> Scenario:
+    return Scenario(name, (SiteAnswers(port),), DOWN, (Sign(Tool.CURL, "certificate"), *more))
+
+
+def _gone(name: str, *lies: Lie, empty: bool = False, truth: Truth = DOWN, says: str, truly: str) -> Scenario:
+    signs = (Sign(Tool.DIG, says), Sign(Tool.DIG, truly, server=world.QUAD9))
+    return Scenario(name, (Gone(empty), *lies), truth, signs)
 
 
 def _role(name: str, role: str, only: tuple[str, ...]) -> Scenario:
@@ -169,7 +209,12 @@ _ALL = (
     _dns("dns_blockpage", Answer.BLOCK_PAGE, "block page"),
     _dns("dns_other_platform", Answer.OTHER_PLATFORM, "another platform"),
     _dns("dns_same_as", Answer.NEIGHBOUR, "neighbour"),
-    _dns("dns_same_as_dead", Answer.DEAD_NEIGHBOUR, "dead neighbour"),
+    _dns("dns_same_as_dead", Answer.DEAD_NEIGHBOUR, "dead neighbour", BY_DEAD_END),
+    _dns("dns_closed", Answer.RESOLVER, "resolver", BY_DEAD_END),
+    _gone(
+        "dns_ghost", Lie(Answer.BLOCK_PAGE), says="block page", truly="nxdomain",
+        truth=Truth(True, UNTELLABLE, frozenset({Mechanism.DNS}), abroad=False),
+    ),
     Scenario(
         "dns_injection", (DnsInjection(),), BY_DNS,
         (
@@ -190,22 +235,42 @@ _ALL = (
     ),
     Scenario(
         "dns_doh_blocked", (Lie(Answer.NXDOMAIN), Cut(Way.DOH)),
-        _blocked(Mechanism.DNS, or_also=(Status.UNREACHABLE,)),
+        BY_DNS,
         (Sign(Tool.DIG, "nxdomain"), Sign(Tool.DIG, "timeout", server=world.DOH[0])),
     ),
+    Scenario(
+        "dns_alone", (DnsProxy(), Lie(Answer.BOGON), Cut(Way.DOH)), BY_DNS,
+        (Sign(Tool.DIG, "10.10.34.35", server=world.QUAD9), Sign(Tool.CURL, "200")),
+    ),
     # Addresses.
-    _tls("ip_drop", BlockAddresses(Refusal.DROP), "timeout", BY_ADDRESS),
-    _tls("ip_icmp", BlockAddresses(Refusal.ICMP), "refused", BY_ADDRESS),
-    _tls("ip_reset", BlockAddresses(Refusal.RESET), "refused", BY_ADDRESS),
+    _tls("ip_drop", BlockAddresses(Refusal.DROP), "timeout", BY_SILENCE),
+    _tls("ip_icmp", BlockAddresses(Refusal.ICMP), "refused", BY_IP),
+    _tls("ip_reset", BlockAddresses(Refusal.RESET), "refused", BY_IP),
+    _tls("ip_swallow", BlockAddresses(Refusal.SWALLOW), "timeout", BY_SWALLOWING),
+    Scenario(
+        "v6_drop", (BlockAddresses(Refusal.DROP, families=(6,)),),
+        Truth(True, UNTELLABLE, frozenset({Mechanism.IP}), partial=True),
+        (Sign(Tool.CURL, "200"), Sign(Tool.CURL, "timeout", family=6)),
+    ),
     # Names in TLS.
     _tls("sni_drop", SniDrop(), "timeout"),
     _tls("sni_reset", SniReset(), "reset"),
     _tls("sni_reset_late", SniReset(late_s=1.0, copies=1), "reset"),
+    _tls("sni_close", SniReset(closes=True, copies=1), "reset"),
     _tls("sni_residual", SniDrop(residual_s=20), "timeout"),
     _tls("sni_reset_kernel", SniResetKernel(), "reset"),
     _mitm("mitm_self_signed", Port.MITM_SELF_SIGNED, "gateway"),
     _mitm("mitm_other_ca", Port.MITM_OTHER_CA, "National Root CA"),
     _mitm("mitm_wrong_name", Port.MITM_WRONG_NAME, "Lab CA"),
+    Scenario(
+        "mitm_doh_blocked", (LeadAside(443, Port.MITM_OTHER_CA), Cut(Way.DOH)), BY_MITM,
+        (Sign(Tool.ISSUER, "National Root CA"), Sign(Tool.DIG, "timeout", server=world.DOH[0])),
+    ),
+    Scenario(
+        "mitm_v4", (LeadAside(443, Port.MITM_OTHER_CA, families=(4,)),),
+        _blocked(Mechanism.MITM, partial=True),
+        (Sign(Tool.ISSUER, "National Root CA"), Sign(Tool.CURL, "200", family=6)),
+    ),
     # Cleartext.
     _page("http_page_200", Port.PAGE_200, "200"),
     _page("http_302", Port.PAGE_302, "302"),
@@ -214,6 +279,7 @@ _ALL = (
     _page("http_meta", Port.PAGE_META, "200"),
     Scenario("http_injected", (HttpInjection(),), BY_HTTP, (Sign(Tool.PLAIN, "200"), Sign(Tool.CURL, "200"))),
     _page("http_https_page", Port.PAGE_HTTPS, "302"),
+    Scenario("http_reset", (HttpReset(),), BY_HTTP, (Sign(Tool.PLAIN, "reset"), Sign(Tool.CURL, "200"))),
     # Quality.
     # After the handshake and the first kilobyte of a robots.txt; a generate_204 has no middle.
     Scenario(
@@ -253,11 +319,11 @@ _ALL = (
         (Sign(Tool.CURL, "200"), Sign(Tool.CURL, "timeout", family=6)), whole_line=True,
     ),
     Scenario(
-        "v4_blocked", (SniReset(families=(4,)),), _blocked(Mechanism.TLS),
+        "v4_blocked", (SniReset(families=(4,)),), _blocked(Mechanism.TLS, partial=True),
         (Sign(Tool.CURL, "reset"), Sign(Tool.CURL, "200", family=6)),
     ),
     Scenario(
-        "v6_blocked", (SniReset(families=(6,)),), _blocked(Mechanism.TLS, or_also=(Status.OK,)),
+        "v6_blocked", (SniReset(families=(6,)),), _blocked(Mechanism.TLS, partial=True),
         (Sign(Tool.CURL, "200"), Sign(Tool.CURL, "reset", family=6)),
     ),
     _role("role_video", "video", ("youtube",)),
@@ -273,6 +339,12 @@ _ALL = (
         _blocked(Mechanism.DNS, Mechanism.TLS, Mechanism.IP),
         (Sign(Tool.DIG, "10.10.34.35"), Sign(Tool.CURL, "timeout"), Sign(Tool.CURL, "reset", role="api")),
         notes="addresses of the web role are dropped, the names of all others reset",
+    ),
+    # The name is lied about, and where it truly is it is cut off: the lie alone cannot be proven.
+    Scenario(
+        "dns_tls", (Lie(Answer.BLOCK_PAGE), SniReset()),
+        Truth(True, frozenset({Status.BLOCKED}), frozenset({Mechanism.TLS}), frozenset({Mechanism.DNS})),
+        (Sign(Tool.DIG, "block page"), Sign(Tool.CURL, "reset")),
     ),
     # The whole line.
     Scenario(
@@ -303,12 +375,20 @@ _ALL = (
     _site("down_5xx", Port.SITE_5XX, "503", DOWN),
     Scenario(
         "down_region", (Down(Refusal.DROP, here_only=True),),
-        Truth(False, frozenset({Status.UNREACHABLE, Status.OK})),
+        Truth(False, UNTELLABLE),
         (Sign(Tool.CURL, "200"), Sign(Tool.CURL, "timeout", here=True)),
     ),
+    _gone("down_nxdomain", says="nxdomain", truly="nxdomain"),
+    _gone("down_nodata", empty=True, says="nodata", truly="nodata"),
+    _certificate("site_untrusted", Port.SITE_UNTRUSTED, Sign(Tool.ISSUER, "gateway")),
+    _certificate("site_expired", Port.SITE_EXPIRED, Sign(Tool.ISSUER, "Lab CA")),
+    _certificate("site_wrong_name", Port.SITE_WRONG_NAME, Sign(Tool.ISSUER, "Lab CA")),
     _site("site_403", Port.SITE_403, "403"),
     _site("site_429", Port.SITE_429, "429"),
     _site("site_captcha", Port.SITE_CAPTCHA, "403"),
+    _site("site_round", Port.SITE_ROUND, "302"),
+    _plain_site("site_captcha_plain", Port.SITE_CAPTCHA_PLAIN, "403"),
+    _plain_site("site_astray", Port.SITE_ASTRAY, "302"),
     # The home's own.
     Scenario(
         "interception_all", (Interception(),), CANNOT_JUDGE,
@@ -329,6 +409,15 @@ _ALL = (
     Scenario(
         "router_filter", (RouterFilter(),), CANNOT_JUDGE,
         (Sign(Tool.DIG, "0.0.0.0"), Sign(Tool.DIG, "genuine", server=world.ISPS["a"].resolver[0])),
+    ),
+    # A home that asks nobody else, or filters connections itself, looks from inside as its provider would.
+    Scenario(
+        "router_filter_alone", (RouterFilter(alone=True),), PERHAPS_HOME,
+        (Sign(Tool.DIG, "0.0.0.0"), Sign(Tool.DIG, "timeout", server=world.QUAD9)),
+    ),
+    Scenario(
+        "router_sni", (SniResetKernel(at_home=True),), PERHAPS_HOME,
+        (Sign(Tool.DIG, "genuine"), Sign(Tool.CURL, "reset")),
     ),
     Scenario(
         "clock_hours", (Clock("+5h"),), Truth(False, frozenset({Status.OK, Status.INSUFFICIENT})),

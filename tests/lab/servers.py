@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 
-from tests.authority import Authority
+from tests.authority import DAY, Authority
 
 from . import world
 from .names import DOH_PORT
@@ -37,6 +37,12 @@ class Port(IntEnum):
     SITE_429 = 9429
     SITE_5XX = 9503
     SITE_CAPTCHA = 9440
+    SITE_CAPTCHA_PLAIN = 9480
+    SITE_ASTRAY = 9481
+    SITE_ROUND = 9445
+    SITE_UNTRUSTED = 9451
+    SITE_EXPIRED = 9452
+    SITE_WRONG_NAME = 9453
 
 
 PAGE = "<html><head><title>Surf Safely</title></head><body>This site is blocked by order.</body></html>"
@@ -46,6 +52,11 @@ _SITES = {
     Port.SITE_429: (429, "Too many requests"),
     Port.SITE_5XX: (503, "Over capacity"),
     Port.SITE_CAPTCHA: (403, CAPTCHA),
+    Port.SITE_ROUND: (302, "https://$host/again"),
+}
+_PLAIN_SITES = {
+    Port.SITE_CAPTCHA_PLAIN: (403, CAPTCHA),
+    Port.SITE_ASTRAY: (302, "http://"),
 }
 
 
@@ -55,6 +66,7 @@ class Certificates:
 
     ca: Path
     owners: dict[str, Path]
+    expired: dict[str, Path]
     hosts: dict[str, Path]
     self_signed: Path
     other_ca: Path
@@ -75,6 +87,7 @@ def certificates(folder: Path) -> Certificates:
     return Certificates(
         ca,
         owners,
+        {p.name: lab.issue(p.hosts, folder, valid=(-30 * DAY, -2 * DAY)) for p in world.PLATFORMS.values()},
         {host: lab.issue([host], folder) for host in alone},
         _self_signed(folder),
         national.issue(platforms, folder),
@@ -133,6 +146,11 @@ def internet(certs: Certificates) -> Iterator[str]:
                 _wildcard(port, tls=True), f"return {status} '{text}';",
                 names=platform.hosts, pem=certs.owners[platform.name],
             )  # fmt: skip
+        wrong = ((Port.SITE_EXPIRED, certs.expired[platform.name]), (Port.SITE_WRONG_NAME, certs.hosts[host]))
+        for port, pem in (*wrong, (Port.SITE_UNTRUSTED, certs.self_signed)):
+            yield _server(_wildcard(port, tls=True), _SERVES, names=platform.hosts, pem=pem)
+    for port, (status, text) in _PLAIN_SITES.items():
+        yield _server(_wildcard(port), f"return {status} '{text}';")
 
 
 def provider(isp: world.Isp, certs: Certificates) -> Iterator[str]:

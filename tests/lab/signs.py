@@ -24,6 +24,7 @@ _LIES = {
     "another platform": Answer.OTHER_PLATFORM,
     "neighbour": Answer.NEIGHBOUR,
     "dead neighbour": Answer.DEAD_NEIGHBOUR,
+    "resolver": Answer.RESOLVER,
 }
 
 

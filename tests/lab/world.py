@@ -246,6 +246,15 @@ class Zone:
     country: Records
     public: Records
 
+    def without(self, gone: Mapping[str, bool]) -> Zone:
+        """The zone as the authority tells it where names are gone, or left without an address."""
+
+        def left(records: Records) -> Records:
+            rest = {host: found for host, found in records.items() if host not in gone}
+            return {**rest, **{host: {} for host, empty in gone.items() if empty}}
+
+        return Zone(left(self.country), left(self.public))
+
     def every(self, host: str, family: int) -> tuple[str, ...]:
         """The genuine addresses of a name, wherever they are handed out."""
         return (*self.country[host][family], *self.public[host][family])
