@@ -6,7 +6,7 @@ turn, because a line's speed changes. Each is cut off early: what came until the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 from math import inf
 from statistics import median
@@ -33,9 +33,9 @@ BEHIND = 2.0
 
 
 async def compare(
-    plan: Plan, line: Line, seen: Sequence[Observation], families: Sequence[int], *, due: bool
+    plan: Plan, line: Line, seen: Sequence[Observation], families: Sequence[int], *, due: Container[str]
 ) -> None:
-    """Transfer what is due or seems slow, as far as the budget of bytes goes."""
+    """Transfer what seems slow and what of the platforms that are due, as far as the budget goes."""
     hurried = replace(line, timeouts=replace(line.timeouts, http_s=TRANSFER_S))
     await _Comparison(plan, hurried, seen, families).run(due)
 
@@ -49,15 +49,14 @@ class _Comparison:
     seen: Sequence[Observation]
     families: Sequence[int]
 
-    async def run(self, due: bool) -> None:
+    async def run(self, due: Container[str]) -> None:
         """The transfers; and handshakes under both names of what seems slow and has nothing to
         transfer."""
         slow = self._slow()
         roles = [target for target in self._targets() if target.role.transfer and self._comes(target)]
         suspected = [t for t in roles if any(t.name == other.name for other in slow)]
         chosen = _one_each(suspected) + [t for t in suspected if t not in _one_each(suspected)]
-        if due:
-            chosen += [target for target in roles if target not in chosen]
+        chosen += [target for target in roles if target.platform.name in due and target not in chosen]
         if chosen:
             await self._transfers(chosen, roles)
         asked = {target.platform.name for target in chosen}

@@ -115,3 +115,11 @@ async def test_one_more_part_of_a_platform_that_is_behind_is_tried_once_what_is_
     assert tried == ["x/web"] * 3 + ["x/media"]
     assert DRAINED_S in line.pauses
     assert outcome.verdicts[0].scope == "full"
+
+
+async def test_where_a_platform_fails_its_speed_is_not_due_whatever_else_of_it_comes(tmp_path: Path) -> None:
+    async with a_line(tmp_path, says(OBJECT)) as line:
+        line.zone["x.com", "A"] = "nxdomain"
+        seen = await measured(line, due=True)
+    assert any(o.stage is Stage.TLS and o.host == "x.com" and o.failure is None for o in seen)
+    assert not transfers(seen, Purpose.TRANSFER)
