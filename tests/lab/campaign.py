@@ -97,7 +97,8 @@ def tasks(scenarios: Iterable[Scenario], runs: int, rng: random.Random) -> list[
 def _of(scenario: Scenario, runs: int, rng: random.Random) -> Iterator[Task]:
     halves = _halves(rng.sample(scenario.only, len(scenario.only)))
     for number in range(1, runs + 1):
-        touched = scenario.only if number % 2 else halves[number // 2 % 2]
+        whole = number % 2 and not scenario.is_crowded
+        touched = scenario.only if whole else halves[(number if scenario.is_crowded else number // 2) % 2]
         for line in ISPS if len(scenario.isps) < len(ISPS) else rng.sample(tuple(ISPS), 1):
             order = tuple(rng.sample(tuple(PLATFORMS), len(PLATFORMS)))
             yield Task(scenario.name, number, order, tuple(rng.sample(touched, len(touched))), line)

@@ -125,6 +125,8 @@ class Lab:
             self._lie(isp, before)
         self._shape(before)
         (self.folder / "filtered").write_text("\n".join(self._orders.filtered) + "\n")
+        tracked = [self.places[place].name for place in ("router", "isp-a", "isp-b", "internet")]
+        subprocess.run(python("tests.lab.conntrack", *tracked), check=True, capture_output=True)
         self._restart_router()
 
     def restore(self) -> None:

@@ -115,6 +115,12 @@ class Scenario:
     isps: tuple[str, ...] = tuple(world.ISPS)
     notes: str = field(default="", compare=False)
 
+    @property
+    def is_crowded(self) -> bool:
+        """Whether all who are touched share one slow way, so that a round has time for two of them."""
+        ways = (effect.what for effect in self.effects if isinstance(effect, Slow))
+        return any(way in (Slowed.NAME, Slowed.ADDRESS) for way in ways)
+
 
 def _blocked(*mechanisms: Mechanism, partial: bool = False, or_also: tuple[Status, ...] = ()) -> Truth:
     return Truth(True, frozenset({Status.BLOCKED, *or_also}), frozenset(mechanisms), partial=partial)

@@ -231,6 +231,23 @@ def test_an_injected_answer_comes_before_the_true_one_and_where_nobody_is_it_com
     assert answers(world.NO_RESOLVER) == ["8.7.198.45"]
 
 
+def test_what_one_scenario_has_led_aside_is_not_led_there_in_the_next(lab: Lab) -> None:
+    """One flow, by its port, in both."""
+    asked = (
+        "dig",
+        "+tries=1",
+        "+time=1",
+        "+short",
+        f"-b{world.HOME}#31053",
+        f"@{world.NO_RESOLVER}",
+        "x.com",
+    )
+    lab.switch("dns_proxy_honest")
+    assert lab.home.run(*asked).stdout
+    lab.switch("clean")
+    assert lab.home.run(*asked, check=False).returncode == 9  # nobody answered
+
+
 def test_one_provider_can_lie_with_the_other_honest_and_each_about_its_own_block_page(lab: Lab) -> None:
     lab.switch("dns_blockpage", platforms=("x",))
     for name in ("b", "a"):
