@@ -157,7 +157,7 @@ def _round(lab: Lab, tree: Tree, *flags: str) -> tuple[Short, dict[str, Any]]:
 
 
 def _config(lab: Lab, state: str) -> Path:
-    return probe_config(lab, lab.folder / state, hurried=False)
+    return probe_config(lab, lab.folder / state, shipped=True)
 
 
 def _run(lab: Lab, tree: Tree, argv: Sequence[str]) -> str:

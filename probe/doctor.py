@@ -134,7 +134,7 @@ async def _fetch(plan: Plan, endpoint: Endpoint, address: str) -> Exchange | str
                     stream = TlsStream(below, plan.trust.bundle, endpoint.host)
                     await stream.handshake()
                 exchange = Exchange(stream, max_body_bytes=4096)
-                await exchange.run("GET", endpoint.host, endpoint.path)
+                await exchange.run("GET", endpoint.authority, endpoint.path)
                 return exchange
             finally:
                 below.close()

@@ -27,10 +27,10 @@ from . import endpoint
 from .capture import packets
 from .locate import PathLimits, locate_hello, locate_syn
 from .path import reach
-from .plan import Plan, Target, Turnstile
+from .plan import Plan, Target, a_few_at_once
 from .stages import dns
 from .stages.line import Line, Turn
-from .verdict.evidence import EndpointEvidence, gather
+from .verdict.evidence import EndpointEvidence
 from .verdict.gate import FOREIGN
 from .verdict.walk import Walk, by_address
 from .wire.address import is_bogon
@@ -92,29 +92,21 @@ class _Inquiry:
         if any(self._is_doubtful(self._evidence(target)) for target in failed):
             provider = await self._provider()
             await self._unrelated_name(provider)
-        await self._all(failed, lambda target: self._again(target, provider))
-        open_ones = [target for target in failed if self._is_open(target)]
+        await self._all(failed, lambda target: self._again(target, provider, self._addresses))
+        open_ones = [target for target in failed if self._open(target)]
         if open_ones:
-            cut = any(self._is_unexplained(target) for target in open_ones)
+            cut = any(map(self._unexplained, open_ones))
             await self.plan.pause(self.plan.config.residual_s if cut else PAUSE_S)
-            await self._all(open_ones, lambda target: self._again(target, provider))
-        await self._elsewhere([target for target in failed if self._is_unexplained(target)])
+            await self._all(open_ones, lambda target: self._again(target, provider, self._open))
+        await self._elsewhere([target for target in failed if self._unexplained(target)])
         await self._on_the_way(failed)
         await self._control()
 
     async def _all(self, targets: Iterable[Target], ask: Callable[[Target], Awaitable[None]]) -> None:
-        turnstile = Turnstile(asyncio.Semaphore(self.plan.config.concurrency))
-
-        async def through(target: Target) -> None:
-            async with turnstile.through():
-                await ask(target)
-
-        async with asyncio.TaskGroup() as group:
-            for target in targets:
-                group.create_task(through(target))
+        await a_few_at_once(self.plan.config.concurrency, targets, ask)
 
     def _evidence(self, target: Target) -> EndpointEvidence:
-        return gather(target.platform, target.name, target.endpoint, self.seen)
+        return target.evidence(self.seen)
 
     def _is_late(self, target: Target) -> bool:
         """Whether whatever went wrong did so for want of time: where something else did too, that
@@ -137,9 +129,11 @@ class _Inquiry:
         """The endpoint's turn once more, under the number that comes next."""
         return target.turn(self.line, 1 + max(o.attempt for o in self._evidence(target).observations))
 
-    async def _again(self, target: Target, provider: Sequence[str]) -> None:
-        """The endpoint once more: its name, if that may be a lie, and each address, first under an
-        innocuous name if a name may be why."""
+    async def _again(
+        self, target: Target, provider: Sequence[str], addresses: Callable[[Target], Sequence[str]]
+    ) -> None:
+        """The endpoint once more: its name, if that may be a lie, and those addresses, each first under
+        an innocuous name if a name may be why."""
         before, turn = self._evidence(target), self._next_turn(target)
         if self._is_doubtful(before):
             resolvers = (*self.plan.resolvers, *self.plan.witnesses(provider))
@@ -147,10 +141,10 @@ class _Inquiry:
             await endpoint.lookups(turn, resolvers, self.families, linger_s=linger_s)
         tried = by_address(before.walks)
         async with asyncio.TaskGroup() as group:
-            for address in self._addresses(self._evidence(target)):
+            for address in addresses(target):
                 # Of an address not tried yet no more is expected than came of the others.
                 walks = tried.get(address, before.walks)
-                group.create_task(self._both_names(target, turn, address, walks))
+                group.create_task(self._both_names(turn, address, walks))
 
     def _is_doubtful(self, evidence: EndpointEvidence) -> bool:
         """Whether the name may have been lied about: no usable answer, or one that leads elsewhere."""
@@ -172,42 +166,42 @@ class _Inquiry:
         every = lookup.family == self.families[0] and lookup.failure not in (None, Failure.NO_ROUTE)
         return every or lookup.failure in lies
 
-    def _addresses(self, evidence: EndpointEvidence) -> list[str]:
+    def _addresses(self, target: Target) -> list[str]:
         """Those that were tried, because only they can agree, and one more of each family."""
+        evidence = self._evidence(target)
         tried = list(by_address(evidence.walks))
         fresh = [a for a in endpoint.choose(evidence.observations, self.families, 8) if a not in tried]
         extra = [next((a for a in fresh if (":" in a) == (family == 6)), None) for family in self.families]
         return tried + [address for address in extra if address]
 
-    async def _both_names(self, target: Target, turn: Turn, address: str, before: Sequence[Walk]) -> None:
+    async def _both_names(self, turn: Turn, address: str, before: Sequence[Walk]) -> None:
         if any(map(_may_be_the_name, before)) or not before:
-            await reach(self._innocuous(target, turn), address)
+            await reach(self.plan.innocuous(turn), address)
         await reach(turn, address)
 
-    def _innocuous(self, target: Target, turn: Turn) -> Turn:
-        scheme = "https" if target.endpoint.is_tls else "http"
-        # The same small object: a front page would cost far more than the answer is worth.
-        url = f"{scheme}://{self.plan.config.controls.innocuous}{target.endpoint.path}"
-        return replace(turn, endpoint=Endpoint(url=url), purpose=Purpose.INNOCUOUS)
+    def _open(self, target: Target) -> list[str]:
+        """The addresses that two attempts did not settle: they disagree, or a failure has no
+        explanation."""
+        walks = by_address(self._evidence(target).walks)
+        unexplained = self._unexplained(target)
+        return [
+            address
+            for address, tries in walks.items()
+            if address in unexplained or {bool(walk.broken) for walk in tries} == {True, False}
+        ]
 
-    def _is_open(self, target: Target) -> bool:
-        """Whether two attempts did not settle it: they disagree, or a failure has no explanation."""
-        evidence = self._evidence(target)
-        mixed = any(
-            {bool(walk.broken) for walk in walks} == {True, False}
-            for walks in by_address(evidence.walks).values()
-        )
-        return mixed or self._is_unexplained(target)
-
-    def _is_unexplained(self, target: Target) -> bool:
-        """Whether the platform's name failed after TCP, and no innocuous one got further."""
+    def _unexplained(self, target: Target) -> set[str]:
+        """The addresses on which the platform's name failed after TCP, and no innocuous one got
+        further."""
         evidence = self._evidence(target)
         others = by_address(evidence.innocuous)
-        return any(
-            not any(_further(other, walk) for other in others.get(walk.address, ()))
+        return {
+            walk.address
             for walk in evidence.walks
-            if walk.broken and _may_be_the_name(walk)
-        )
+            if walk.broken
+            and _may_be_the_name(walk)
+            and not any(_further(other, walk) for other in others.get(walk.address, ()))
+        }
 
     async def _provider(self) -> Sequence[str]:
         """The provider's own resolvers: those configured, or, where the line's is of this home, the
@@ -263,7 +257,7 @@ class _Inquiry:
             where = self._open_control()
             if where is None or not await self._control():
                 return
-            await reach(self._innocuous(target, target.turn(self.line, 1)), where[1])
+            await reach(self.plan.innocuous(target.turn(self.line, 1)), where[1])
             for attempt in range(1, ELSEWHERE_TRIES + 1):
                 await reach(target.turn(self.line, attempt, Purpose.ELSEWHERE), where[1])
 

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeVar
 
 from .config import Config
 from .net import Net
 from .stages.dns import AnyResolver, DohResolver, PlainResolver
 from .stages.line import Clock, Line, Turn
 from .trust import Trust
-from .wire.observation import Purpose
+from .verdict.evidence import EndpointEvidence, gather
+from .wire.observation import Observation, Purpose
 from .wire.platform import Endpoint, Platform, Role
 from .wire.stage import Resolver
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+T = TypeVar("T")
 
 # A place at the turnstile is free again after this, in seconds, even if its holder still waits:
 # who waits for a timeout disturbs nobody's handshake.
@@ -52,6 +55,13 @@ class Plan:
             PlainResolver((resolvers.nobody,), Resolver.NOBODY),
         )
 
+    def innocuous(self, turn: Turn) -> Turn:
+        """A turn under a name that nobody blocks. It asks for the same small object, because a front
+        page would cost far more than the answer is worth."""
+        scheme = "https" if turn.endpoint.is_tls else "http"
+        url = f"{scheme}://{self.config.controls.innocuous}{turn.endpoint.path}"
+        return replace(turn, endpoint=Endpoint(url=url), purpose=Purpose.INNOCUOUS)
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -69,6 +79,10 @@ class Target:
     def turn(self, line: Line, attempt: int, purpose: Purpose = Purpose.ENDPOINT) -> Turn:
         """This endpoint's turn on a line."""
         return Turn(line, self.name, self.endpoint, purpose=purpose, attempt=attempt)
+
+    def evidence(self, seen: Iterable[Observation]) -> EndpointEvidence:
+        """What a round's observations say of it so far."""
+        return gather(self.platform, self.name, self.endpoint, seen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,3 +109,16 @@ class Turnstile:
         finally:
             timer.cancel()
             give_up()
+
+
+async def a_few_at_once(concurrency: int, things: Iterable[T], ask: Callable[[T], Awaitable[None]]) -> None:
+    """Ask about each thing, `concurrency` at once, as a turnstile counts them."""
+    turnstile = Turnstile(asyncio.Semaphore(concurrency))
+
+    async def through(thing: T) -> None:
+        async with turnstile.through():
+            await ask(thing)
+
+    async with asyncio.TaskGroup() as group:
+        for thing in things:
+            group.create_task(through(thing))

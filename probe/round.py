@@ -22,9 +22,8 @@ from enum import Enum, auto
 
 from . import endpoint, escalation, gate, throughput
 from .net import SOME_IPV6
-from .plan import Plan, Target, Turnstile
+from .plan import Plan, Target, a_few_at_once
 from .stages.line import Line
-from .verdict.evidence import gather
 from .verdict.gate import PASSING, families_passed, judge_gate, passed
 from .wire.observation import Observation, Phase, Round
 
@@ -32,7 +31,7 @@ from .wire.observation import Observation, Phase, Round
 CLOSING_SHARE = 0.2
 # Where something failed, comparing speeds takes no more: who lets one platform drip for as long as he
 # likes must not keep the questions about another from being asked.
-COMPARING_SHARE = 0.5
+COMPARING_SHARE = 0.6
 # What all connections of the platforms' part may bring beside transfers: a round of all questions
 # brings 2 MB, and what is paid beyond that is paid by the volunteer for somebody hostile.
 MOST_BYTES = 4 << 20
@@ -143,7 +142,11 @@ async def _platforms(
         for one in role.endpoints
     ]
     enter(Activity.MEASURING)
-    await _endpoints(plan, line, targets, families)
+    await a_few_at_once(
+        plan.config.concurrency,
+        targets,
+        lambda target: endpoint.measure(plan, target.turn(line, 1), target.platform, families),
+    )
     everything_clear = all(_is_clear(target, seen) for target in targets)
     share = 1.0 if everything_clear else COMPARING_SHARE
     enter(Activity.SPEED)
@@ -157,17 +160,5 @@ async def _platforms(
 
 def _is_clear(target: Target, seen: Iterable[Observation]) -> bool:
     """Whether nothing needs asking: all went well, or was merely slow."""
-    evidence = gather(target.platform, target.name, target.endpoint, seen)
+    evidence = target.evidence(seen)
     return evidence.is_clean or evidence.is_slow
-
-
-async def _endpoints(plan: Plan, line: Line, targets: Iterable[Target], families: Sequence[int]) -> None:
-    turnstile = Turnstile(asyncio.Semaphore(plan.config.concurrency))
-
-    async def through(target: Target) -> None:
-        async with turnstile.through():
-            await endpoint.measure(plan, target.turn(line, 1), target.platform, families)
-
-    async with asyncio.TaskGroup() as group:
-        for target in targets:
-            group.create_task(through(target))

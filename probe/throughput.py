@@ -15,7 +15,7 @@ from . import endpoint
 from .path import reach, transfer
 from .plan import Plan, Target
 from .stages.line import Line, Turn
-from .verdict.evidence import EndpointEvidence, gather
+from .verdict.evidence import EndpointEvidence
 from .verdict.gate import FOREIGN
 from .verdict.speed import CONTROL_TRIES, TRIES, excesses, rates, seems_slow
 from .verdict.walk import round_trips, walks_of
@@ -26,6 +26,8 @@ from .wire.stage import Stage
 
 # Each transfer's most time, in seconds: at 128 kbit/s it brings two TLS records and more.
 TRANSFER_S = 5.0
+# How long a shaper's queue takes to run out, in seconds: they hold half a second or one.
+DRAINED_S = 1.0
 # A first transfer this many times as slow as unrelated ones is repeated.
 BEHIND = 2.0
 
@@ -57,7 +59,7 @@ class _Comparison:
         if due:
             chosen += [target for target in roles if target not in chosen]
         if chosen:
-            await self._transfers(chosen)
+            await self._transfers(chosen, roles)
         asked = {target.platform.name for target in chosen}
         for target in _one_each(t for t in slow if t.platform.name not in asked):
             await self._handshakes(target)
@@ -72,7 +74,7 @@ class _Comparison:
         ]
 
     def _evidence(self, target: Target) -> EndpointEvidence:
-        return gather(target.platform, target.name, target.endpoint, self.seen)
+        return target.evidence(self.seen)
 
     def _comes(self, target: Target) -> bool:
         """Whether anything comes at all: what is cut off cannot be slow."""
@@ -90,21 +92,23 @@ class _Comparison:
         walks = self._evidence(target).walks
         address = next((walk.address for walk in walks if walk.passed(Stage.TLS)), walks[0].address)
         first = 1 + max(walk.attempt for walk in walks)
-        innocuous = Endpoint(url=f"https://{self.plan.config.controls.innocuous}{target.endpoint.path}")
         for attempt in range(first, first + TRIES):
             turn = target.turn(self.line, attempt)
-            await reach(replace(turn, endpoint=innocuous, purpose=Purpose.INNOCUOUS), address)
+            await reach(self.plan.innocuous(turn), address)
             await reach(turn, address)
 
-    async def _transfers(self, targets: Sequence[Target]) -> None:
-        """One role of each platform, then the others of those that were not behind: one that is held
-        back tells enough of its platform, and each takes its time."""
+    async def _transfers(self, targets: Sequence[Target], roles: Iterable[Target]) -> None:
+        """One role of each platform, then the others of those that were not behind; of those that were,
+        one more `role` for once, which tells whether all of the platform is held back. Each takes its
+        time."""
         first = _one_each(targets)
         await self._in_turn(first)
         behind = {target.platform.name for target in first if self._is_behind(target)}
         rest = [t for t in targets if t not in first and t.platform.name not in behind]
         if rest:
             await self._in_turn(rest)
+        for target in _one_each(t for t in roles if t not in first and t.platform.name in behind):
+            await self._one_of(target, attempt=1)
 
     async def _in_turn(self, targets: Sequence[Target]) -> None:
         """Controls and platforms in turn; whoever is not behind is left alone after one try."""
@@ -112,12 +116,24 @@ class _Comparison:
         for attempt in range(1, max(TRIES, CONTROL_TRIES) + 1):
             await self._control(attempt)
             for target in chosen:
-                if target.role.transfer is not None:
-                    turn = Turn(self.line, target.name, target.role.transfer, purpose=Purpose.TRANSFER)
-                    await self._one(replace(turn, attempt=attempt))
+                await self._one_of(target, attempt)
             chosen = [target for target in chosen if self._is_behind(target)]
             if not chosen:
                 return
+
+    async def _one_of(self, target: Target, attempt: int) -> None:
+        """The role's object. What a slow one before it has left in somebody's queue would make the way
+        to it seem long, so that is let run out first; later tries have the round trip of this one."""
+        if attempt == 1 and self._left_a_queue():
+            await self.plan.pause(DRAINED_S)
+        if target.role.transfer is not None:
+            turn = Turn(self.line, target.name, target.role.transfer, purpose=Purpose.TRANSFER)
+            await self._one(replace(turn, attempt=attempt))
+
+    def _left_a_queue(self) -> bool:
+        """Whether the last transfer was cut off while more was coming."""
+        last = next((o.transfer for o in reversed(self.seen) if o.transfer is not None), None)
+        return last is not None and last.body_bytes < last.wanted_bytes
 
     async def _control(self, attempt: int) -> None:
         """The next of the unrelated objects."""

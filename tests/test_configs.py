@@ -101,6 +101,10 @@ def test_a_list_and_a_section_can_come_from_the_environment() -> None:
             {"REACHWATCH_TLS": "1", "REACHWATCH_TLS__CA_FILE": "x"},
             "tls.ca_file: tls is set as a value, and is a section",
         ),
+        (
+            {"REACHWATCH_CONTROLS__INNOCUOUS": ""},
+            "REACHWATCH_CONTROLS__INNOCUOUS: controls: '' is not a host's name",
+        ),
     ],
 )
 def test_a_mistyped_variable_is_refused_by_its_name(environ: dict[str, str], message: str) -> None:

@@ -44,7 +44,7 @@ async def get(turn: Turn, address: str, below: Stream | None) -> tuple[Observati
     failure = None
     try:
         async with asyncio.timeout(line.timeouts.http_s):
-            await exchange.run("GET", endpoint.host, endpoint.path)
+            await exchange.run("GET", endpoint.authority, endpoint.path)
     except (OSError, ClosedEarly, InvalidResponse) as error:
         failure = failure_of(error, EXCHANGE)
     detail, tcp = describe(turn, exchange), state_at(failure, below)

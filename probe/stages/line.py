@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from probe.config import Timeouts
 from probe.net import Net
@@ -39,6 +39,8 @@ class Line:
     timeouts: Timeouts
     trust: Trust
     record: Record
+    # Names and addresses whose certificate this machine's own store has refused: once is enough.
+    refused: set[tuple[str, str]] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,8 +57,11 @@ async def _shake(turn: Turn, below: Stream, context: ssl.SSLContext) -> TlsStrea
 
 async def _refused_chain(turn: Turn, address: str, verify_error: str) -> TlsDetail:
     """The chain that was refused, and whether this machine's own store would have taken it."""
-    trust = turn.line.trust
+    trust, refused = turn.line.trust, turn.line.refused
+    where = (turn.endpoint.host, address)
     for context, system_trusted in ((trust.system, True), (trust.anyone, False)):
+        if system_trusted and where in refused:
+            continue
         try:
             below = await turn.line.net.connect(address, turn.endpoint.port)
         except OSError:
@@ -71,6 +74,8 @@ async def _refused_chain(turn: Turn, address: str, verify_error: str) -> TlsDeta
                 verify_error=verify_error,
                 system_trusted=system_trusted,
             )
+        except ssl.SSLCertVerificationError:
+            refused.add(where)
         except OSError:
             continue
         finally:

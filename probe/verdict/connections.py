@@ -10,10 +10,9 @@ from probe.wire.observation import Observation
 from probe.wire.stage import Met, PathDetail, Resolver, Sent, Stage
 
 from .evidence import EndpointEvidence, Evidence
-from .names import NEXT_DOOR, is_placed
+from .names import NEXT_DOOR
 from .record import Fact
 from .walk import CONFIRMING, Walk, by_address, repeatedly
-from .wording import issued_by
 
 Finds = Callable[[Evidence], Iterable[Fact]]
 
@@ -184,8 +183,8 @@ def _is_next_door(evidence: Evidence) -> bool:
 
 def _whose(evidence: Evidence) -> str:
     """Whose network it is that breaks a connection, as far as was seen."""
-    paths = [path for _, _, path in _paths(evidence, Sent.CLIENT_HELLO)]
-    return "Your provider's network" if any(map(_breaks_past_home, paths)) else "The network"
+    ways = [path for _, _, path in paths(evidence, Sent.CLIENT_HELLO)]
+    return "Your provider's network" if any(map(_breaks_past_home, ways)) else "The network"
 
 
 def _breaks_past_home(path: PathDetail) -> bool:
@@ -202,10 +201,10 @@ def _nearest(path: PathDetail, met: Met) -> int:
 
 def _may_be_home(path: PathDetail) -> int:
     """The most hops at which what breaks a connection may be a router of this home."""
-    return _home_hops(path) + 1
+    return home_hops(path) + 1
 
 
-def _home_hops(path: PathDetail) -> int:
+def home_hops(path: PathDetail) -> int:
     """How many routers on the way may be this home's: those that name themselves so, and one at least."""
     named = takewhile(lambda hop: hop.private, sorted(path.hops, key=lambda hop: hop.ttl))
     return max([hop.ttl for hop in named], default=_LEAST_HOME_HOPS)
@@ -215,7 +214,7 @@ def reset_on_the_way(sent: Sent, stage: Stage) -> Finds:
     """A reset comes from nearer than the address it claims to come from."""
 
     def finds(evidence: Evidence) -> Iterator[Fact]:
-        for endpoint, seen, path in _paths(evidence, sent):
+        for endpoint, seen, path in paths(evidence, sent):
             near = [h.ttl for h in path.hops if h.met is Met.RESET and h.router_met is Met.EXPIRED]
             if near and _nearest(path, Met.RESET) > _may_be_home(path) and _fails(endpoint, seen, stage):
                 yield Fact(
@@ -230,7 +229,7 @@ def reset_on_the_way(sent: Sent, stage: Stage) -> Finds:
 
 def rejected_on_the_way(evidence: Evidence) -> Iterator[Fact]:
     """A router says that it is told to let nothing through to the address."""
-    for endpoint, seen, path in _paths(evidence, Sent.SYN):
+    for endpoint, seen, path in paths(evidence, Sent.SYN):
         # The SYN itself: firewalls that refuse the UDP packet beside it alone are everywhere.
         forbidden = _FORBIDDEN[seen.family or 4]
         said = [h.ttl for h in path.hops if h.met is Met.REJECTED and h.icmp_code in forbidden]
@@ -249,7 +248,8 @@ def _fails(endpoint: EndpointEvidence, seen: Observation, stage: Stage) -> bool:
     return repeatedly(walks, stage, _UNCONNECTED if stage is Stage.TCP else _CUT)
 
 
-def _paths(evidence: Evidence, sent: Sent) -> Iterator[tuple[EndpointEvidence, Observation, PathDetail]]:
+def paths(evidence: Evidence, sent: Sent) -> Iterator[tuple[EndpointEvidence, Observation, PathDetail]]:
+    """Every look at how far such a packet gets."""
     for endpoint in evidence.endpoints():
         for seen in endpoint.observations:
             if seen.path is not None and seen.path.sent == sent:
@@ -278,97 +278,6 @@ def forged_reset(evidence: Evidence) -> Iterator[Fact]:
                     endpoint.target,
                     seen.family,
                 )
-
-
-def answered_on_the_way(evidence: Evidence) -> Iterator[Fact]:
-    """Somebody else's certificate, shown by somebody nearer than the address: what goes no further
-    than a router is answered all the same."""
-    shown = {endpoint.target: seen for endpoint, _, seen in _shown(evidence)}
-    for endpoint, seen, path in _paths(evidence, Sent.CLIENT_HELLO):
-        near = [h.ttl for h in path.hops if h.met is Met.ANSWERED and h.router_met is Met.EXPIRED]
-        if near and near[0] > _home_hops(path) and endpoint.target in shown:
-            issuer = issued_by(shown[endpoint.target])
-            yield Fact(
-                f"Somebody within {near[0]} steps of here answers in the place of {endpoint.host}{issuer}; "
-                "the server is further away.",
-                endpoint.target,
-                seen.family,
-            )
-
-
-def foreign_certificate(evidence: Evidence) -> Iterator[Fact]:
-    """Somebody else's certificate on an address that a trusted resolver gives, while another address
-    shows the platform's, or this one does to somebody abroad."""
-    for endpoint, address, seen in _shown(evidence):
-        genuine = endpoint.genuine(4) | endpoint.genuine(6) | endpoint.genuine_abroad()
-        if genuine and address in endpoint.addresses(Resolver.DOH):
-            text = "Somebody else answers in the place of {host}{issuer}; elsewhere {title} itself does."
-            yield _certificate(text, endpoint, seen)
-
-
-def foreign_everywhere(evidence: Evidence) -> Iterator[Fact]:
-    """Somebody else's certificate wherever the platform lives, as far as this line can see."""
-    for endpoint, address, seen in _shown(evidence):
-        if not endpoint.genuine(seen.family or 4) and is_placed(endpoint, address):
-            yield _certificate(
-                "Somebody else seems to answer in the place of {host}{issuer}; whether everywhere, this line "
-                "alone cannot tell.",
-                endpoint,
-                seen,
-            )
-
-
-def foreign_here(evidence: Evidence) -> Iterator[Fact]:
-    """Somebody else's certificate, and peers abroad reach the platform."""
-    required = {role.target for role in evidence.required()}
-    for endpoint, address, seen in _shown(evidence) if evidence.peers_reach_it else ():
-        if endpoint.target in required and is_placed(endpoint, address):
-            what = f"somebody else answers{issued_by(seen)}"
-            yield _while_peers(evidence, endpoint, seen.family or 4, what)
-
-
-def trusted_here(evidence: Evidence) -> Iterator[Fact]:
-    """Somebody else's certificate, which this machine's own store was told to trust."""
-    text = "{host} is opened by a filter, antivirus or proxy that this machine trusts{issuer}."
-    for endpoint in evidence.endpoints():
-        for seen in endpoint.impostors(let_in=True).values():
-            yield _certificate(text, endpoint, seen)
-
-
-def intercepted_next_door(evidence: Evidence) -> Iterator[Fact]:
-    """Somebody else's certificate, shown by the next host: it answers what goes no further."""
-    if _is_opened_next_door(evidence):
-        for endpoint in evidence.endpoints():
-            for seen in endpoint.impostors().values():
-                yield _certificate(
-                    "{host} is opened by this home's own router or proxy{issuer}: it answers what goes no "
-                    "further than the home.",
-                    endpoint,
-                    seen,
-                )
-
-
-def _is_opened_next_door(evidence: Evidence) -> bool:
-    """Whether a ClientHello that ends at the first hop is answered there."""
-    return any(
-        hop.ttl == 1 and hop.met is Met.ANSWERED
-        for _, _, path in _paths(evidence, Sent.CLIENT_HELLO)
-        for hop in path.hops
-    )
-
-
-def _shown(evidence: Evidence) -> Iterator[tuple[EndpointEvidence, str, Observation]]:
-    """Foreign certificates that nobody at home has let in."""
-    if _is_opened_next_door(evidence):
-        return
-    for endpoint in evidence.endpoints():
-        for address, seen in endpoint.impostors().items():
-            yield endpoint, address, seen
-
-
-def _certificate(text: str, endpoint: EndpointEvidence, seen: Observation) -> Fact:
-    said = text.format(host=endpoint.host, issuer=issued_by(seen), title=endpoint.platform.title)
-    return Fact(said, endpoint.target, seen.family)
 
 
 def silent_addresses(evidence: Evidence) -> Iterator[Fact]:
@@ -419,7 +328,7 @@ def unconnected_here(evidence: Evidence) -> Iterator[Fact]:
     """No address can be connected to, and peers abroad reach the platform."""
     for endpoint, family in _unanswered_here(evidence):
         if _unconnected(endpoint, family):
-            yield _while_peers(evidence, endpoint, family, "no connection opens")
+            yield while_peers(evidence, endpoint, family, "no connection opens")
 
 
 def broken_here(evidence: Evidence) -> Iterator[Fact]:
@@ -428,7 +337,7 @@ def broken_here(evidence: Evidence) -> Iterator[Fact]:
         trusted = endpoint.addresses(Resolver.DOH, Resolver.PUBLIC)
         walks = [w for w in endpoint.walks if w.family == family and w.address in trusted]
         if repeatedly(walks, Stage.TLS, _BROKEN):
-            yield _while_peers(evidence, endpoint, family, "every connection breaks off at its start")
+            yield while_peers(evidence, endpoint, family, "every connection breaks off at its start")
 
 
 def _unanswered_here(evidence: Evidence) -> Iterator[tuple[EndpointEvidence, int]]:
@@ -440,7 +349,8 @@ def _unanswered_here(evidence: Evidence) -> Iterator[tuple[EndpointEvidence, int
                 yield from ((endpoint, family) for family in sorted(evidence.families))
 
 
-def _while_peers(evidence: Evidence, endpoint: EndpointEvidence, family: int, what: str) -> Fact:
+def while_peers(evidence: Evidence, endpoint: EndpointEvidence, family: int, what: str) -> Fact:
+    """What happens here while peers abroad reach the platform."""
     countries = evidence.peers.countries if evidence.peers else 0
     text = (
         f"{endpoint.host}: {what} here, while people in {countries} other countries reach "

@@ -12,6 +12,7 @@ from probe.wire.observation import Round
 from .evidence import Evidence, evidence_of
 from .record import Fact, Finding, Level, Mechanism, Reason, Scope, Status, Verdict
 from .rules import RULES, Rule
+from .speed import spares
 
 # Whose mechanisms a verdict of this status names beside its own: several at once are all named.
 _STRENGTH = (Level.PROVEN, Level.LIKELY, Level.WEAK, None)
@@ -39,7 +40,7 @@ def _judge_platform(evidence: Evidence, rules: Sequence[Rule]) -> Verdict:
     return Verdict(
         platform=evidence.platform.name,
         status=status,
-        scope=_scope(evidence, status, spoke),
+        scope=_scope(evidence, status),
         mechanisms=tuple(_findings(spoke)),
         reasons=tuple(Reason(rule=rule.id, text=facts[0].text) for rule, facts in spoke),
     )
@@ -58,16 +59,15 @@ def _may_speak(rule: Rule, spoke: Sequence[Rule]) -> bool:
     return rule.status in _ALSO.get(first, ()) and rule.mechanism is not None and rule.mechanism not in named
 
 
-def _scope(evidence: Evidence, status: Status, spoke: Iterable[tuple[Rule, list[Fact]]]) -> Scope | None:
-    """Full when no required role answered; for `ok`, when all did; for `throttled`, when every role
-    whose speed was compared is held back."""
+def _scope(evidence: Evidence, status: Status) -> Scope | None:
+    """Full when no required role answered; for `ok`, when all did; for `throttled`, when no role whose
+    speed was compared was fast."""
     if status is Status.INSUFFICIENT:
         return None
     if status is Status.OK:
         return Scope.FULL
     if status is Status.THROTTLED:
-        held_back = {fact.target for _, facts in spoke for fact in facts}
-        spared = any(role.transfers and role.target not in held_back for role in evidence.roles)
+        spared = spares(evidence)
     else:
         spared = any(role.is_answered for role in evidence.required())
     return Scope.PARTIAL if spared else Scope.FULL

@@ -16,7 +16,7 @@ from probe.wire.failure import Failure
 from probe.wire.observation import GateState
 from probe.wire.stage import Sent, Stage
 
-from . import cleartext, connections, names, speed, whole
+from . import certificates, cleartext, connections, names, speed, whole
 from .evidence import Evidence
 from .record import Fact, Level, Mechanism, Status
 
@@ -265,7 +265,7 @@ _CONNECTION = (
     ),
     _blocked(
         "tls.answered_on_the_way",
-        connections.answered_on_the_way,
+        certificates.answered_on_the_way,
         "RFC 791, as tls.reset_on_the_way: who answers what ends at a router is not the host behind it.",
         "mitm_self_signed",
         "mitm_other_ca",
@@ -274,7 +274,7 @@ _CONNECTION = (
     ),
     _blocked(
         "tls.foreign_certificate",
-        connections.foreign_certificate,
+        certificates.foreign_certificate,
         "README rule 6: genuine on one address, so that the platform's own mistake is not the reason.",
         "mitm_v4",
         says=(Mechanism.MITM, Level.LIKELY),
@@ -345,12 +345,12 @@ _HOME = (
     ),
     _insufficient(
         "local.trusted_root",
-        connections.trusted_here,
+        certificates.trusted_here,
         "README rule 6: who put that root into this machine's store stands at home. Needed on such a one.",
     ),
     _insufficient(
         "local.next_door",
-        connections.intercepted_next_door,
+        certificates.intercepted_next_door,
         "README rule 6; RFC 791: what goes one hop and is answered was answered at home.",
         "interception_spared",
     ),
@@ -371,7 +371,7 @@ _PEERS = (
     ),
     _blocked(
         "peers.mitm",
-        connections.foreign_here,
+        certificates.foreign_here,
         "README rule 11, for certificates: the platform's own mistake would show to everybody.",
         "mitm_self_signed",
         "mitm_other_ca",
@@ -413,7 +413,7 @@ _REST = (
     ),
     _unreachable(
         "tls.foreign_everywhere",
-        connections.foreign_everywhere,
+        certificates.foreign_everywhere,
         # Whether the address or the name was lied about, or the platform errs, one line cannot tell.
         "README rule 6; OONI's cases badSSL… are of sites that show such certificates to everybody.",
         "site_untrusted",

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import ceil, log2
+from math import ceil, inf, log2
 from statistics import median
 
 from probe.wire.observation import Observation
@@ -87,6 +87,18 @@ def at_a_ceiling(evidence: Evidence) -> Iterator[Fact]:
     """Every transfer of a role comes at one and the same slow rate, as a policer lets it, and
     unrelated objects many times as fast. A crowded way is slow by another measure each time."""
     yield from _behind(evidence, CEILING_RATIO, _is_level)
+
+
+def spares(evidence: Evidence) -> bool:
+    """Whether some role that was compared comes as fast as things do on this line."""
+    others = [rate.bps for rate in rates(evidence.controls, evidence.round_trips)]
+    best = [
+        max(rate.bps for rate in theirs)
+        for role in evidence.roles
+        if (theirs := rates(role.transfers, evidence.round_trips))
+    ]
+    usual = median(others) if others else inf
+    return any(bps >= THROTTLED_BELOW_BPS or usual < CEILING_RATIO * bps for bps in best)
 
 
 def _is_level(theirs: Sequence[Rate]) -> bool:

@@ -95,7 +95,7 @@ def _dns(detail: DnsDetail, own: tuple[Address, ...], forms: _Forms | None) -> D
         detail,
         server=server,
         answers=_foreign(detail.answers, own),
-        cnames=tuple(_clean(n, forms) for n in detail.cnames),
+        cnames=tuple(_host(name, forms) for name in detail.cnames),
         late=tuple(replace(late, answers=_foreign(late.answers, own)) for late in detail.late),
     )
 

@@ -51,9 +51,7 @@ def _validated(kind: type[T], merged: Mapping[str, Any], source: str, origins: M
         return validate(kind, json.dumps(merged, default=str).encode())
     except DecodeError as error:
         path = error.path.removeprefix("$").removeprefix(".")
-        came_from = next(
-            (origins[o] for o in origins if path == o or path.startswith((o + ".", o + "["))), source
-        )
+        came_from = next((origins[setting] for setting in origins if _concerns(path, setting)), source)
         place = f"{path}: " if path else ""
         raise ConfigError(f"{came_from}: {place}{error.message}") from None
 

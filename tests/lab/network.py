@@ -290,16 +290,17 @@ def _ruleset(place: str, orders: Orders) -> str:
 
 
 def probe_config(
-    lab: Lab, state: Path, *, vantage: str = "home", hurried: bool = True, **more: object
+    lab: Lab, state: Path, *, vantage: str = "home", shipped: bool = False, **more: object
 ) -> Path:
-    """A ``probe.toml`` for the home, or for the vantage abroad; everything in it of the lab. `hurried`
-    for shorter timeouts than the agent's own, so that a test need not wait for those."""
+    """A ``probe.toml`` for the home, or for the vantage abroad; everything in it of the lab. `shipped`
+    leaves the agent its own timeouts, platform files and objects to transfer: with the lab's a test
+    waits less and more roles have something to transfer."""
     at_home = vantage == "home"
     state.mkdir(parents=True, exist_ok=True)
     resolv = state / "resolv.conf"
     resolv.write_text(f"nameserver {world.ROUTER if at_home else world.QUAD9}\n")
-    named = {"platform_dir": str(_platform_files(state / "platforms")), **more}
-    settings = _table(named)
+    ours = {} if shipped else {"platform_dir": str(_platform_files(state / "platforms"))}
+    settings = _table({**ours, **more})
     network = f'country = "PK"\nasn = {lab.dialled.asn}\n' if at_home else 'country = "DE"\nasn = 24940\n'
     domestic = world.DOMESTIC_CONTROLS if at_home else ()
     path = state / "probe.toml"
@@ -311,15 +312,19 @@ def probe_config(
         f"doh_addresses = {json.dumps(world.DOH[:2])}\n"
         f"[controls]\nforeign = {_urls(world.CONTROLS)}\ndomestic = {_urls(domestic)}\n"
         f'portal_url = "http://{world.PORTAL.hosts[0]}/success.txt"\nportal_body = "success"\n'
-        f"[transfers]\ncontrols = {_urls(world.CONTROLS[:3], 'large')}\n"
-        f'[tls]\nca_file = "{lab.ca_file}"\n'
-        + ("[timeouts]\ndns_s = 2.0\ntcp_s = 3.0\ntls_s = 3.0\nhttp_s = 3.0\n" if hurried else "")
+        f'[tls]\nca_file = "{lab.ca_file}"\n' + ("" if shipped else _OURS)
     )
     return path
 
 
 def _urls(hosts: Iterable[str], name: str = "robots.txt") -> str:
     return json.dumps([f"https://{host}/{name}" for host in hosts])
+
+
+_OURS = (
+    f"[transfers]\ncontrols = {_urls(world.CONTROLS[:3], 'large')}\n"
+    "[timeouts]\ndns_s = 2.0\ntcp_s = 3.0\ntls_s = 3.0\nhttp_s = 3.0\n"
+)
 
 
 def _platform_files(folder: Path) -> Path:

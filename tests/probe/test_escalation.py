@@ -104,6 +104,8 @@ async def test_somebody_elses_certificate_explains_itself_and_no_other_name_is_s
         outcome = await line.round()
     asked = handshakes(outcome.round.observations)
     assert asked == [("endpoint", X_ADDRESS, "ssl_unknown_authority")] * 2
+    dialled = line.net.dialled.count((X_ADDRESS, 443))
+    assert dialled == 3 + 2, "to record the chain; this machine's own store is asked for its word once"
     assert [m.mechanism for m in outcome.verdicts[0].mechanisms] == ["mitm"]
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from probe.config import Transfers
 from probe.plan import Turnstile
+from probe.throughput import DRAINED_S
 from probe.wire.observation import Observation, Purpose
 from probe.wire.platform import Endpoint
 from probe.wire.stage import Stage
@@ -99,3 +100,18 @@ async def test_a_place_at_the_turnstile_is_free_again_when_left_or_after_a_while
     assert not turnstile.places.locked(), "given back once, not twice"
     await turnstile.places.acquire()
     assert turnstile.places.locked()
+
+
+async def test_one_more_part_of_a_platform_that_is_behind_is_tried_once_what_is_queued_has_run_out(
+    tmp_path: Path,
+) -> None:
+    also = {(address, 443): says(OBJECT) for address in CONTROLS.values()}
+    web = WITH_OBJECT.roles[0]
+    async with a_line(tmp_path, throttled(), also) as line:
+        line.plan = replace(line.plan, platforms=(replace(X, roles=(web, replace(web, name="media"))),))
+        timeouts = replace(line.plan.config.timeouts, http_s=3.0)
+        outcome = await line.round(due=True, timeouts=timeouts, round_deadline_s=30.0)
+    tried = [o.target for o in transfers(outcome.round.observations, Purpose.TRANSFER)]
+    assert tried == ["x/web"] * 3 + ["x/media"]
+    assert DRAINED_S in line.pauses
+    assert outcome.verdicts[0].scope == "full"

@@ -216,3 +216,17 @@ async def test_a_closed_port_is_refused_and_a_missing_route_is_this_machines_own
     assert (refused.stage, refused.failure) == (Stage.TCP, Failure.CONNECTION_REFUSED)
     (unrouted,) = await reach(make_turn(LoopbackNet()), ADDRESS)
     assert (unrouted.failure, unrouted.owner) == (Failure.NO_ROUTE, Owner.LOCAL)
+
+
+async def test_a_port_that_is_not_the_schemes_own_is_in_the_host_field(make_turn: MakeTurn) -> None:
+    """RFC 9110, section 7.2: servers that share an address tell their names by it."""
+    asked: list[bytes] = []
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(response(200))
+
+    async with tcp_server(handler) as port:
+        net = LoopbackNet({(ADDRESS, 8080): port})
+        await reach(make_turn(net, "http://x.com:8080/"), ADDRESS)
+    assert b"Host: x.com:8080\r\n" in asked[0]

@@ -182,6 +182,16 @@ def test_whatever_answers_on_the_homes_own_link_is_as_good_as_the_volunteers_own
     assert router not in {o.address for o in rnd.observations}
 
 
+def test_a_name_that_a_resolver_leads_to_spells_no_visitors_address() -> None:
+    lookup = dns("x/web", "system", X_ADDRESS)
+    assert lookup.dns is not None
+    names = ("39-32-10-1.block.example", "x.com.cdn.example")
+    rnd = scrub(a_round(replace(lookup, dns=replace(lookup.dns, cnames=names))), [])
+    assert [o.dns.cnames for o in rnd.observations if o.dns] == [
+        ("address.block.example", "x.com.cdn.example")
+    ]
+
+
 def test_what_a_redirect_led_to_holds_no_address_either() -> None:
     """It was written by a server that knows the visitor's."""
     page = HttpDetail(url="https://203-0-113-9.x.com/from/203.0.113.9", status=200)
