@@ -37,7 +37,7 @@ import dns.message
 import dns.rdatatype
 import dns.rrset
 
-from .packet import ACK, FIN, PSH, RST, UDP, Packet, parse, tcp_answer, udp_answer, undecremented
+from .packet import ACK, FIN, PSH, RST, SYN, UDP, Packet, parse, tcp_answer, udp_answer, undecremented
 
 TUNSETIFF, IFF_TUN, IFF_NO_PI = 0x400454CA, 0x0001, 0x1000
 MAX_FLOWS = 4096
@@ -161,6 +161,10 @@ class Box:
         if self.residual.get(triple, 0.0) > time.monotonic():
             return False
         key = (packet.source, packet.source_port, packet.target, packet.target_port)
+        if packet.flags & SYN:
+            self.flows.pop(key, None)
+        elif key not in self.flows:
+            return True  # what goes on from before the orders is none of theirs
         flow = self._flow(key)
         if flow.vanished:
             return False

@@ -111,7 +111,7 @@ a switch for what goes wrong. Each scenario knows what is true, so what the agen
 run the real agent takes one round on the home's line, with other addresses, the platforms in another order,
 on either provider, and asks how fast things come. In runs 1, 3 and 5 all platforms are touched that the
 scenario can be about, in 2 and 4 one half and then the other: the rest must be `ok`. Where the touched share
-one slow way of the lab (`throttle_…`), it is one half and the other in turn: a round has no time for all four.
+one slow way of the lab (`throttle_…`), it is one half and the other in turn: no round has time for four.
 
 - *may say*: what a line that knows nothing but itself may honestly say. `blocked` must name these mechanisms
   and no others (in brackets: at work, not always to be proven); `partial`: some required roles still work.

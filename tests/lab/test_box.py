@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 import struct
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from .box import Rule, server_name
-from .packet import ACK, PSH, RST, TCP, UDP, checksum, parse, tcp_answer, udp_answer, undecremented
+from .box import Box, Rule, server_name
+from .packet import (
+    ACK,
+    PSH,
+    RST,
+    SYN,
+    TCP,
+    UDP,
+    Packet,
+    checksum,
+    parse,
+    tcp_answer,
+    udp_answer,
+    undecremented,
+)
 
 
 def hello(name: str) -> bytes:
@@ -77,6 +92,20 @@ def test_a_flapping_rule_begins_awake_and_then_takes_turns() -> None:
     rule = Rule.read({"trigger": "sni", "names": ["x.com"], "flap_s": 60, "action": {"kind": "drop"}})
     assert [rule.fits("sni", "x.com", 4, age) for age in (0, 59, 60, 119, 120)] == [1, 1, 0, 0, 1]
     assert not rule.fits("sni", "www.x.com", 4, 0)
+
+
+def test_a_connection_from_before_the_orders_is_none_of_theirs() -> None:
+    """The kernel goes on repeating what a closed socket has not delivered, into the next scenario."""
+    box = Box(-1, asyncio.new_event_loop())
+    drop = {"kind": "drop", "residual_s": 20}
+    said = Packet(b"", 4, b"aaaa", b"bbbb", TCP, 1234, 443, hello("x.com"), flags=PSH | ACK)
+    opened = replace(said, payload=b"", flags=SYN)
+    for first, passes in (([], True), ([opened], False), ([], True)):
+        box.order([Rule.read({"trigger": "sni", "names": ["x.com"], "action": drop})])
+        assert all(map(box._from_client, first))
+        assert box._from_client(said) is passes
+        assert bool(box.residual) is not passes
+    box.loop.close()
 
 
 def _sent(start: bytes, source: bytes, target: bytes) -> bytes:
