@@ -28,7 +28,7 @@ CHOSEN = (
     "dns_tls_ip",
     "down_timeout",
     "site_captcha",
-    "delay",
+    "abroad_slow",
     "ipv6_broken",
     "controls_of_one_company_blocked",
     "shutdown",
