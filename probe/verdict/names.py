@@ -45,7 +45,6 @@ NEXT_DOOR = frozenset({32, 64, 128, 255})
 # Answers that deny a name. A resolver abroad may refuse or fail for reasons of its own.
 _DENIALS = frozenset({Failure.DNS_BOGON, Failure.DNS_NXDOMAIN, Failure.DNS_NO_ANSWER})
 _OWN_TROUBLE = frozenset({Failure.DNS_REFUSED, Failure.DNS_SERVFAIL})
-_ANY_DENIAL = (*_DENIALS, *_OWN_TROUBLE, Failure.DNS_TIMEOUT)
 
 Finds = Callable[[Evidence], Iterable[Fact]]
 
