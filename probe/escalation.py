@@ -116,9 +116,16 @@ class _Inquiry:
 
     async def _quietly(self, target: Target) -> None:
         """One address that failed for want of time, once more."""
-        walks = self._evidence(target).walks
-        late = next(walk for walk in walks if walk.broken and walk.broken.failure in _LATE)
-        await reach(self._next_turn(target), late.address)
+        tried = self._tried(target)
+        late = next(a for a, walks in tried.items() if walks[0].broken and walks[0].broken.failure in _LATE)
+        await reach(self._next_turn(target), late)
+
+    def _tried(self, target: Target) -> dict[str, list[Walk]]:
+        """What came of each address tried, those first that the trusted resolver gave."""
+        evidence = self._evidence(target)
+        trusted = evidence.addresses(Resolver.DOH)
+        tried = by_address(evidence.walks)
+        return {address: tried[address] for address in sorted(tried, key=lambda one: one not in trusted)}
 
     def _is_cut(self, target: Target) -> bool:
         """Whether it failed then, too, with nothing coming."""
@@ -167,12 +174,17 @@ class _Inquiry:
         return every or lookup.failure in lies
 
     def _addresses(self, target: Target) -> list[str]:
-        """Those that were tried, because only they can agree, and one more of each family."""
-        evidence = self._evidence(target)
-        tried = list(by_address(evidence.walks))
+        """Of those that were tried, what can agree with itself, and one more of each family."""
+        evidence, tried = self._evidence(target), self._tried(target)
+        # Handshakes cost bytes: of those that came to the same end, one speaks for the others, of the
+        # addresses the trusted resolver gave if one is. What does not even connect costs nothing.
+        ends: dict[object, str] = {}
+        for address, (walk, *_) in tried.items():
+            end = walk.broken and (walk.broken.stage, walk.broken.failure)
+            ends.setdefault((walk.family, end) if walk.passed(Stage.TCP) else address, address)
         fresh = [a for a in endpoint.choose(evidence.observations, self.families, 8) if a not in tried]
         extra = [next((a for a in fresh if (":" in a) == (family == 6)), None) for family in self.families]
-        return tried + [address for address in extra if address]
+        return [*ends.values(), *(address for address in extra if address)]
 
     async def _both_names(self, turn: Turn, address: str, before: Sequence[Walk]) -> None:
         if any(map(_may_be_the_name, before)) or not before:
@@ -191,16 +203,20 @@ class _Inquiry:
         ]
 
     def _unexplained(self, target: Target) -> set[str]:
-        """The addresses on which the platform's name failed after TCP, and no innocuous one got
+        """The addresses on which the platform's name failed after TCP, again, and no innocuous one got
         further."""
         evidence = self._evidence(target)
         others = by_address(evidence.innocuous)
         return {
-            walk.address
-            for walk in evidence.walks
-            if walk.broken
-            and _may_be_the_name(walk)
-            and not any(_further(other, walk) for other in others.get(walk.address, ()))
+            address
+            for address, walks in by_address(evidence.walks).items()
+            if len(walks) > 1
+            and any(
+                walk.broken
+                and _may_be_the_name(walk)
+                and not any(_further(other, walk) for other in others.get(address, ()))
+                for walk in walks
+            )
         }
 
     async def _provider(self) -> Sequence[str]:
@@ -266,9 +282,11 @@ class _Inquiry:
         TCP or in the handshake."""
         asked: dict[tuple[str, Stage], tuple[Target, Walk]] = {}
         for target in failed:
-            for walk in self._evidence(target).walks:
-                if walk.broken and walk.broken.stage in (Stage.TCP, Stage.TLS) and not walk.trickled:
-                    asked.setdefault((target.platform.name, walk.broken.stage), (target, walk))
+            # What was tried most often first: a failure seen once is not looked for.
+            for walks in sorted(by_address(self._evidence(target).walks).values(), key=len, reverse=True):
+                for walk in walks:
+                    if walk.broken and walk.broken.stage in (Stage.TCP, Stage.TLS) and not walk.trickled:
+                        asked.setdefault((target.platform.name, walk.broken.stage), (target, walk))
         async with asyncio.TaskGroup() as group:
             for target, walk in asked.values():
                 group.create_task(self._where(target.turn(self.line, walk.attempt), walk))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import socket
 import ssl
@@ -90,6 +91,29 @@ async def test_a_dial_knows_its_port_before_it_connects_and_ends_in_a_reset() ->
         await (await dial.connect()).write(b"hello")
         dial.close()
         assert await seen == own_port
+
+
+async def test_what_nobody_acknowledged_is_not_sent_again_after_the_end() -> None:
+    """The kernel would go on for a minute and more, on a line where every byte is somebody's."""
+    ended, said = asyncio.Event(), asyncio.get_running_loop().create_future()
+
+    async def deaf(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+        await ended.wait()
+        writer.transport.resume_reading()  # type: ignore[attr-defined]
+        try:
+            await reader.read()
+        except ConnectionResetError as error:
+            said.set_result(error)
+
+    async with tcp_server(deaf) as port, asyncio.timeout(5):
+        stream = await AsyncioNet().connect("127.0.0.1", port)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0.2):
+                await stream.write(bytes(32 << 20))
+        stream.close()
+        ended.set()
+        await said
 
 
 async def test_who_refuses_a_udp_packet_is_told() -> None:
