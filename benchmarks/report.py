@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from statistics import median, quantiles
 
-# What a round may cost in which something is interfered with.
-MOST_S, MOST_KB = 60.0, 2000.0
+from tests.lab.measured import MOST_BYTES, MOST_S
+
+MOST_KB = MOST_BYTES / 1000
 
 
 @dataclass(frozen=True, slots=True)

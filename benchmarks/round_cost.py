@@ -35,6 +35,7 @@ ESCALATED = (
     ("sni_drop", ()),
     ("sni_residual", ()),
     ("ip_drop", ()),
+    ("ip_swallow", ()),
     ("dns_injection", ()),
     ("dns_timeout", ()),
     ("mitm_other_ca", ()),

@@ -3,10 +3,10 @@
 1. An unrelated site, so that a line that is dying is seen to.
 2. What failed for want of time once more, one address of it and little else on the line: where it
    comes now, the line was crowded or slow, and that is a question for `throughput`.
-3. The name again, from everybody who can be asked, listening on for a second answer; and on each of
-   its addresses *first* an innocuous name and *then* the platform's: many censors go on blocking the
-   pair of addresses for a while after a forbidden name, and what comes after it fails whatever its
-   name. An address not tried before comes with them.
+3. The name again, from everybody who can be asked, listening on for a second answer; and on its
+   addresses (one of those that came to the same end) *first* an innocuous name and *then* the
+   platform's: many censors go on blocking the pair of addresses for a while after a forbidden name,
+   and what comes after it fails whatever its name. An address not tried before comes with them.
 4. Where even the innocuous name failed, that while is waited out, and both are tried once more.
 5. Where that proved nothing, the platform's name at an unrelated site's address, after an innocuous
    one, because many a server ends a connection for any name not its own; at one site's alone, because

@@ -24,6 +24,9 @@ from .scenarios import OK, SCENARIOS, Scenario, Truth
 # what the vantage abroad saw.
 SUPPOSED_COUNTRIES = 5
 
+# What a round may cost a line in which something is interfered with, transfers included.
+MOST_S, MOST_BYTES = 60.0, 2_000_000
+
 _OF_THE_ROUND = ("round_id", "started_at", "duration_s", "network", "gate", "observations")
 
 
@@ -53,6 +56,11 @@ class Measured:
         reached = self.dialled in self.where.isps
         touched = self.where.whole_line or platform in self.touched
         return self.where.truth if touched and reached else OK
+
+    @property
+    def is_within(self) -> bool:
+        """Whether it cost no more than a round may."""
+        return self.bytes < MOST_BYTES and (self.round is None or self.round.duration_s < MOST_S)
 
     def verdicts(self) -> dict[str, Verdict]:
         """What the round says of each platform."""

@@ -17,7 +17,7 @@ from probe.wire.codec import validate
 
 from .campaign import Made, commit
 from .compare import ACCUSATIONS, Ruling, in_words, levels, ruling, word
-from .measured import SUPPOSED_COUNTRIES, Measured
+from .measured import MOST_BYTES, MOST_S, SUPPOSED_COUNTRIES, Measured
 from .scenarios import SCENARIOS, Truth
 from .world import PLATFORMS
 
@@ -139,6 +139,7 @@ def _summary(rows: Sequence[Row]) -> str:
         ("otherwise not what is true", _count(cells, asked, *_LESSER)),
         ("rounds with trouble", f"{sum(bool(run.trouble) for run in runs)}"),
         ("not the same each time", ", ".join(r.name for r in rows if _changes(r)) or "none"),
+        (f"rounds over {MOST_S:g} s or {MOST_BYTES / 1e6:g} MB", f"{sum(not run.is_within for run in runs)}"),
         ("slowest round", f"{_seconds(slowest):.0f} s, {slowest.scenario}"),
         ("largest round", f"{largest.bytes / 1000:.0f} KB, {largest.scenario}"),
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -235,3 +236,26 @@ async def test_what_never_lets_a_name_through_is_told_from_what_is_slow(tmp_path
         "The network lets nothing more through as soon as the name x.com is seen; the same server answers "
         "under another name."
     )
+
+
+async def test_of_addresses_that_end_alike_in_the_handshake_one_is_asked_again(tmp_path: Path) -> None:
+    """Handshakes are most of what a failure costs a line that is paid for by the megabyte."""
+    third = "104.244.42.3"
+    also = {(address, 443): says(response(200)) for address in (OWN_HOST, third)}
+    async with a_line(tmp_path, also=also) as line:
+        line.zone["x.com", "A"] = [X_ADDRESS, OWN_HOST, third]
+        async with line.censor(resets("x.com"), X_ADDRESS, OWN_HOST, third):
+            outcome = await line.round()
+    tried = Counter(h[1] for h in handshakes(outcome.round.observations) if h[0] == "endpoint")
+    assert tried == {X_ADDRESS: 2, OWN_HOST: 1, third: 1}, "and the one not tried before comes with it"
+    assert outcome.verdicts[0].reasons[0].rule == "tls.name"
+
+
+async def test_addresses_that_do_not_even_connect_are_all_asked_again(tmp_path: Path) -> None:
+    """They cost nothing, and that all of an endpoint's addresses fail is what its rule asks."""
+    async with a_line(tmp_path) as line:
+        line.zone["x.com", "A"] = [X_ADDRESS, OWN_HOST]
+        line.net.doors.pop((X_ADDRESS, 443))
+        await line.round()
+    dialled = Counter(address for address, port in line.net.dialled if port == 443)
+    assert min(dialled[X_ADDRESS], dialled[OWN_HOST]) >= 2
