@@ -1,0 +1,119 @@
+"""Who said what in one round of the detector, and how much of it counts.
+
+One home is one witness however many probes it runs, one person's token speaks for few homes, and a
+key that was made this morning is heard and does not decide.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from .thresholds import Thresholds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ballot:
+    """A probe's newest conclusive word on one platform in one round. `at` is Unix seconds, `prefix`
+    the tag of where it stands. `broke` is how it failed, as ``stage failure``; `artefacts` are the
+    mechanisms shown beyond doubt."""
+
+    probe: str
+    at: float
+    prefix: str
+    failed: bool
+    broke: str = ""
+    artefacts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is known of a probe beside its measurements. `since` is when its key came, in Unix seconds;
+    `token` is the enrolment token it came with, if any."""
+
+    since: float
+    token: str | None = None
+    quarantined: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Count:
+    """The armed votes of one network on one platform in one round. `votes` and `failing` are weights;
+    `prefixes` and `failing_prefixes` whole homes."""
+
+    votes: float = 0.0
+    failing: float = 0.0
+    prefixes: int = 0
+    failing_prefixes: int = 0
+    broke: Mapping[str, int] = field(default_factory=dict)
+    artefacts: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def share(self) -> float:
+        """The failing share; 0 where nobody voted."""
+        return self.failing / self.votes if self.votes else 0.0
+
+
+def count(ballots: Iterable[Ballot], standings: Mapping[str, Standing], limits: Thresholds) -> Count:
+    """Count one network's armed ballots. The order they come in changes nothing."""
+    votes = failing = 0.0
+    broke: Counter[str] = Counter()
+    artefacts: Counter[str] = Counter()
+    prefixes = failing_prefixes = 0
+    for ballot in _one_a_home(ballots, standings, limits):
+        prefixes += 1
+        weight = weight_of(standings.get(ballot.probe), ballot.at, limits)
+        votes += weight
+        if ballot.failed:
+            failing += weight
+            failing_prefixes += 1
+            broke[ballot.broke] += 1
+            artefacts.update(ballot.artefacts)
+    return Count(
+        votes=round(votes, 6),
+        failing=round(failing, 6),
+        prefixes=prefixes,
+        failing_prefixes=failing_prefixes,
+        broke=dict(sorted(broke.items())),
+        artefacts=dict(sorted(artefacts.items())),
+    )
+
+
+def _one_a_home(
+    ballots: Iterable[Ballot], standings: Mapping[str, Standing], limits: Thresholds
+) -> Iterator[Ballot]:
+    """Each prefix's newest ballot, and of one token's prefixes no more than it may have."""
+    homes: dict[str, Ballot] = {}
+    for ballot in ballots:
+        other = homes.get(ballot.prefix)
+        if other is None or (ballot.at, ballot.probe) > (other.at, other.probe):
+            homes[ballot.prefix] = ballot
+    of_token: Counter[str] = Counter()
+    for ballot in sorted(homes.values(), key=lambda one: one.probe):
+        standing = standings.get(ballot.probe)
+        if standing is not None and standing.token is not None:
+            of_token[standing.token] += 1
+            if of_token[standing.token] > limits.votes_a_token:
+                continue
+        yield ballot
+
+
+def weight_of(standing: Standing | None, at: float, limits: Thresholds) -> float:
+    """How much a probe's vote weighs at `at` (Unix seconds), from 0 to 1; nothing where the probe is not
+    known or is quarantined."""
+    if standing is None or standing.quarantined:
+        return 0.0
+    age_s = at - standing.since
+    return 0.0 if age_s < limits.mute_s else min(1.0, age_s / limits.grown_s)
+
+
+def agreement(counts: Collection[Count]) -> tuple[str, float]:
+    """How most failing votes failed, and which share of them did; ``("", 0.0)`` where none failed."""
+    together: Counter[str] = Counter()
+    for one in counts:
+        together.update(one.broke)
+    if not together:
+        return "", 0.0
+    broke, most = max(together.items(), key=lambda item: (item[1], item[0]))
+    return broke, most / together.total()

@@ -1,0 +1,301 @@
+"""What the collector claims: incidents, made of alarms round by round. PURE.
+
+One incident per country and event. A platform in trouble joins the incident that already speaks of it,
+or one that began at nearly the same time; it ends when all its platforms are well again. What an
+incident says of *why* stands apart from *that*: detection needs no cause, and a cause needs evidence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from .ballots import Count, agreement
+from .fold import State
+from .network import Condition
+from .thresholds import Thresholds
+
+WORLD = "*"  # the country of what is so everywhere
+
+
+class Phase(StrEnum):
+    """Where an incident or one platform's part in it stands. `DISMISSED` was suspected, never confirmed."""
+
+    SUSPECTED = "suspected"
+    CONFIRMED = "confirmed"
+    ENDED = "ended"
+    DISMISSED = "dismissed"
+
+
+class Scope(StrEnum):
+    """How far it reaches."""
+
+    NETWORK = "network"
+    NATION = "nation"
+    WORLD = "world"
+
+
+class Cause(StrEnum):
+    """Why, as far as it is shown. Each but the first rests on more than that something fails."""
+
+    DISRUPTION = "disruption"
+    LIKELY_BLOCKING = "likely_blocking"
+    BLOCKING_CONFIRMED = "blocking_confirmed"
+    PLATFORM_OUTAGE = "platform_outage"
+
+
+# From the weakest to the strongest: what was shown once stays shown.
+_STRENGTH = (Cause.DISRUPTION, Cause.LIKELY_BLOCKING, Cause.BLOCKING_CONFIRMED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Witnesses:
+    """One network's worst round in an incident: homes that failed, of those armed and heard."""
+
+    failing: int = 0
+    of: int = 0
+    confirmed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One platform in an incident. Rounds are the detector's: `since` the first that failed,
+    `confirmed` the one that made it sure, `ended` the first that was well again."""
+
+    platform: str
+    phase: Phase
+    since: int
+    confirmed: int | None = None
+    ended: int | None = None
+    scope: Scope = Scope.NETWORK
+    cause: Cause = Cause.DISRUPTION
+    broke: str = ""
+    agreeing: float = 0.0
+    artefacts: tuple[str, ...] = ()
+    world: float | None = None
+    networks: Mapping[int, Witnesses] = field(default_factory=dict)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it goes on."""
+        return self.ended is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incident:
+    """`id` follows from where and when it began. `country` is `WORLD` for a platform's own outage."""
+
+    id: str
+    country: str
+    parts: tuple[Part, ...]
+
+    @property
+    def is_open(self) -> bool:
+        """Whether any part goes on."""
+        return any(part.is_open for part in self.parts)
+
+    @property
+    def since(self) -> int:
+        """The first round that failed."""
+        return min(part.since for part in self.parts)
+
+    @property
+    def ended(self) -> int | None:
+        """The first round in which all was well again; None while it goes on."""
+        return None if self.is_open else max(part.ended or 0 for part in self.parts)
+
+    @property
+    def phase(self) -> Phase:
+        """The strongest word that is true of it now."""
+        phases = {part.phase for part in self.parts}
+        order = (Phase.CONFIRMED, Phase.SUSPECTED, Phase.ENDED, Phase.DISMISSED)
+        now = next(one for one in order if one in phases)
+        # What was confirmed once is never again merely possible.
+        sure = any(part.confirmed is not None for part in self.parts)
+        return Phase.CONFIRMED if now is Phase.SUSPECTED and sure else now
+
+    @property
+    def scope(self) -> Scope:
+        """The widest of its parts."""
+        order = (Scope.WORLD, Scope.NATION, Scope.NETWORK)
+        return min((part.scope for part in self.parts), key=order.index)
+
+
+def record(book: Collection[Incident], state: State, limits: Thresholds) -> tuple[Incident, ...]:
+    """The incidents after a round, given those before it."""
+    alarms = {(part_country, part.platform): part for part_country, part in _alarms(state, limits)}
+    after = [_continued(incident, alarms, state, limits) for incident in book]
+    spoken = {(one.country, part.platform) for one in after for part in one.parts if part.is_open}
+    for key in sorted(alarms.keys() - spoken):
+        country, part = key[0], alarms[key]
+        at = next(
+            (i for i, one in enumerate(after) if _joins(one, country, part, state.number, limits)), None
+        )
+        if at is None:
+            after.append(Incident(id=_name(country, part, limits), country=country, parts=(part,)))
+        else:
+            after[at] = _with(after[at], part)
+    return tuple(sorted(after, key=lambda one: (one.since, one.id)))
+
+
+def _alarms(state: State, limits: Thresholds) -> Iterator[tuple[str, Part]]:
+    """Every platform in trouble somewhere, as the part it would be if it were new."""
+    troubled = {
+        (place.country, place.platform)
+        for place, one in state.networks.items()
+        if one.watch.condition is Condition.CONFIRMED
+    }
+    troubled |= {key for key, nation in state.nations.items() if nation.is_alarmed}
+    for country, platform in sorted(troubled):
+        yield country, _part(state, country, platform, limits)
+    for platform, world in state.worlds.items():
+        if world.out_since is not None:
+            yield (
+                WORLD,
+                Part(
+                    platform=platform,
+                    phase=Phase.CONFIRMED,
+                    since=world.out_since,
+                    confirmed=state.number,
+                    scope=Scope.WORLD,
+                    cause=Cause.PLATFORM_OUTAGE,
+                    world=world.rate,
+                ),
+            )
+
+
+def _part(state: State, country: str, platform: str, limits: Thresholds) -> Part:
+    nation = state.nations[country, platform]
+    here = {
+        place.asn: one
+        for place, one in state.networks.items()
+        if (place.country, place.platform) == (country, platform)
+    }
+    alarmed = {asn: one for asn, one in here.items() if one.watch.is_alarmed}
+    sure = [one for one in alarmed.values() if one.watch.condition is Condition.CONFIRMED]
+    is_sure = bool(sure) or nation.condition is Condition.CONFIRMED
+    begun = [one.watch.since for one in alarmed.values() if one.watch.since is not None]
+    broke, agreeing = agreement([one.votes for one in alarmed.values()])
+    world = state.worlds[platform].rate
+    artefacts = _artefacts([one.votes for one in alarmed.values()])
+    return Part(
+        platform=platform,
+        phase=Phase.CONFIRMED if is_sure else Phase.SUSPECTED,
+        since=min(begun, default=state.number),
+        confirmed=state.number if is_sure else None,
+        scope=Scope.NATION if nation.is_alarmed else Scope.NETWORK,
+        cause=_cause(agreeing, artefacts, world, limits) if is_sure else Cause.DISRUPTION,
+        broke=broke,
+        agreeing=round(agreeing, 3),
+        artefacts=artefacts,
+        world=world,
+        networks={
+            asn: Witnesses(
+                failing=one.votes.failing_prefixes,
+                of=one.votes.prefixes,
+                confirmed=one.watch.condition is Condition.CONFIRMED,
+            )
+            for asn, one in sorted(alarmed.items())
+        },
+    )
+
+
+def _artefacts(votes: Iterable[Count]) -> tuple[str, ...]:
+    """The mechanisms that two homes or more have shown beyond doubt: one could be a liar."""
+    together: dict[str, int] = {}
+    for one in votes:
+        for mechanism, homes in one.artefacts.items():
+            together[mechanism] = together.get(mechanism, 0) + homes
+    return tuple(sorted(mechanism for mechanism, homes in together.items() if homes > 1))
+
+
+def _cause(agreeing: float, artefacts: Collection[str], world: float | None, limits: Thresholds) -> Cause:
+    if artefacts:
+        return Cause.BLOCKING_CONFIRMED
+    # Without a world to compare with, it may be the platform's own trouble.
+    is_local = world is not None and world < limits.outage_rate
+    return Cause.LIKELY_BLOCKING if is_local and agreeing >= limits.agreement else Cause.DISRUPTION
+
+
+def _continued(
+    incident: Incident, alarms: Mapping[tuple[str, str], Part], state: State, limits: Thresholds
+) -> Incident:
+    parts = []
+    for part in incident.parts:
+        now = alarms.get((incident.country, part.platform))
+        if part.is_open and now is not None:
+            parts.append(_both(part, now))
+        elif part.is_open:
+            parts.append(_over(part, state.number, limits))
+        else:
+            parts.append(part)
+    return replace(incident, parts=tuple(parts))
+
+
+def _over(part: Part, number: int, limits: Thresholds) -> Part:
+    sure = part.confirmed is not None
+    # Its last rounds were the proof that it is over: it was well from the first of them.
+    ended = max(part.since + 1, number - limits.end_rounds + 1)
+    return replace(part, phase=Phase.ENDED if sure else Phase.DISMISSED, ended=ended)
+
+
+def _both(before: Part, now: Part) -> Part:
+    """A part that goes on: what was shown once stays, and each network's worst round is kept."""
+    networks = dict(before.networks)
+    for asn, seen in now.networks.items():
+        known = networks.get(asn, Witnesses())
+        worst = max(known, seen, key=lambda one: (one.failing, -one.of))
+        networks[asn] = replace(worst, confirmed=known.confirmed or seen.confirmed)
+    sure = Phase.CONFIRMED in (before.phase, now.phase)
+    known_cause = (
+        before.cause if before.cause is Cause.PLATFORM_OUTAGE else _stronger(before.cause, now.cause)
+    )
+    better = now.agreeing >= before.agreeing and now.broke
+    return replace(
+        before,
+        phase=Phase.CONFIRMED if sure else Phase.SUSPECTED,
+        since=min(before.since, now.since),
+        confirmed=now.confirmed if before.confirmed is None else before.confirmed,
+        ended=None,
+        scope=Scope.NATION if Scope.NATION in (before.scope, now.scope) else before.scope,
+        cause=known_cause,
+        broke=now.broke if better else before.broke,
+        agreeing=now.agreeing if better else before.agreeing,
+        artefacts=tuple(sorted({*before.artefacts, *now.artefacts})),
+        networks=dict(sorted(networks.items())),
+    )
+
+
+def _stronger(one: Cause, other: Cause) -> Cause:
+    return max(one, other, key=_STRENGTH.index)
+
+
+def _joins(incident: Incident, country: str, part: Part, number: int, limits: Thresholds) -> bool:
+    """Whether a platform's new trouble belongs to an incident: the same again just after it ended, or
+    another platform's that began with it."""
+    if incident.country != country:
+        return False
+    if any(
+        one.platform == part.platform and one.ended is not None and number - one.ended <= limits.reopen_rounds
+        for one in incident.parts
+    ):
+        return True
+    return incident.is_open and any(
+        abs(one.since - part.since) <= limits.together_rounds for one in incident.parts
+    )
+
+
+def _with(incident: Incident, part: Part) -> Incident:
+    known = next((one for one in incident.parts if one.platform == part.platform), None)
+    if known is None:
+        return replace(incident, parts=tuple(sorted((*incident.parts, part), key=lambda one: one.platform)))
+    parts = tuple(_both(one, part) if one is known else one for one in incident.parts)
+    return replace(incident, parts=parts)
+
+
+def _name(country: str, part: Part, limits: Thresholds) -> str:
+    """Where, and the minute in which the first failing round began: the same data, the same name."""
+    where = part.platform if country == WORLD else country.lower()
+    return f"{where}-{datetime.fromtimestamp(part.since * limits.round_s, UTC):%Y%m%dT%H%MZ}"

@@ -1,0 +1,105 @@
+"""One network and one platform, round by round: score and condition. PURE.
+
+CUSUM says when so many failures can no longer be chance; thresholds on counts and shares say what
+they are worth; leaving takes other thresholds than entering, so that nothing flaps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from . import likelihood
+from .ballots import Count
+from .thresholds import Thresholds
+
+
+class Condition(StrEnum):
+    """What may be said. `INSUFFICIENT` is never shown as `OK`."""
+
+    INSUFFICIENT = "insufficient"
+    OK = "ok"
+    SUSPECTED = "suspected"
+    CONFIRMED = "confirmed"
+
+
+ALARMED = frozenset({Condition.SUSPECTED, Condition.CONFIRMED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """`score` in nats; `added` is what the last round added. `since` is the first round of the present
+    climb, None at rest. `lived` counts the rounds in which nothing was alarmed: the clock of the probes'
+    pasts, which stands still meanwhile, so that nobody is disarmed by what they bear witness to."""
+
+    condition: Condition = Condition.INSUFFICIENT
+    score: float = 0.0
+    added: float = 0.0
+    bad_rounds: int = 0
+    good_rounds: int = 0
+    since: int | None = None
+    suspected_at: int | None = None
+    lived: int = 0
+
+    @property
+    def is_alarmed(self) -> bool:
+        """Whether something is suspected or confirmed."""
+        return self.condition in ALARMED
+
+
+REST = Watch()
+
+
+def watch(before: Watch, number: int, votes: Count, world: float | None, limits: Thresholds) -> Watch:
+    """The network after round `number`; `world` is the failing share elsewhere, None where unknown. A
+    round without votes is a round of which nothing is known: it leaves the score as it is."""
+    if not votes.votes:
+        silent = Condition.INSUFFICIENT if not before.is_alarmed else before.condition
+        return replace(before, condition=silent, added=0.0)
+    added = likelihood.step(votes.failing, votes.votes, world, limits)
+    score = max(0.0, min(2 * limits.h, before.score + added))
+    after = Watch(
+        condition=before.condition,
+        score=score,
+        added=added,
+        bad_rounds=before.bad_rounds + 1 if votes.share >= limits.confirm_share else 0,
+        good_rounds=before.good_rounds + 1 if votes.share < limits.end_share else 0,
+        since=None if score == 0 else number if before.since is None else before.since,
+        suspected_at=before.suspected_at,
+        lived=before.lived,
+    )
+    condition = _condition(after, votes, limits)
+    if condition not in ALARMED:
+        # What ended is over: left standing, its score would make an event of the next small thing.
+        over = before.is_alarmed
+        return replace(
+            after,
+            condition=condition,
+            score=0.0 if over else after.score,
+            since=None if over else after.since,
+            suspected_at=None,
+        )
+    return replace(
+        after,
+        condition=condition,
+        suspected_at=number if before.suspected_at is None else before.suspected_at,
+    )
+
+
+def _condition(after: Watch, votes: Count, limits: Thresholds) -> Condition:
+    if after.is_alarmed and after.good_rounds < limits.end_rounds and after.score > 0:
+        confirms = (
+            after.score >= limits.h
+            and after.bad_rounds >= limits.confirm_rounds
+            and votes.votes >= limits.confirm_votes
+        )
+        return Condition.CONFIRMED if confirms else after.condition
+    if votes.votes < limits.least_votes:
+        return Condition.INSUFFICIENT
+    suspects = (
+        not after.good_rounds
+        and after.score >= limits.h / 2
+        and votes.failing >= limits.suspect_failing
+        and votes.share >= limits.suspect_share
+    )
+    return Condition.SUSPECTED if suspects else Condition.OK

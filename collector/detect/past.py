@@ -1,0 +1,52 @@
+"""One probe's past with one platform: whether its word counts.
+
+A home that fails every third round anyway says nothing when it fails now. So only *armed* probes
+vote: those that reached the platform in nearly all of their rounds until just now. The newest rounds
+are left out of that, or a block would disarm its own witnesses.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from .thresholds import Thresholds
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """`seen` and `fine` hold a bit per round, the newest lowest, of the rounds up to `last`: measured
+    at all, and reached. `failing` is the failing share, averaged exponentially over a day."""
+
+    last: int
+    seen: int
+    fine: int
+    failing: float
+
+
+NEW = Past(0, 0, 0, 0.0)
+
+
+def with_round(past: Past, number: int, *, reached: bool, limits: Thresholds) -> Past:
+    """The past with one more round, later than the last."""
+    keep = (1 << (limits.armed_from + 1)) - 1
+    shift = min(number - past.last, limits.armed_from + 1)
+    seen, fine = (bits << shift & keep for bits in (past.seen, past.fine))
+    worse = worn(past, not reached, limits)
+    return Past(number, seen | 1, fine | int(reached), worse.failing)
+
+
+def worn(past: Past, failed: bool, limits: Thresholds) -> Past:
+    """The past with one more round in its average alone."""
+    share = 1 - math.exp(-limits.round_s / limits.ewma_s)
+    return replace(past, failing=past.failing + share * (float(failed) - past.failing))
+
+
+def is_armed(past: Past, number: int, limits: Thresholds) -> bool:
+    """Whether nearly all of the rounds before `number` were well, the newest left out."""
+    shift = number - past.last
+    if shift > limits.armed_from:
+        return False
+    window = (1 << (limits.armed_from + 1)) - (1 << limits.armed_to)
+    seen, fine = ((bits << shift & window).bit_count() for bits in (past.seen, past.fine))
+    return seen >= limits.armed_rounds and fine >= limits.armed_ok * seen
