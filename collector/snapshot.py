@@ -14,7 +14,7 @@ from functools import reduce
 from itertools import groupby
 from typing import TypeVar
 
-from collector.detect.cells import FAILING, Cell, CellKey, merge
+from collector.detect.cells import FAILING, Cell, CellKey, Vote, merge
 from collector.store.base import Seen, StoreFigures
 from probe.wire.exchange import PeerView, Presence
 from probe.wire.stage import Stage
@@ -107,7 +107,7 @@ def _tallies(
 
 def _tally(items: Sequence[tuple[CellKey, Cell]], since: float) -> Tally:
     cell = reduce(merge, (cell for _, cell in items))
-    votes = [vote for vote in cell.votes.values() if vote.at >= since]
+    votes = _one_a_prefix(vote for vote in cell.votes.values() if vote.at >= since)
     return Tally(
         votes=len(votes),
         failing=sum(vote.status in FAILING for vote in votes),
@@ -116,6 +116,14 @@ def _tally(items: Sequence[tuple[CellKey, Cell]], since: float) -> Tally:
         stages=_stages(cell),
         newest_at=max([*(vote.at for vote in votes), *_minutes(items)], default=None),
     )
+
+
+def _one_a_prefix(votes: Iterable[Vote]) -> list[Vote]:
+    """Each prefix's newest: ten probes behind one router are one witness."""
+    newest: dict[str, Vote] = {}
+    for vote in votes:
+        newest[vote.prefix] = max(vote, newest.get(vote.prefix, vote))
+    return list(newest.values())
 
 
 def _minutes(items: Iterable[tuple[CellKey, Cell]]) -> Iterator[float]:

@@ -74,9 +74,11 @@ def ingest(
         signature=who.sign(body),
         body=body,
     )
-    return Ingest(batch=stored, cells=cells(rnd, prefix=prefix))
+    return Ingest(batch=stored, cells=cells(rnd, prefix=prefix, probe=who.probe_id))
 
 
-def cells(rnd: Round, country: str = "PK", asn: int = 17557, prefix: str = "aa") -> dict[CellKey, Cell]:
-    """The cells a round adds."""
-    return cells_of(rnd, judge(rnd), country=country, asn=asn, prefix=prefix)
+def cells(
+    rnd: Round, country: str = "PK", asn: int = 17557, prefix: str = "aa", probe: str = "p"
+) -> dict[CellKey, Cell]:
+    """The cells a round of a probe adds."""
+    return cells_of(rnd, judge(rnd), country=country, asn=asn, prefix=prefix, probe=probe)

@@ -2,9 +2,9 @@
 
 A cell is a fold over rounds that neither order nor grouping can change (`merge` is commutative,
 associative and idempotent on votes), so late and shuffled batches give the same cells. Counts
-are of rounds; *votes* are of source prefixes, because ten probes behind one router are one
-witness. A round counts in the minute it was measured in, by its own clock, never in the minute
-it arrived.
+are of rounds. *Votes* are each probe's newest word, with the tag of the prefix it stands in: ten
+probes behind one router are one witness, and which of them is heard is for detection to say. A round
+counts in the minute it was measured in, by its own clock, never in the minute it arrived.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from probe.verdict import Status, Verdict, judge
+from probe.verdict import Level, Status, Verdict, judge
 from probe.wire.observation import Batch, Observation, Phase, Purpose, Round
 from probe.wire.stage import STEPS
 
@@ -45,10 +45,15 @@ class CellKey:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Vote:
-    """One prefix's newest word: when it was measured (Unix seconds) and the verdict's status."""
+    """One probe's newest word: when it was measured (Unix seconds), the verdict's status, the tag of
+    the prefix it came from; where it failed how most steps broke, as ``stage failure``, and the
+    mechanisms shown beyond doubt."""
 
     at: float
     status: str
+    prefix: str
+    broke: str = ""
+    proven: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +80,7 @@ class Histogram:
 @dataclass(frozen=True, slots=True)
 class Cell:
     """The counts. Keys are words of the wire's vocabularies; `results` is by ``(stage, failure)``,
-    failure ``""`` for success; `votes` is by prefix tag, never by address or by probe."""
+    failure ``""`` for success; `votes` is by probe, and holds no address."""
 
     statuses: Mapping[str, int] = field(default_factory=dict)
     mechanisms: Mapping[str, int] = field(default_factory=dict)
@@ -85,7 +90,7 @@ class Cell:
 
 
 def merge(one: Cell, other: Cell) -> Cell:
-    """Both cells' rounds as one cell; of two votes of a prefix the newest stands."""
+    """Both cells' rounds as one cell; of two votes of a probe the newest stands."""
     return Cell(
         statuses=Counter(one.statuses) + Counter(other.statuses),
         mechanisms=Counter(one.mechanisms) + Counter(other.mechanisms),
@@ -110,15 +115,17 @@ def cells_of_batch(
     found: dict[CellKey, Cell] = {}
     for rnd in batch.rounds:
         verdicts = [verdict for verdict in judge(rnd) if verdict.platform in platforms]
-        for key, cell in cells_of(rnd, verdicts, country=country, asn=asn, prefix=prefix).items():
+        for key, cell in cells_of(
+            rnd, verdicts, country=country, asn=asn, prefix=prefix, probe=batch.probe
+        ).items():
             found[key] = merge(found[key], cell) if key in found else cell
     return found
 
 
 def cells_of(
-    rnd: Round, verdicts: Iterable[Verdict], *, country: str, asn: int, prefix: str
+    rnd: Round, verdicts: Iterable[Verdict], *, country: str, asn: int, prefix: str, probe: str
 ) -> dict[CellKey, Cell]:
-    """What one round adds. `prefix` is the tag of its source prefix, not the prefix itself."""
+    """What one round of a probe adds. `prefix` is the tag of its source prefix, not the prefix itself."""
     at = rnd.started_at.timestamp()
     by_platform: dict[str, list[Observation]] = {}
     for observation in rnd.observations:
@@ -126,7 +133,7 @@ def cells_of(
             by_platform.setdefault(observation.target.partition("/")[0], []).append(observation)
     return {
         CellKey(int(at // 60), country, asn, verdict.platform): _cell(
-            verdict, by_platform.get(verdict.platform, []), Vote(at, verdict.status), prefix
+            verdict, by_platform.get(verdict.platform, []), at, prefix, probe
         )
         for verdict in verdicts
     }
@@ -142,7 +149,7 @@ def _counts(observation: Observation) -> bool:
     )
 
 
-def _cell(verdict: Verdict, observations: Iterable[Observation], vote: Vote, prefix: str) -> Cell:
+def _cell(verdict: Verdict, observations: Iterable[Observation], at: float, prefix: str, probe: str) -> Cell:
     results: Counter[tuple[str, str]] = Counter()
     durations: dict[str, Histogram] = {}
     for observation in observations:
@@ -156,5 +163,14 @@ def _cell(verdict: Verdict, observations: Iterable[Observation], vote: Vote, pre
         mechanisms={finding.mechanism.label: 1 for finding in verdict.mechanisms},
         results=results,
         durations=durations,
-        votes={prefix: vote} if verdict.status in VOTING else {},
+        votes={probe: _vote(verdict, results, at, prefix)} if verdict.status in VOTING else {},
     )
+
+
+def _vote(verdict: Verdict, results: Mapping[tuple[str, str], int], at: float, prefix: str) -> Vote:
+    if verdict.status not in FAILING:
+        return Vote(at, verdict.status, prefix)
+    broken = {key: times for key, times in results.items() if key[1]}
+    stage, failure = max(broken, key=lambda key: (broken[key], key), default=("", ""))
+    proven = {finding.mechanism.label for finding in verdict.mechanisms if finding.level is Level.PROVEN}
+    return Vote(at, verdict.status, prefix, f"{stage} {failure}".strip(), tuple(sorted(proven)))

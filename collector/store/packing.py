@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Iterable, Iterator
+from dataclasses import astuple
 from typing import Any
 
 import zstandard
@@ -75,7 +76,7 @@ def pack_cell(cell: Cell) -> bytes:
         "mechanisms": dict(cell.mechanisms),
         "results": {f"{stage} {failure}": n for (stage, failure), n in cell.results.items()},
         "durations": {stage: [*h.counts, h.total_us] for stage, h in cell.durations.items()},
-        "votes": {prefix: [vote.at, vote.status] for prefix, vote in cell.votes.items()},
+        "votes": {probe: [*astuple(vote)] for probe, vote in cell.votes.items()},
     }
     return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
 
@@ -88,7 +89,10 @@ def unpack_cell(data: bytes) -> Cell:
         mechanisms=value["mechanisms"],
         results={_pair(key): n for key, n in value["results"].items()},
         durations={stage: Histogram(tuple(h[:-1]), h[-1]) for stage, h in value["durations"].items()},
-        votes={prefix: Vote(at, status) for prefix, (at, status) in value["votes"].items()},
+        votes={
+            probe: Vote(at, status, prefix, broke, tuple(proven))
+            for probe, (at, status, prefix, broke, proven) in value["votes"].items()
+        },
     )
 
 

@@ -24,7 +24,7 @@ from .base import Ingest, Seen, SignedBatch, Stored, StoreError, StoreFigures
 from .packing import Torn, pack_cell, pack_segment, unpack_cell, unpack_segment
 
 DATABASE = "reachwatch.sqlite"  # the file in the folder
-_VERSION = 2  # 2 remembers what was dropped; a release that does not would break the promise
+_VERSION = 3  # 3 keeps votes by probe
 _TAKEN_AT_ONCE = 100  # additions summed in memory before the table is touched
 
 _CELL_COLUMNS = """
@@ -49,13 +49,8 @@ CREATE TABLE IF NOT EXISTS presence (
     asn INTEGER NOT NULL, prefix TEXT NOT NULL) WITHOUT ROWID;
 PRAGMA user_version = {_VERSION};
 """
-# A new store has dropped nothing. One of version 1 did not write down what it dropped, but all of it
-# was received before the end of every segment that is left; where none is, no cell can be made again.
-_MEMORY = """
-INSERT INTO dropped
-    SELECT coalesce((SELECT min(last_at) FROM segments), (SELECT max(minute) * 60 FROM cells))
-    WHERE NOT EXISTS (SELECT 1 FROM dropped);
-"""
+# A new store has dropped nothing.
+_MEMORY = "INSERT INTO dropped SELECT NULL WHERE NOT EXISTS (SELECT 1 FROM dropped);"
 
 
 class SqliteStore:
@@ -276,9 +271,10 @@ def _lock(lock: IO[str], folder: Path) -> None:
 def _prepare(db: sqlite3.Connection, folder: Path) -> None:
     try:
         (version,) = db.execute("PRAGMA user_version").fetchone()
-        if version > _VERSION:
+        if version not in (0, _VERSION):  # 0 is a new file's
+            which = "a newer" if version > _VERSION else "an older"
             raise StoreError(
-                f"{folder}: written by a newer release (version {version}, this one knows {_VERSION})"
+                f"{folder}: written by {which} release (version {version}, this one knows {_VERSION})"
             )
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")  # a receipt is given on the strength of this fsync

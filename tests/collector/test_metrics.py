@@ -35,8 +35,8 @@ def samples(metrics: Metrics) -> dict[tuple[str, tuple[tuple[str, str], ...]], f
 
 
 def voting(country: str, asn: int, platform: str, ok: int, failing: int) -> tuple[CellKey, Cell]:
-    votes = {f"{country}{asn}ok{n}": Vote(NOW - 5, "ok") for n in range(ok)}
-    votes |= {f"{country}{asn}no{n}": Vote(NOW - 5, "blocked") for n in range(failing)}
+    votes = {f"{country}{asn}ok{n}": Vote(NOW - 5, "ok", f"{asn}ok{n}") for n in range(ok)}
+    votes |= {f"{country}{asn}no{n}": Vote(NOW - 5, "blocked", f"{asn}no{n}") for n in range(failing)}
     return CellKey(MINUTE, country, asn, platform), Cell(statuses={"ok": ok}, votes=votes)
 
 
@@ -88,7 +88,7 @@ def hostile(count: int) -> list[Ingest]:
             mechanisms={word: 1},
             results={(word, word): 1, ("tcp", word): 1},
             durations={word: Histogram()},
-            votes={word: Vote(NOW, word)},
+            votes={word: Vote(NOW, word, word)},
         )
         country = chr(65 + n % 26) + chr(65 + n // 26 % 26)
         items.append(Ingest(batch=template, cells={CellKey(MINUTE, country, n, platform): cell}))
@@ -115,8 +115,8 @@ def test_under_the_limit_at_every_setting_when_all_of_a_crowded_world_votes(
     platforms: int, networks: int
 ) -> None:
     names = tuple(f"p{n}" for n in range(platforms))
-    cell = Cell(votes={f"v{n}": Vote(NOW, "ok") for n in range(5)})
-    few = Cell(votes={"v": Vote(NOW, "ok")})
+    cell = Cell(votes={f"v{n}": Vote(NOW, "ok", f"v{n}") for n in range(5)})
+    few = Cell(votes={"v": Vote(NOW, "ok", "v")})
     cells = {
         CellKey(MINUTE, country, asn, name): few if asn == 0 else cell
         for country in COUNTRIES

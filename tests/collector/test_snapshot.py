@@ -21,7 +21,7 @@ def cell(
     minute: int, country: str, votes: dict[str, tuple[float, str]], asn: int = 1
 ) -> tuple[CellKey, Cell]:
     statuses = {status: 1 for _, status in votes.values()}
-    marked = {prefix: Vote(NOW + at, status) for prefix, (at, status) in votes.items()}
+    marked = {f"of {prefix}": Vote(NOW + at, status, prefix) for prefix, (at, status) in votes.items()}
     return CellKey(MINUTE + minute, country, asn, "x"), Cell(statuses=statuses, votes=marked)
 
 
@@ -66,12 +66,13 @@ VOTES = st.builds(
     Vote,
     at=st.floats(NOW - 700, NOW + 60),
     status=st.sampled_from(["ok", "blocked", "throttled", "unreachable"]),
+    prefix=st.sampled_from(["p", "q", "r"]),
 )
 CELLS = st.builds(
     Cell,
     statuses=st.dictionaries(st.sampled_from(["ok", "blocked", "insufficient"]), st.integers(1, 9)),
     results=st.dictionaries(st.tuples(st.sampled_from(["dns", "tls"]), st.just("")), st.integers(1, 9)),
-    votes=st.dictionaries(st.sampled_from(["p", "q", "r"]), VOTES),
+    votes=st.dictionaries(st.sampled_from(["a", "b", "c", "d"]), VOTES),
 )
 
 
@@ -84,12 +85,15 @@ def test_any_order_of_cells_gives_the_same_snapshot(cells: dict[CellKey, Cell], 
 
 @given(st.dictionaries(KEYS, CELLS, max_size=12))
 def test_votes_are_each_prefixs_newest_within_the_window(cells: dict[CellKey, Cell]) -> None:
-    newest: dict[str, Vote] = {}
+    of_probe: dict[str, Vote] = {}
     for key, counts in cells.items():
         if (key.country, key.platform) == ("PK", "x") and (key.minute + 1) * 60 > NOW - 600:
-            for prefix, vote in counts.votes.items():
-                newest[prefix] = max(vote, newest.get(prefix, vote))
-    counted = [vote for vote in newest.values() if vote.at >= NOW - 600]
+            for probe, vote in counts.votes.items():
+                of_probe[probe] = max(vote, of_probe.get(probe, vote))
+    newest: dict[str, Vote] = {}
+    for vote in (vote for vote in of_probe.values() if vote.at >= NOW - 600):
+        newest[vote.prefix] = max(vote, newest.get(vote.prefix, vote))
+    counted = newest.values()
     tally = taken(*cells.items()).countries.get(("PK", "x"), Tally())
     assert (tally.votes, tally.failing) == (len(counted), sum(vote.status != "ok" for vote in counted))
 

@@ -30,7 +30,9 @@ CELLS = st.builds(
         st.tuples(st.sampled_from(["dns", "tcp"]), st.sampled_from(["", "eof"])), st.integers(1, 9)
     ),
     durations=st.dictionaries(st.sampled_from(["tcp", "tls"]), HISTOGRAMS),
-    votes=st.dictionaries(st.sampled_from("abc"), st.builds(Vote, st.floats(0, 100), WORDS)),
+    votes=st.dictionaries(
+        st.sampled_from("abc"), st.builds(Vote, st.floats(0, 100), WORDS, st.sampled_from("pq"))
+    ),
 )
 
 
@@ -43,7 +45,7 @@ def test_any_order_and_any_grouping_give_the_same_bytes(found: list[Cell], seed:
 
 
 @given(CELLS)
-def test_a_prefix_has_one_vote_however_often_it_is_merged(cell: Cell) -> None:
+def test_a_probe_has_one_vote_however_often_it_is_merged(cell: Cell) -> None:
     assert merge(cell, cell).votes == cell.votes
 
 
@@ -52,9 +54,9 @@ def test_a_cell_survives_its_packing(cell: Cell) -> None:
     assert unpack_cell(pack_cell(cell)) == cell
 
 
-def test_of_two_votes_of_a_prefix_the_newest_stands_whichever_came_first() -> None:
-    old, new = (Cell(votes={"p": Vote(at, status)}) for at, status in ((1.0, "ok"), (2.0, "blocked")))
-    assert merge(old, new).votes == merge(new, old).votes == {"p": Vote(2.0, "blocked")}
+def test_of_two_votes_of_a_probe_the_newest_stands_whichever_came_first() -> None:
+    old, new = (Cell(votes={"p": Vote(at, status, "a")}) for at, status in ((1.0, "ok"), (2.0, "blocked")))
+    assert merge(old, new).votes == merge(new, old).votes == {"p": Vote(2.0, "blocked", "a")}
 
 
 def test_a_round_counts_in_the_minute_it_was_measured_in() -> None:
@@ -72,7 +74,8 @@ def test_a_round_adds_its_status_mechanisms_results_and_vote() -> None:
     assert cell.mechanisms == {"dns": 1}
     assert cell.results["dns", "dns_bogon_error"] == 2
     assert cell.results["tls", ""] == 3
-    assert cell.votes == {"aa": Vote(NOW.timestamp(), "blocked")}
+    vote = Vote(NOW.timestamp(), "blocked", "aa", "dns dns_bogon_error", ("dns",))
+    assert cell.votes == {"p": vote}
     assert sum(cell.durations["tls"].counts) == 3
 
 

@@ -79,7 +79,7 @@ def test_whatever_can_be_decoded_can_be_judged_counted_and_shown(
         return
     verdicts = judge(rnd)
     assert len(verdicts) == len(rnd.targets)
-    cells = cells_of(rnd, verdicts, country="PK", asn=1, prefix="p")
+    cells = cells_of(rnd, verdicts, country="PK", asn=1, prefix="p", probe="q")
     names = tuple({v.platform for v in verdicts})
     snapshot = take(cells, [], now=NOW.timestamp(), window_s=600, platforms=names)
     assert render(snapshot)

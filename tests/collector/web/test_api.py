@@ -16,7 +16,7 @@ MINUTE = int(NOW // 60)
 
 def crowded(networks: int) -> Snapshot:
     cells = {
-        CellKey(MINUTE, country, asn, "x"): Cell(votes={"p": Vote(NOW, "ok")})
+        CellKey(MINUTE, country, asn, "x"): Cell(votes={"p": Vote(NOW, "ok", "p")})
         for country in ("PK", "IN")
         for asn in range(1, networks + 1)
     }
