@@ -10,7 +10,17 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from .cells import FAILING, Cell, CellKey, Vote
 from .thresholds import Thresholds
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """One network's view of one platform."""
+
+    country: str
+    asn: int
+    platform: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +63,37 @@ class Count:
     def share(self) -> float:
         """The failing share; 0 where nobody voted."""
         return self.failing / self.votes if self.votes else 0.0
+
+
+def by_round(
+    cells: Iterable[tuple[CellKey, Cell]], limits: Thresholds
+) -> dict[int, dict[Place, list[Ballot]]]:
+    """The ballots in some cells, by round (counted from the Unix epoch) and place: of each probe's votes
+    in a round the newest. Both ends of the cells should be whole rounds."""
+    newest: dict[int, dict[Place, dict[str, Vote]]] = {}
+    for key, cell in cells:
+        place = Place(key.country, key.asn, key.platform)
+        said = newest.setdefault(int(key.minute * 60 // limits.round_s), {}).setdefault(place, {})
+        for probe, vote in cell.votes.items():
+            said[probe] = max(vote, said.get(probe, vote))
+    return {
+        number: {
+            place: [_ballot(probe, vote) for probe, vote in sorted(said.items())]
+            for place, said in sorted(places.items())
+        }
+        for number, places in newest.items()
+    }
+
+
+def _ballot(probe: str, vote: Vote) -> Ballot:
+    return Ballot(
+        probe=probe,
+        at=vote.at,
+        prefix=vote.prefix,
+        failed=vote.status in FAILING,
+        broke=vote.broke,
+        artefacts=vote.proven,
+    )
 
 
 def count(ballots: Iterable[Ballot], standings: Mapping[str, Standing], limits: Thresholds) -> Count:

@@ -12,21 +12,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from . import nation, network, past, world
-from .ballots import Ballot, Count, Standing, count
+from .ballots import Ballot, Count, Place, Standing, count
 from .nation import NationWatch, Seen
 from .network import Condition, Watch
 from .past import Past
 from .thresholds import Thresholds
 from .world import WorldWatch
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Place:
-    """One network's view of one platform."""
-
-    country: str
-    asn: int
-    platform: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,7 +137,10 @@ def record(book: Collection[Incident], state: State, limits: Thresholds) -> tupl
             after.append(Incident(id=_name(country, part, limits), country=country, parts=(part,)))
         else:
             after[at] = _with(after[at], part)
-    return tuple(sorted(after, key=lambda one: (one.since, one.id)))
+    # What ended so long ago that nothing can change it stands as it was published.
+    oldest = state.number - limits.late_rounds
+    kept = (one for one in after if one.ended is None or one.ended >= oldest)
+    return tuple(sorted(kept, key=lambda one: (one.since, one.id)))
 
 
 def _alarms(state: State, limits: Thresholds) -> Iterator[tuple[str, Part]]:

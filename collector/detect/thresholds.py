@@ -79,6 +79,9 @@ class Thresholds:
     # One person's enrolment token speaks for so many prefixes of a network, however many it has.
     votes_a_token: int = 2
 
+    # How long after it was measured a round may come, in seconds: what `ingest.admit` takes.
+    late_s: float = 72 * 3600.0
+
     # Failing votes that agree on stage and failure, for blocking to be likely.
     agreement: float = 0.7
 
@@ -86,6 +89,11 @@ class Thresholds:
     def h(self) -> float:
         """CUSUM's threshold in nats: the log of rounds a year, times networks, per false alarm."""
         return math.log(YEAR_S / self.round_s * self.networks / self.false_alarms_a_year)
+
+    @property
+    def late_rounds(self) -> int:
+        """In how many rounds something may still come."""
+        return math.ceil(self.late_s / self.round_s)
 
     @property
     def step(self) -> float:

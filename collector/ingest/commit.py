@@ -41,6 +41,7 @@ class Committer:
     store: Store
     metrics: Metrics
     wall: Callable[[], float]
+    committed: Callable[[Sequence[Ingest], Sequence[Stored]], None] = lambda _items, _answers: None
     _queue: asyncio.Queue[_Waiting] = field(default_factory=lambda: asyncio.Queue(QUEUE_BATCHES))
     _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "store"))
 
@@ -89,6 +90,7 @@ class Committer:
                     waiting.answer.set_exception(error)
             return
         self.metrics.committed(time.perf_counter() - began, items, answers, self.wall())
+        self.committed(items, answers)
         for waiting, answer in zip(group, answers, strict=True):
             if not waiting.answer.done():  # a client that hung up has cancelled its own
                 waiting.answer.set_result(answer)

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from collector.detect.ballots import Standing
 from collector.detect.cells import Cell, CellKey
+from collector.detect.revisions import Revision
 from probe.wire.exchange import Presence
 
 
@@ -85,6 +87,21 @@ class Store(Protocol):
 
     def keys(self) -> Mapping[str, bytes]:
         """Every enrolled probe's public key, by probe."""
+
+    def standings(self) -> Mapping[str, Standing]:
+        """What is known of every enrolled probe beside what it measured."""
+
+    def settle(self, data: bytes) -> None:
+        """Keep detection's state, in place of the one kept before."""
+
+    def settled(self) -> bytes | None:
+        """The state kept last; None where none was."""
+
+    def publish(self, revisions: Iterable[Revision]) -> None:
+        """Add revisions of incidents durably, all or none; nothing published is ever changed."""
+
+    def revisions(self, incident: str | None = None) -> list[Revision]:
+        """What was published, of one incident or of all, by incident and number."""
 
     def ingest(self, group: Sequence[Ingest]) -> list[Stored]:
         """Store a group durably, batches and cells in one transaction; one answer per batch."""

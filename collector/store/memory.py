@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from collector.detect.ballots import Standing
 from collector.detect.cells import Cell, CellKey, merge
+from collector.detect.revisions import Revision
 
-from .base import Ingest, Seen, SignedBatch, Stored, StoreFigures
+from .base import Ingest, Seen, SignedBatch, Stored, StoreError, StoreFigures
 
 
 class MemoryStore:
@@ -14,6 +16,9 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._keys: dict[str, bytes] = {}
+        self._standings: dict[str, Standing] = {}
+        self._settled: bytes | None = None
+        self._revisions: dict[tuple[str, int], Revision] = {}
         self._batches: dict[tuple[str, int], SignedBatch] = {}
         self._cells: dict[CellKey, Cell] = {}
         self._seen: dict[str, Seen] = {}
@@ -27,10 +32,34 @@ class MemoryStore:
     def enrol(self, probe: str, public_key: bytes, at: float) -> None:
         """See `base.Store`."""
         self._keys.setdefault(probe, public_key)
+        self._standings.setdefault(probe, Standing(at))
 
     def keys(self) -> Mapping[str, bytes]:
         """See `base.Store`."""
         return dict(self._keys)
+
+    def standings(self) -> Mapping[str, Standing]:
+        """See `base.Store`."""
+        return dict(self._standings)
+
+    def settle(self, data: bytes) -> None:
+        """See `base.Store`."""
+        self._settled = data
+
+    def settled(self) -> bytes | None:
+        """See `base.Store`."""
+        return self._settled
+
+    def publish(self, revisions: Iterable[Revision]) -> None:
+        """See `base.Store`."""
+        added = {(one.incident.id, one.number): one for one in revisions}
+        if added.keys() & self._revisions.keys():
+            raise StoreError("published twice under one number")
+        self._revisions |= added
+
+    def revisions(self, incident: str | None = None) -> list[Revision]:
+        """See `base.Store`."""
+        return [self._revisions[key] for key in sorted(self._revisions) if incident in (None, key[0])]
 
     def ingest(self, group: Sequence[Ingest]) -> list[Stored]:
         """See `base.Store`."""

@@ -36,20 +36,25 @@ def pack_segment(batches: Iterable[SignedBatch]) -> bytes:
         head["signature"] = batch.signature.hex()
         text = json.dumps(head, separators=(",", ":")).encode()
         parts += [_LENGTHS.pack(len(text), len(batch.body)), text, batch.body]
-    # The checksum makes a bit that rotted on disk an error, not another number.
-    return zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).compress(b"".join(parts))
+    return compress(b"".join(parts))
 
 
 def unpack_segment(segment: bytes) -> list[SignedBatch]:
     """The batches of a segment; raises `Torn` for bytes that are none."""
     try:
-        return list(_batches(_decompressed(segment)))
+        return list(_batches(decompress(segment)))
     except (zstandard.ZstdError, struct.error, ValueError, KeyError, TypeError) as error:
         raise Torn(str(error)) from None
 
 
-def _decompressed(segment: bytes) -> bytes:
-    """Piece by piece: in one go, memory is taken at the frame's word, and that may have rotted."""
+def compress(data: bytes) -> bytes:
+    """One zstd frame. The checksum makes a bit that rotted on disk an error, not another number."""
+    return zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).compress(data)
+
+
+def decompress(segment: bytes) -> bytes:
+    """What a frame holds; raises `Torn` or `zstandard.ZstdError`. Piece by piece: in one go, memory is
+    taken at the frame's word, and that may have rotted."""
     machine = zstandard.ZstdDecompressor().decompressobj()
     data = machine.decompress(segment)
     if not machine.eof:

@@ -17,11 +17,14 @@ from itertools import islice
 from pathlib import Path
 from typing import IO
 
+from collector.detect.ballots import Standing
 from collector.detect.cells import Cell, CellKey, merge
+from collector.detect.revisions import Revision
+from collector.detect.saved import pack_revision, unpack_revision
 from probe.wire.exchange import Presence
 
 from .base import Ingest, Seen, SignedBatch, Stored, StoreError, StoreFigures
-from .packing import Torn, pack_cell, pack_segment, unpack_cell, unpack_segment
+from .packing import Torn, compress, decompress, pack_cell, pack_segment, unpack_cell, unpack_segment
 
 DATABASE = "reachwatch.sqlite"  # the file in the folder
 _VERSION = 3  # 3 keeps votes by probe
@@ -47,6 +50,10 @@ CREATE TABLE IF NOT EXISTS probes (
 CREATE TABLE IF NOT EXISTS presence (
     probe TEXT PRIMARY KEY, at REAL NOT NULL, state TEXT NOT NULL, country TEXT NOT NULL,
     asn INTEGER NOT NULL, prefix TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS settled (id INTEGER PRIMARY KEY CHECK (id = 1), data BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS revisions (
+    incident TEXT NOT NULL, number INTEGER NOT NULL, data BLOB NOT NULL,
+    PRIMARY KEY (incident, number)) WITHOUT ROWID;
 PRAGMA user_version = {_VERSION};
 """
 # A new store has dropped nothing.
@@ -94,6 +101,36 @@ class SqliteStore:
         """See `base.Store`."""
         with _translated(self._folder):
             return dict(self._db.execute("SELECT probe, public_key FROM probes").fetchall())
+
+    def standings(self) -> Mapping[str, Standing]:
+        """See `base.Store`."""
+        with _translated(self._folder):
+            rows = self._db.execute("SELECT probe, enrolled_at FROM probes").fetchall()
+        return {probe: Standing(since) for probe, since in rows}
+
+    def settle(self, data: bytes) -> None:
+        """See `base.Store`."""
+        with self._transaction():
+            self._db.execute("INSERT OR REPLACE INTO settled VALUES (1, ?)", (compress(data),))
+
+    def settled(self) -> bytes | None:
+        """See `base.Store`."""
+        with _translated(self._folder):
+            row = self._db.execute("SELECT data FROM settled").fetchone()
+        return decompress(row[0]) if row else None
+
+    def publish(self, revisions: Iterable[Revision]) -> None:
+        """See `base.Store`."""
+        rows = [(one.incident.id, one.number, pack_revision(one)) for one in revisions]
+        with self._transaction():
+            self._db.executemany("INSERT INTO revisions VALUES (?, ?, ?)", rows)
+
+    def revisions(self, incident: str | None = None) -> list[Revision]:
+        """See `base.Store`."""
+        asked = "SELECT data FROM revisions WHERE ?1 IS NULL OR incident = ?1 ORDER BY incident, number"
+        with _translated(self._folder):
+            rows = self._db.execute(asked, (incident,)).fetchall()
+        return [unpack_revision(row[0]) for row in rows]
 
     def ingest(self, group: Sequence[Ingest]) -> list[Stored]:
         """See `base.Store`."""

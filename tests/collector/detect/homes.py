@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
-from collector.detect.ballots import Ballot, Standing
-from collector.detect.fold import Place, Setting, State, advance
+from collector.detect.ballots import Ballot, Place, Standing
+from collector.detect.fold import Setting, State, advance
 from collector.detect.incidents import Incident, record
 from collector.detect.thresholds import DEFAULT
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from collector.detect.ballots import Standing
-from collector.detect.fold import Place, State
+from collector.detect.ballots import Place, Standing
+from collector.detect.fold import State
 from collector.detect.incidents import WORLD, Cause, Phase, Scope
 from collector.detect.network import Condition
 from collector.detect.thresholds import DEFAULT

@@ -12,7 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from collector.detect.ballots import Standing
 from collector.detect.cells import Cell, CellKey, merge
+from collector.detect.incidents import Incident, Part, Phase
+from collector.detect.revisions import Revision
 from collector.store import STORES, open_store
 from collector.store.base import Seen, Store, Stored, StoreError
 from probe.wire.exchange import Presence
@@ -96,6 +99,31 @@ def test_a_key_stays_the_one_that_was_enrolled_first(store: Store) -> None:
     store.enrol("p", b"first", NOW)
     store.enrol("p", b"second", NOW)
     assert store.keys() == {"p": b"first"}
+
+
+def test_what_is_known_of_a_probe_is_when_its_key_came_first(store: Store) -> None:
+    store.enrol("p", b"k", NOW)
+    store.enrol("p", b"k", NOW + 60)
+    assert store.standings() == {"p": Standing(NOW)}
+
+
+def test_of_detections_states_the_last_is_kept(store: Store) -> None:
+    assert store.settled() is None
+    for data in (b"one", b"two" * 1000):
+        store.settle(data)
+        assert store.settled() == data
+
+
+def test_what_was_published_is_added_to_and_never_changed(store: Store) -> None:
+    part = Part(platform="x", phase=Phase.SUSPECTED, since=1)
+    one = Revision(number=1, at=NOW, reason="r", incident=Incident(id="b", country="PK", parts=(part,)))
+    other = replace(one, incident=replace(one.incident, id="a"))
+    store.publish([replace(one, number=2), one, other])
+    assert store.revisions() == [other, one, replace(one, number=2)]
+    assert store.revisions("a") == [other]
+    with pytest.raises(StoreError):
+        store.publish([replace(other, number=2), replace(one, reason="edited")])
+    assert store.revisions() == [other, one, replace(one, number=2)], "all or none"
 
 
 def test_the_newest_heartbeat_of_each_probe_is_kept_whatever_the_order(store: Store) -> None:

@@ -1,0 +1,91 @@
+"""When a claim has changed so much that it is said again. PURE.
+
+An incident is computed anew all the time; what was published is never edited. A *revision* is added
+where something changed that a reader of the last one would want to know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+
+from .incidents import Incident, Phase
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revision:
+    """One published word on an incident. `number` counts from 1; `at` is Unix seconds; `reason` says
+    what is new. `superseded_by` names the incident that says it better, where late data moved the
+    beginning or showed that there was nothing (then it is empty and `withdrawn` set)."""
+
+    number: int
+    at: float
+    reason: str
+    incident: Incident
+    withdrawn: bool = False
+    superseded_by: str = ""
+
+
+def revised(
+    published: Mapping[str, Revision], book: Collection[Incident], at: float, first: int
+) -> Iterator[Revision]:
+    """The revisions that make `book` what is published. `published` is each incident's last revision;
+    what ended before round `first` is not in the book any more and stands as it is."""
+    for incident in book:
+        last = published.get(incident.id)
+        reason = _news(last, incident)
+        if reason:
+            yield Revision(number=last.number + 1 if last else 1, at=at, reason=reason, incident=incident)
+    known = {incident.id for incident in book}
+    for last in published.values():
+        over = last.incident.ended
+        if last.incident.id in known or last.withdrawn or (over is not None and over < first):
+            continue
+        heir = next((one.id for one in book if _overlap(one, last.incident)), "")
+        yield Revision(
+            number=last.number + 1,
+            at=at,
+            reason=f"late data: see {heir}" if heir else "late data: nothing was wrong",
+            incident=last.incident,
+            withdrawn=True,
+            superseded_by=heir,
+        )
+
+
+def _news(last: Revision | None, now: Incident) -> str:
+    """What is new in an incident since it was last spoken of; empty where nothing is."""
+    if last is None or last.withdrawn:
+        return f"{now.phase}"
+    before = last.incident
+    news = []
+    if before.phase is not now.phase:
+        news.append(str(now.phase))
+    if before.scope is not now.scope:
+        news.append(f"now {now.scope}-wide")
+    joined = {part.platform for part in now.parts} - {part.platform for part in before.parts}
+    if joined:
+        news.append(f"also {', '.join(sorted(joined))}")
+    causes = {part.platform: part.cause for part in before.parts}
+    news += [
+        f"{part.platform}: {part.cause.replace('_', ' ')}"
+        for part in now.parts
+        if causes.get(part.platform, part.cause) is not part.cause
+    ]
+    if (before.since, before.ended) != (now.since, now.ended) and before.phase is now.phase:
+        news.append("late data moved its beginning or its end")
+    return "; ".join(news)
+
+
+def _overlap(one: Incident, other: Incident) -> bool:
+    """Whether two incidents speak of the same platform in the same country at the same time."""
+    platforms, others = ({part.platform for part in incident.parts} for incident in (one, other))
+    if one.country != other.country or not platforms & others:
+        return False
+    end, other_end = (math.inf if i.ended is None else i.ended for i in (one, other))
+    return one.since < other_end and other.since < end
+
+
+def is_alarm(before: Revision | None, now: Revision) -> bool:
+    """Whether a revision is news to wake somebody for: confirmed for the first time."""
+    was = before is not None and before.incident.phase in (Phase.CONFIRMED, Phase.ENDED)
+    return now.incident.phase is Phase.CONFIRMED and not was and not now.withdrawn

@@ -1,0 +1,173 @@
+"""The thin loop around detection: read cells, fold, publish what changed.
+
+States are kept of a few rounds back, because some of what was measured comes late: what falls into a
+round that was folded already is answered by folding again from the last state before it. After
+`late_s` nothing can come any more; the state from then is stored, and a restart begins with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from .detect import saved
+from .detect.ballots import by_round
+from .detect.cells import Cell, CellKey
+from .detect.fold import Setting, State, advance
+from .detect.incidents import Incident, record
+from .detect.revisions import Revision, revised
+from .detect.saved import Settled
+from .detect.thresholds import Thresholds
+from .ingest.commit import Committer
+from .store.base import Ingest, Stored
+
+log = logging.getLogger("reachwatch.detector")
+
+# A round is begun before its last second and told within so many seconds; who is later is late.
+GRACE_S = 15.0
+# Old rounds are folded again no more often than this, in seconds: late uploads come one by one.
+LATE_S = 300.0
+# Rounds of which states are kept: the newest, and of what lies behind every so many.
+NEWEST = 4
+SPARSE = ((144, 36), (1440, 288))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """What detection says now. `until` is the end of the last round folded, in Unix seconds; `took_s` how
+    long the last fold took."""
+
+    state: State
+    book: tuple[Incident, ...]
+    until: float
+    took_s: float = 0.0
+
+
+@dataclass
+class Detector:
+    """One collector's detection. `committed` is told what ingest has stored."""
+
+    committer: Committer
+    limits: Thresholds
+    wall: Callable[[], float]
+    monotonic: Callable[[], float]
+    shares: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
+    findings: Findings = field(init=False)
+    published: dict[str, Revision] = field(default_factory=dict)
+    _kept: dict[int, Settled] = field(default_factory=dict)
+    _touched: int | None = None
+    _late_at: float = 0.0
+    _settled: int | None = None
+
+    def __post_init__(self) -> None:
+        self.findings = Findings(state=State(), book=(), until=0.0)
+
+    def committed(self, items: Sequence[Ingest], answers: Sequence[Stored]) -> None:
+        """Note which rounds are to be folded again."""
+        for item, answer in zip(items, answers, strict=True):
+            for key in item.cells if answer is Stored.NEW else ():
+                number = self._round(key.minute * 60)
+                self._touched = number if self._touched is None else min(number, self._touched)
+
+    def _round(self, at: float) -> int:
+        return int(at // self.limits.round_s)
+
+    async def start(self) -> None:
+        """Take up where the last process stopped."""
+        store = self.committer.store
+        data = await self.committer.call(store.settled)
+        settled = saved.unpack(data) if data else None
+        if settled is None:
+            first = self._round(self.wall()) - self.limits.late_rounds
+            settled = Settled(state=State(number=first - 1), book=())
+        self._kept = {settled.state.number: settled}
+        for revision in await self.committer.call(store.revisions):
+            self.published[revision.incident.id] = revision
+
+    async def detect(self) -> None:
+        """Fold every round that is complete, and again every one that was added to since; publish what
+        is new."""
+        head = self._round(self.wall() - GRACE_S) - 1
+        begin = self._first_to_fold()
+        if begin > head:
+            return
+        began = self.monotonic()
+        standings = await self.committer.call(self.committer.store.standings)
+        setting = Setting(limits=self.limits, standings=standings, shares=self.shares)
+        self._kept = {number: kept for number, kept in self._kept.items() if number < begin}
+        # Between the last state kept and the first round to fold there may be rounds: they are folded too.
+        for number in range(max(self._kept) + 1, head + 1):
+            self._kept[number] = await self._folded(self._kept[number - 1], number, setting)
+            self._forget(number)
+        await self._settle()
+        await self._publish(self._kept[head])
+        self.findings = Findings(
+            state=self._kept[head].state,
+            book=self._kept[head].book,
+            until=(head + 1) * self.limits.round_s,
+            took_s=self.monotonic() - began,
+        )
+
+    def _first_to_fold(self) -> int:
+        """The round after the last folded, or one before it that was added to: a recent one at once, one
+        far back from time to time."""
+        following = max(self._kept) + 1
+        touched = self._touched
+        if touched is None:
+            return following
+        if touched <= following - NEWEST:
+            if self.wall() - self._late_at < LATE_S:
+                return following
+            self._late_at = self.wall()
+        self._touched = None
+        return min(following, max(touched, min(self._kept) + 1))
+
+    async def _folded(self, before: Settled, number: int, setting: Setting) -> Settled:
+        per_round = int(self.limits.round_s // 60)
+        first = number * per_round
+        cells = await self.committer.call(self.committer.store.cells, first, first + per_round - 1)
+        return await asyncio.to_thread(self._step, before, number, cells, setting)
+
+    def _step(self, before: Settled, number: int, cells: Mapping[CellKey, Cell], setting: Setting) -> Settled:
+        ballots = by_round(cells.items(), self.limits).get(number, {})
+        state = advance(before.state, number, ballots, setting)
+        return Settled(state=state, book=record(before.book, state, self.limits))
+
+    def _forget(self, head: int) -> None:
+        """Keep the newest states, of those behind them fewer and fewer, and one from before anything that
+        can still come."""
+        settled = max(
+            (number for number in self._kept if number <= head - self.limits.late_rounds), default=0
+        )
+        self._kept = {
+            number: kept
+            for number, kept in self._kept.items()
+            if number >= settled
+            and (
+                number > head - NEWEST
+                or number in (settled, min(self._kept))
+                or any(number > head - back and number % every == 0 for back, every in SPARSE)
+            )
+        }
+
+    async def _settle(self) -> None:
+        """Store the oldest state kept, where it is another than the last time."""
+        oldest = min(self._kept)
+        if oldest != self._settled:
+            data = await asyncio.to_thread(saved.pack, self._kept[oldest])
+            await self.committer.call(self.committer.store.settle, data)
+            self._settled = oldest
+
+    async def _publish(self, now: Settled) -> None:
+        first = now.state.number - self.limits.late_rounds
+        new = list(revised(self.published, now.book, self.wall(), first))
+        if not new:
+            return
+        await self.committer.call(self.committer.store.publish, new)
+        for revision in new:
+            log.warning(
+                "incident id=%s revision=%d reason=%s", revision.incident.id, revision.number, revision.reason
+            )
+            self.published[revision.incident.id] = revision

@@ -1,0 +1,236 @@
+"""The detector over a real store: the same data in any order, late, twice or over a restart, are told
+the same."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from collector.detect.cells import Cell, CellKey, Vote
+from collector.detect.incidents import Phase, Scope
+from collector.detect.saved import pack
+from collector.detect.thresholds import DEFAULT
+from collector.detector import GRACE_S, LATE_S, NEWEST, Detector
+from collector.ingest.admit import SPOOLED_S
+from collector.ingest.commit import Committer
+from collector.metrics import Metrics
+from collector.store import open_store
+from collector.store.base import Ingest, SignedBatch
+from tests.collector.detect.homes import FIRST, WARM, Home, homes, world
+
+ROUND_S = DEFAULT.round_s
+START = (FIRST - WARM) * ROUND_S
+PAKISTAN = homes("PK", 4, 6)
+EVERYBODY = [*PAKISTAN, *world()]
+END = 24
+
+
+def fails(home: Home, number: int) -> bool:
+    """Rounds 2 to 14 of the story are dark in Pakistan."""
+    return home.country == "PK" and 2 <= number < 15
+
+
+@dataclass
+class Clock:
+    """A wall clock that is set."""
+
+    at: float = START
+
+    def __call__(self) -> float:
+        return self.at
+
+
+def said(home: Home, number: int) -> Ingest:
+    """What one home's batch adds: its vote in round `number` of the story."""
+    at = (FIRST + number) * ROUND_S + 60
+    failed = fails(home, number)
+    vote = Vote(
+        at,
+        "blocked" if failed else "ok",
+        f"prefix of {home.probe}",
+        "tls tls_reset_error" if failed else "",
+        ("tls",) if failed else (),
+    )
+    batch = SignedBatch(
+        probe=home.probe, sequence=number + WARM + 1, received_at=at, country=home.country, asn=home.asn,
+        located_by="declared", prefix=vote.prefix, signature=b"", body=b"{}",
+    )  # fmt: skip
+    key = CellKey(int(at // 60), home.country, home.asn, "x")
+    return Ingest(batch=batch, cells={key: Cell(statuses={vote.status: 1}, votes={home.probe: vote})})
+
+
+WHOLE = [[said(home, number) for home in EVERYBODY] for number in range(-WARM, END)]
+
+
+@dataclass
+class Watchers:
+    """A detector over a store."""
+
+    detector: Detector
+    clock: Clock
+
+    def take(self, items: Sequence[Ingest]) -> None:
+        """Store a group, as the committer does."""
+        for at in range(0, len(items), 100):
+            group = items[at : at + 100]
+            self.detector.committed(group, self.detector.committer.store.ingest(group))
+
+    async def at_the_end_of(self, number: int) -> None:
+        """Let time come to the moment at which a round of the story is complete, and detect."""
+        self.clock.at = (FIRST + number + 1) * ROUND_S + GRACE_S + 1
+        await self.detector.detect()
+
+    @property
+    def final(self) -> bytes:
+        """State and incidents as bytes, less the time at which they were said."""
+        return pack(self.detector._kept[max(self.detector._kept)])
+
+
+@asynccontextmanager
+async def watching(url: str, clock: Clock | None = None) -> AsyncIterator[Watchers]:
+    """A detector on an opened store, all homes enrolled long ago."""
+    clock = clock or Clock()
+    store = open_store(url)
+    committer = Committer(store, Metrics("0", ("x",)), clock)
+    detector = Detector(committer, DEFAULT, wall=clock, monotonic=clock)
+    for home in EVERYBODY:
+        store.enrol(home.probe, home.probe.encode(), 0.0)
+    await detector.start()
+    try:
+        yield Watchers(detector, clock)
+    finally:
+        committer.close()
+
+
+async def in_order(watchers: Watchers, rounds: Sequence[Sequence[Ingest]] = WHOLE) -> None:
+    """Everything comes when it was measured."""
+    for number, items in enumerate(rounds, -WARM):
+        watchers.take(items)
+        await watchers.at_the_end_of(number)
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return f"{request.param}://{tmp_path / 'store'}"
+
+
+async def told_in_order(url: str) -> bytes:
+    async with watching(url) as watchers:
+        await in_order(watchers)
+        return watchers.final
+
+
+async def test_an_event_is_published_as_it_opens_is_sure_and_ends(url: str) -> None:
+    async with watching(url) as watchers:
+        await in_order(watchers)
+        revisions = watchers.detector.committer.store.revisions()
+    assert [one.number for one in revisions] == list(range(1, len(revisions) + 1))
+    assert {one.incident.id for one in revisions} == {"pk-20231217T1010Z"}
+    assert [one.incident.phase for one in revisions][-2:] == [Phase.CONFIRMED, Phase.ENDED]
+    sure = next(one for one in revisions if one.incident.phase is Phase.CONFIRMED)
+    assert sure.incident.scope is Scope.NATION
+    assert sure.at - (FIRST + 2) * ROUND_S <= 2 * ROUND_S + GRACE_S + 1, "two rounds"
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+async def test_shuffled_and_repeated_batches_are_told_the_same(url: str, tmp_path: Path, seed: int) -> None:
+    chance = Random(seed)
+    mixed = [item for items in WHOLE for item in items]
+    chance.shuffle(mixed)
+    async with watching(url) as watchers:
+        for at in range(0, len(mixed), 400):
+            watchers.take([*mixed[at : at + 400], *chance.sample(mixed[: at + 400], 30)])
+            watchers.clock.at += 1
+        await watchers.at_the_end_of(END - 1)
+        assert watchers.final == await told_in_order(f"sqlite://{tmp_path / 'other'}")
+
+
+async def test_what_comes_late_is_told_as_if_it_had_come_in_time(url: str, tmp_path: Path) -> None:
+    """A quarter of the homes were cut off from us as well, and upload at the end."""
+    late = {home.probe for n, home in enumerate(PAKISTAN) if n % 4 == 0}
+    in_time = [[item for item in items if item.batch.probe not in late] for items in WHOLE]
+    async with watching(url) as watchers:
+        await in_order(watchers, in_time)
+        before = watchers.final
+        watchers.take([item for items in WHOLE for item in items if item.batch.probe in late])
+        watchers.clock.at += LATE_S
+        await watchers.detector.detect()
+        assert before != watchers.final
+        revisions = watchers.detector.committer.store.revisions()
+        # One more empty round has passed meanwhile.
+        async with watching(f"sqlite://{tmp_path / 'other'}") as others:
+            await in_order(others)
+            others.clock.at = watchers.clock.at
+            await others.detector.detect()
+            assert watchers.final == others.final
+    ids = {one.incident.id for one in revisions if not one.withdrawn}
+    assert ids == {"pk-20231217T1010Z"}
+
+
+async def test_a_few_seconds_late_is_answered_at_once_and_far_back_from_time_to_time(url: str) -> None:
+    async with watching(url) as watchers:
+        await in_order(watchers, WHOLE[:-1])
+        number = END - 2
+        held = watchers.detector.findings.state
+        stray = replace(said(EVERYBODY[0], number), batch=replace(WHOLE[0][0].batch, sequence=9000))
+        watchers.take([stray])
+        await watchers.detector.detect()
+        assert watchers.detector.findings.state == held, "the same vote again changes nothing"
+        assert watchers.detector._touched is None
+        far = replace(said(EVERYBODY[0], number - NEWEST - 1), batch=replace(stray.batch, sequence=9001))
+        watchers.take([far])
+        await watchers.detector.detect()
+        assert watchers.detector._touched is None
+        watchers.take([replace(far, batch=replace(far.batch, sequence=9002))])
+        await watchers.detector.detect()
+        assert watchers.detector._touched is not None, "it waits"
+
+
+async def test_a_restart_in_the_middle_changes_nothing(tmp_path: Path) -> None:
+    url = f"sqlite://{tmp_path / 'store'}"
+    clock = Clock()
+    async with watching(url, clock) as watchers:
+        await in_order(watchers, WHOLE[: WARM + 8])
+    async with watching(url, clock) as watchers:
+        for number in range(8, END):
+            watchers.take(WHOLE[number + WARM])
+            await watchers.at_the_end_of(number)
+        final = watchers.final
+        numbers = [one.number for one in watchers.detector.committer.store.revisions()]
+    assert final == await told_in_order(f"sqlite://{tmp_path / 'other'}")
+    assert numbers == list(range(1, len(numbers) + 1)), "nothing is told twice"
+
+
+async def test_what_can_change_no_more_is_stored_and_a_restart_goes_on_from_it(tmp_path: Path) -> None:
+    url = f"sqlite://{tmp_path / 'store'}"
+    clock = Clock()
+    days = int(5 * 86_400 / ROUND_S)
+    async with watching(url, clock) as watchers:
+        await in_order(watchers)
+        await watchers.at_the_end_of(days)
+        settled = watchers.detector.committer.store.settled()
+        kept = watchers.detector._kept
+        assert days + FIRST - DEFAULT.late_rounds - 300 <= min(kept) <= days + FIRST - DEFAULT.late_rounds
+        assert len(kept) < 20
+        final = watchers.final
+    async with watching(url, clock) as watchers:
+        assert watchers.detector.committer.store.settled() == settled
+        await watchers.at_the_end_of(days)
+        assert watchers.final == final
+
+
+def test_as_much_is_folded_again_as_ingest_lets_in() -> None:
+    assert DEFAULT.late_s == SPOOLED_S
+
+
+async def test_where_no_round_is_complete_nothing_is_said(url: str) -> None:
+    async with watching(url) as watchers:
+        before = watchers.detector.findings
+        watchers.clock.at -= 5 * 86_400
+        await watchers.detector.detect()
+        assert watchers.detector.findings is before
