@@ -6,6 +6,7 @@ where something changed that a reader of the last one would want to know.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
