@@ -30,7 +30,7 @@ from .path import reach
 from .plan import Plan, Target, a_few_at_once
 from .stages import dns
 from .stages.line import Line, Turn
-from .verdict.evidence import EndpointEvidence
+from .verdict.evidence import LATE, EndpointEvidence
 from .verdict.gate import FOREIGN
 from .verdict.walk import Walk, by_address
 from .wire.address import is_bogon
@@ -48,8 +48,6 @@ PATIENCE_S = 4.0
 ELSEWHERE, ELSEWHERE_TRIES = 2, 2
 # What breaks a connection stands in the provider's network or at its border: within so many hops.
 WAY = PathLimits(most_ttl=15, total_s=5.0)
-
-_LATE = frozenset({Failure.CONNECTION_TIMEOUT, Failure.TLS_TIMEOUT, Failure.HTTP_TIMEOUT})
 
 
 async def escalate(
@@ -85,7 +83,7 @@ class _Inquiry:
         """The questions, in order."""
         await self._control()
         await self.plan.pause(PAUSE_S)
-        late = [target for target in failed if self._is_late(target)]
+        late = [target for target in failed if self._evidence(target).is_late]
         await self._all(late, self._quietly)
         failed = [target for target in failed if target not in late or self._is_cut(target)]
         provider: Sequence[str] = ()
@@ -108,16 +106,10 @@ class _Inquiry:
     def _evidence(self, target: Target) -> EndpointEvidence:
         return target.evidence(self.seen)
 
-    def _is_late(self, target: Target) -> bool:
-        """Whether whatever went wrong did so for want of time: where something else did too, that
-        stays to be asked about."""
-        trouble = self._evidence(target).trouble
-        return bool(trouble) and all(o.failure in _LATE for o in trouble)
-
     async def _quietly(self, target: Target) -> None:
         """One address that failed for want of time, once more."""
         tried = self._tried(target)
-        late = next(a for a, walks in tried.items() if walks[0].broken and walks[0].broken.failure in _LATE)
+        late = next(a for a, walks in tried.items() if walks[0].broken and walks[0].broken.failure in LATE)
         await reach(self._next_turn(target), late)
 
     def _tried(self, target: Target) -> dict[str, list[Walk]]:

@@ -26,6 +26,7 @@ from .plan import Plan, Target, a_few_at_once
 from .stages.line import Line
 from .verdict.gate import PASSING, families_passed, judge_gate, passed
 from .wire.observation import Observation, Phase, Round
+from .wire.stage import Stage
 
 # The last part of the deadline belongs to the gate after: without it the round says nothing.
 CLOSING_SHARE = 0.2
@@ -148,8 +149,10 @@ async def _platforms(
         lambda target: endpoint.measure(plan, target.turn(line, 1), target.platform, families),
     )
     failed = [target for target in targets if not _is_clear(target, seen)]
-    # What is asked about why it fails costs bytes enough.
-    due = {p.name for p in plan.platforms if transfers} - {target.platform.name for target in failed}
+    # What is asked about why it fails costs bytes enough; but where it connects and then nothing comes in
+    # time, it may be that it is slow.
+    cut = {target.platform.name for target in failed if not _may_be_slow(target, seen)}
+    due = {p.name for p in plan.platforms if transfers} - cut
     share = COMPARING_SHARE if failed else 1.0
     enter(Activity.SPEED)
     comparison = throughput.compare(plan, line, seen, families, due=due)
@@ -157,6 +160,12 @@ async def _platforms(
     if failed:
         enter(Activity.WHY)
         await escalation.escalate(plan, line, seen, failed, families)
+
+
+def _may_be_slow(target: Target, seen: Iterable[Observation]) -> bool:
+    """Whether everything connects, and what fails does so for want of time."""
+    evidence = target.evidence(seen)
+    return evidence.is_late and all(walk.passed(Stage.TCP) for walk in evidence.walks)
 
 
 def _is_clear(target: Target, seen: Iterable[Observation]) -> bool:

@@ -15,6 +15,8 @@ from probe.wire.stage import Resolver, Stage
 from .gate import families_passed
 from .walk import CONFIRMING, Walk, by_address, repeatedly, round_trips, walks_of
 
+# What a crowded or a slow way may be why of.
+LATE = frozenset({Failure.CONNECTION_TIMEOUT, Failure.TLS_TIMEOUT, Failure.HTTP_TIMEOUT})
 # So many countries must reach a platform before a failure here is laid at somebody's door.
 PEER_COUNTRIES = 5
 # And so large a share of their votes may fail: home lines are never all well (DETECTION's p0 is 2 %).
@@ -148,6 +150,12 @@ class EndpointEvidence:
     def trouble(self) -> tuple[Observation, ...]:
         """Every failure that may speak about the platform."""
         return tuple(o for o in self.observations if speaks(o))
+
+    @property
+    def is_late(self) -> bool:
+        """Whether whatever went wrong did so for want of time: where something else did too, that
+        stays to be asked about."""
+        return bool(self.trouble) and all(o.failure in LATE for o in self.trouble)
 
     @property
     def is_slow(self) -> bool:

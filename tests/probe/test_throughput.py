@@ -9,6 +9,7 @@ from pathlib import Path
 from probe.config import Transfers
 from probe.plan import Turnstile
 from probe.throughput import DRAINED_S
+from probe.wire.failure import Failure
 from probe.wire.observation import Observation, Purpose
 from probe.wire.platform import Endpoint
 from probe.wire.stage import Stage
@@ -115,6 +116,22 @@ async def test_one_more_part_of_a_platform_that_is_behind_is_tried_once_what_is_
     assert tried == ["x/web"] * 3 + ["x/media"]
     assert DRAINED_S in line.pauses
     assert outcome.verdicts[0].scope == "full"
+
+
+async def test_where_part_of_a_platform_fails_for_want_of_time_its_speed_is_due_all_the_same(
+    tmp_path: Path,
+) -> None:
+    """A pipe too narrow for all its connections lets some of them run out of time."""
+    media = Endpoint(url="https://media.x.com/")
+    other = replace(X.roles[0], name="media", endpoints=(media,), transfer=None)
+    async with a_line(tmp_path, says(OBJECT)) as line:
+        line.zone["media.x.com", "A"] = ["104.244.42.9"]
+        line.net.doors["104.244.42.9", 443] = line.net.doors["104.244.42.1", 443]
+        line.plan = replace(line.plan, platforms=(replace(X, roles=(*WITH_OBJECT.roles, other)),))
+        async with line.censor(lambda _: "drop", "104.244.42.9"):
+            seen = (await line.round(due=True)).round.observations
+    assert any(o.failure is Failure.TLS_TIMEOUT for o in seen)
+    assert transfers(seen, Purpose.TRANSFER)
 
 
 async def test_where_a_platform_fails_its_speed_is_not_due_whatever_else_of_it_comes(tmp_path: Path) -> None:
