@@ -43,14 +43,15 @@ class Probe:
 def populate(story: Story, seed: int, scale: float = 1.0) -> tuple[Probe, ...]:
     """Everybody, in a lasting order. `scale` multiplies each network's probes. Raises `ValueError` where
     there are more homes than this machine has addresses for."""
+    places = [(country, network) for country in story.country for network in country.network]
+    counts = [round(network.probes * scale) for _, network in places]
+    if sum(counts) > MOST_HOMES - _OWN:
+        raise ValueError(f"{sum(counts)} homes, and only {MOST_HOMES - _OWN} prefixes in 127.0.0.0/8")
     everybody = [
         _somebody(story, seed, country, network, index)
-        for country in story.country
-        for network in country.network
-        for index in range(round(network.probes * scale))
+        for (country, network), count in zip(places, counts, strict=True)
+        for index in range(count)
     ]
-    if len(everybody) > MOST_HOMES - _OWN:
-        raise ValueError(f"{len(everybody)} homes, and only {MOST_HOMES - _OWN} prefixes in 127.0.0.0/8")
     probes = [replace(one, home=_home(index)) for index, one in enumerate(everybody)]
     _give_ways(story, seed, probes)
     for index, hostile in enumerate(story.hostile):
