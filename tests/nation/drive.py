@@ -195,7 +195,7 @@ async def recite(
 ) -> Report:
     """Tell a story to a collector that is there already and lives in the present: from now, at speed 1.
     Restarts are its operator's."""
-    moved = replace(world, story=replace(world.story, start=_now()))
+    moved = replace(world, story=replace(world.story, start=datetime.now(UTC)))
     telling = _Telling(moved, Post(url), Pace(1.0, 0.0), stop or asyncio.Event(), Clock(0.0), None)
     return await telling.tell(progress)
 
@@ -246,7 +246,3 @@ def _by_second(all_of_it: Iterable[Sending]) -> Iterator[tuple[float, Iterator[S
     """Requests of one second together, at its end: nothing is answered before it was sent."""
     for second, group in groupby(all_of_it, key=lambda sending: int(sending.at // 1)):
         yield second + 1.0, group
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from .story import Story, read
+
+_OWN_COUNTRIES = re.compile(r"^\s*\[\[\s*country\s*\]\]", re.MULTILINE)
 
 STORIES = Path(__file__).parent.parent / "stories"
 
@@ -20,6 +23,6 @@ def load(name: str, places: str = "twelve") -> Story:
     `places`. Raises `ConfigError` or `OSError`."""
     path = Path(name) if name.endswith(".toml") else STORIES / f"{name}.toml"
     text = path.read_text(encoding="utf-8")
-    if "[[country]]" not in text:
+    if not _OWN_COUNTRIES.search(text):
         text += "\n" + (STORIES / "places" / f"{places}.toml").read_text(encoding="utf-8")
     return read(text, path.name)

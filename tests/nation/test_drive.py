@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-from collections.abc import Callable
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ import pytest
 
 from collector.config import Config
 from collector.store import open_store
-from tests.nation.drive import Clock, Pace, Post, Server, replay
+from probe.wire.codec import rfc3339
+from tests.nation.drive import Clock, Pace, Post, Server, recite, replay
 from tests.nation.narrator import Report, summary
 from tests.nation.small import COUNTRIES, EXACT, HEAD, event, story
 from tests.nation.timeline import Route, sendings
@@ -25,20 +27,18 @@ def config(folder: Path) -> Config:
     return Config(listen="127.0.0.1:0", metrics_listen="127.0.0.1:0", data_dir=str(folder / "data"))
 
 
-async def watched(
-    world: World, settings: Config, enough: Callable[[dict[str, Any]], bool]
-) -> tuple[Report, dict[str, Any]]:
-    """Tell a story as fast as it goes; the report, and the page's state once that is enough."""
+async def watched(world: World, settings: Config) -> tuple[Report, dict[str, Any]]:
+    """Tell a story as fast as it goes; the report, and the state the page shows at its end."""
+    last = int(max(sending.at for sending in sendings(world))) + 1
+    ended = rfc3339(datetime.fromtimestamp(world.story.began + last, UTC))
     stop, url = asyncio.Event(), asyncio.get_running_loop().create_future()
     async with asyncio.timeout(30), asyncio.TaskGroup() as group, aiohttp.ClientSession() as client:
         telling = group.create_task(replay(world, settings, stop=stop, stay=True, listening=url.set_result))
-        where = f"{await url}/api/v1/state"
-        while True:
+        where, state = f"{await url}/api/v1/state", {"at": ""}
+        while state["at"] < ended:
+            await asyncio.sleep(0.05)
             async with client.get(where) as response:
                 state = await response.json()
-            if enough(state):
-                break
-            await asyncio.sleep(0.05)
         stop.set()
     return telling.result(), state
 
@@ -47,9 +47,7 @@ async def test_a_block_is_told_from_key_to_page(tmp_path: Path) -> None:
     told = story(event("tls_reset", ends="+20m", countries='["PK"]', platforms='["x"]'))
     world = World.of(told, 1)
     wanted = [s for s in sendings(world) if s.route is Route.BATCH]
-    report, state = await watched(
-        world, config(tmp_path), lambda state: bool(state["at"] >= "2023-12-17T12:19:30")
-    )
+    report, state = await watched(world, config(tmp_path))
     assert report.refused == 0
     assert report.count(Route.ENROL, "200") == 30
     assert report.count(Route.BATCH, "200") == len(wanted)
@@ -98,19 +96,37 @@ async def test_an_address_that_is_taken_ends_the_telling(tmp_path: Path) -> None
 
 
 async def test_simulated_time_runs_no_faster_than_asked_and_hurries_at_first() -> None:
-    now, waited = 100.0, []
+    now = 100.0
     pace = Pace(speed=60.0, hurry_s=600.0, monotonic=lambda: now)
     stop = asyncio.Event()
     await pace.until(599.0, stop)
     await pace.until(600.0, stop)
-    began = asyncio.get_running_loop().time()
-    await pace.until(603.0, stop)
-    waited.append(asyncio.get_running_loop().time() - began)
-    assert waited[0] == pytest.approx(0.05, abs=0.03)
-    now = 200.0  # behind: not a moment is waited
-    await asyncio.wait_for(pace.until(1200.0, stop), 0.05)
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    await pace.until(603.0, stop)  # a twentieth of a second
+    assert loop.time() - began >= 0.045
+    now = 200.0
+    pausing = pace.until(1200.0, stop)  # behind: not a moment is waited
+    with pytest.raises(StopIteration):
+        pausing.send(None)
     stop.set()
-    await asyncio.wait_for(pace.until(99_999.0, stop), 0.05)
+    await asyncio.wait_for(pace.until(99_999.0, stop), 5)
+
+
+async def test_a_collector_of_the_present_is_told_the_story_from_now(tmp_path: Path) -> None:
+    world, stop = World.of(story(), 1, scale=5), asyncio.Event()
+
+    def progress(at: float, _report: Report) -> None:
+        if at > 0:
+            stop.set()
+
+    async with asyncio.TaskGroup() as group:
+        server = Server(config(tmp_path), Clock(time.time()), group)
+        report = await recite(world, await server.start(), stop=stop, progress=progress)
+        await server.stop()
+    assert report.refused == 0
+    assert report.count(Route.ENROL, "200") == 150
+    assert report.count(Route.HEARTBEAT, "200") >= 1
 
 
 @pytest.mark.parametrize("url", ["http://collector.example", "https://127.0.0.1:1", "http://10.0.0.1:8460"])
