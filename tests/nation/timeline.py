@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import base64
 import heapq
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 
 from probe.wire.codec import encode
 from probe.wire.exchange import Enrolment, Presence
@@ -46,59 +47,88 @@ class Sending:
     body: bytes
 
 
-@dataclass
-class _Ways:
-    """What is remembered of one probe between its events."""
+Act = Callable[[float], Iterator[Sending]]
 
+
+@dataclass
+class _Calendar:
+    """What is to come: acts by their moment, those of one moment in the order in which they were put."""
+
+    _waiting: list[tuple[float, int, Act]] = field(default_factory=list)
+    _put: int = 0
+
+    def put(self, at: float, act: Act) -> None:
+        """Have something done at a moment."""
+        self._put += 1
+        heapq.heappush(self._waiting, (at, self._put, act))
+
+    def until(self, end: float) -> Iterator[Sending]:
+        """Do it all in order, with what it leads to."""
+        while self._waiting and self._waiting[0][0] < end:
+            at, _, act = heapq.heappop(self._waiting)
+            yield from act(at)
+
+
+@dataclass
+class _Life:
+    """One probe's: what it does, when it does the next thing, and what it remembers meanwhile."""
+
+    world: World
+    probe: Probe
+    calendar: _Calendar
     sequence: int = 0
     was_up: bool = False
     # A spool is emptied oldest first: nothing arrives before what was measured before it.
     arrived: float = 0.0
 
+    def begin(self, at: float) -> Iterator[Sending]:
+        """Its key is introduced; from then on, but not before the story begins, it is there."""
+        yield Sending(at, self.probe, Route.ENROL, enrolment(self.probe))
+        there = max(at, 0.0)
+        minute_s = draw(self.world.seed, self.probe.name, "minute") * HEARTBEAT_S
+        self.calendar.put(there + minute_s, self.beat)
+        self.calendar.put(there + self.probe.phase_s, partial(self.measure, 0))
 
-# What waits: when, a number that settles ties, and what it is with its round's number, its beginning
-# and its sequence.
-_Waiting = tuple[float, int, str, int, int, float, int]
+    def beat(self, at: float) -> Iterator[Sending]:
+        """Its heartbeat, if it is up and can be heard; its goodbye, if it just went and says so."""
+        self.calendar.put(at + HEARTBEAT_S, self.beat)
+        is_up, was_up = self.world.is_up(self.probe, at), self.was_up
+        self.was_up = is_up
+        if (is_up or (was_up and self._says_bye(at))) and self._reaches(at):
+            state = Presence.ALIVE if is_up else Presence.BYE
+            yield Sending(at, self.probe, Route.HEARTBEAT, self.world.heartbeat(self.probe, at, state))
+
+    def measure(self, number: int, at: float) -> Iterator[Sending]:
+        """A round, if it is up: it goes into the spool, and the next one is due."""
+        world, probe = self.world, self.probe
+        self.calendar.put(at + world.story.probes.interval_s, partial(self.measure, number + 1))
+        began = round(at + draw(world.seed, probe.name, "jitter", number) * JITTER_S, 3)
+        if world.is_up(probe, began):
+            self.sequence += 1
+            self.arrived = max(self.arrived, arrival(world, probe, began + ROUND_S))
+            self.calendar.put(self.arrived, partial(self.deliver, number, began, self.sequence))
+        yield from ()
+
+    def deliver(self, number: int, began: float, sequence: int, at: float) -> Iterator[Sending]:
+        """A round leaves the spool."""
+        body = self.world.body(self.probe, began, number, sequence)
+        if body is not None:
+            yield Sending(at, self.probe, Route.BATCH, body)
+
+    def _says_bye(self, at: float) -> bool:
+        chance = draw(self.world.seed, self.probe.name, "bye", int(at))
+        return chance < self.world.story.probes.bye_share
+
+    def _reaches(self, at: float) -> bool:
+        return self.world.is_heard(self.probe, at) and _collector_up(self.world, at) == at
 
 
 def sendings(world: World) -> Iterator[Sending]:
     """All of a story's requests. Keys are introduced when they were made, which may be long before."""
-    length = world.story.length
-    introductions = sorted(world.probes, key=lambda one: (one.enrolled, one.name))
-    yield from (
-        Sending(one.enrolled, one, Route.ENROL, enrolment(one)) for one in introductions if one.enrolled < 0
-    )
-    later = {one.name: one.enrolled for one in introductions if one.enrolled >= 0}
-    queue: list[_Waiting] = []
-    for index, one in enumerate(world.probes):
-        begins = later.get(one.name, 0.0)
-        if one.name in later:
-            heapq.heappush(queue, (begins, len(queue), "enrol", index, 0, 0.0, 0))
-        minute_s = draw(world.seed, one.name, "minute") * HEARTBEAT_S
-        heapq.heappush(queue, (begins + minute_s, len(queue), "beat", index, 0, 0.0, 0))
-        heapq.heappush(queue, (begins + one.phase_s, len(queue), "round", index, 0, 0.0, 0))
-    known = [_Ways() for _ in world.probes]
-    tie = len(queue)
-    while queue and queue[0][0] < length:
-        at, _, what, index, number, began, sequence = heapq.heappop(queue)
-        probe, ways, tie = world.probes[index], known[index], tie + 1
-        if what == "enrol":
-            yield Sending(at, probe, Route.ENROL, enrolment(probe))
-        elif what == "beat":
-            heapq.heappush(queue, (at + HEARTBEAT_S, tie, "beat", index, 0, 0.0, 0))
-            yield from _beat(world, probe, ways, at)
-        elif what == "round":
-            due = at + world.story.probes.interval_s
-            heapq.heappush(queue, (due, tie, "round", index, number + 1, 0.0, 0))
-            began = round(at + draw(world.seed, probe.name, "jitter", number) * JITTER_S, 3)
-            if world.is_up(probe, began):
-                ways.sequence += 1
-                ways.arrived = max(ways.arrived, arrival(world, probe, began + ROUND_S))
-                heapq.heappush(queue, (ways.arrived, tie, "send", index, number, began, ways.sequence))
-        else:
-            body = world.body(probe, began, number, sequence)
-            if body is not None:
-                yield Sending(at, probe, Route.BATCH, body)
+    calendar = _Calendar()
+    for probe in world.probes:
+        calendar.put(probe.enrolled, _Life(world, probe, calendar).begin)
+    yield from calendar.until(world.story.length)
 
 
 def arrival(world: World, probe: Probe, done: float) -> float:
@@ -115,18 +145,6 @@ def enrolment(probe: Probe) -> bytes:
     """A key introduces itself."""
     key = base64.b64encode(probe.identity.public_key).decode()
     return encode(Enrolment(schema=SCHEMA, public_key=key, agent=AGENT, network=probe.place))
-
-
-def _beat(world: World, probe: Probe, ways: _Ways, at: float) -> Iterator[Sending]:
-    """Its heartbeat, if it is up and can be heard; its goodbye, if it just went and says so."""
-    is_up, was_up = world.is_up(probe, at), ways.was_up
-    ways.was_up = is_up
-    says_bye = (
-        was_up and not is_up and draw(world.seed, probe.name, "bye", int(at)) < world.story.probes.bye_share
-    )
-    if (is_up or says_bye) and world.is_heard(probe, at) and _collector_up(world, at) == at:
-        state = Presence.ALIVE if is_up else Presence.BYE
-        yield Sending(at, probe, Route.HEARTBEAT, world.heartbeat(probe, at, state))
 
 
 def _collector_up(world: World, at: float) -> float:
