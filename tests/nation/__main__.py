@@ -26,6 +26,8 @@ from .story import Story, seconds
 from .world import World
 
 EVERY_S = 1800.0  # how often progress is said, in the story's time
+# A second of a fast story is over before a request is answered: what is due within five goes side by side.
+FAST, FINE_TICK_S, COARSE_TICK_S = 20.0, 1.0, 5.0
 
 
 def main() -> int:
@@ -95,11 +97,13 @@ async def _told(world: World, arguments: argparse.Namespace, folder: str) -> Rep
         metrics_listen=arguments.metrics_listen,
         data_dir=arguments.data_dir or str(Path(folder) / "data"),
     )
+    speed = 60.0 if arguments.speed is None else arguments.speed
     return await replay(
         world,
         config,
-        speed=60.0 if arguments.speed is None else arguments.speed,
+        speed=speed,
         hurry_s=arguments.hurry,
+        tick_s=FINE_TICK_S if 0 < speed <= FAST and not arguments.hurry else COARSE_TICK_S,
         stop=stop,
         stay=arguments.stay,
         listening=lambda url: print(f"page     {url}/", flush=True),

@@ -27,7 +27,7 @@ from probe.wire.exchange import PROBE_HEADER, SIGNATURE_HEADER
 
 from .narrator import Report
 from .story import Restart
-from .timeline import Sending, sendings
+from .timeline import Route, Sending, sendings
 from .world import World
 
 # So many connections at once: each is opened, used once and closed, as thousands of homes cannot all be
@@ -163,13 +163,15 @@ async def replay(
     *,
     speed: float = 0.0,
     hurry_s: float = 0.0,
+    tick_s: float = 1.0,
     stop: asyncio.Event | None = None,
     stay: bool = False,
     listening: Callable[[str], None] = lambda _url: None,
     progress: Callable[[float, Report], None] = lambda _at, _report: None,
 ) -> Report:
     """Tell a story to a collector of its own, from its first key to its end or to `stop`. `stay` leaves
-    the collector there until `stop`; `progress` is told how far it is, in seconds since the beginning."""
+    the collector there until `stop`; `progress` is told how far it is, in seconds since the beginning.
+    The clock moves by `tick_s`: what is due within one is sent at its end, side by side."""
     stop = stop or asyncio.Event()
     first = min((one.enrolled for one in world.probes), default=0.0)
     clock = Clock(world.story.began + min(first, 0.0))
@@ -177,7 +179,7 @@ async def replay(
         server = Server(config, clock, group)
         listening(await server.start())
         try:
-            telling = _Telling(world, Post(server.url), Pace(speed, hurry_s), stop, clock, server)
+            telling = _Telling(world, Post(server.url), Pace(speed, hurry_s), stop, clock, server, tick_s)
             report = await telling.tell(progress)
             if stay:
                 await stop.wait()
@@ -208,28 +210,33 @@ class _Telling:
     stop: asyncio.Event
     clock: Clock
     server: Server | None
+    tick_s: float = 1.0
     report: Report = field(default_factory=Report)
 
     async def tell(self, progress: Callable[[float, Report], None]) -> Report:
         began = time.monotonic()
         restarts = sorted(self.world.story.restart, key=lambda restart: restart.at)
-        for at, group in _by_second(sendings(self.world)):
+        for at, group in _by_tick(sendings(self.world), self.tick_s):
             while restarts and restarts[0].at < at:
                 await self._restart(restarts.pop(0))
             await self.pace.until(at, self.stop)
             if self.stop.is_set():
                 break
-            self.clock.now = self.world.story.began + at
+            # A tick in which the collector was away ends no earlier than it was back.
+            self.clock.now = max(self.clock.now, self.world.story.began + at)
             await self._send(group)
             self.report.told_s, self.report.took_s = max(at, 0.0), time.monotonic() - began
             progress(at, self.report)
         return self.report
 
-    async def _send(self, group: Iterable[Sending]) -> None:
-        due: Sequence[Sending] = list(group)
-        async with asyncio.TaskGroup() as tasks:
-            sent = [tasks.create_task(self.post.send(sending)) for sending in due]
-        self.report.answers.update((s.route, task.result()) for s, task in zip(due, sent, strict=True))
+    async def _send(self, due: Sequence[Sending]) -> None:
+        """All at once, but for introductions: nobody is heard before those are over."""
+        for is_enrolment in (True, False):
+            group = [sending for sending in due if (sending.route is Route.ENROL) is is_enrolment]
+            async with asyncio.TaskGroup() as tasks:
+                sent = [tasks.create_task(self.post.send(sending)) for sending in group]
+            answers = zip(group, sent, strict=True)
+            self.report.answers.update((sending.route, task.result()) for sending, task in answers)
 
     async def _restart(self, restart: Restart) -> None:
         if self.server is None:
@@ -242,7 +249,7 @@ class _Telling:
         await self.server.start()
 
 
-def _by_second(all_of_it: Iterable[Sending]) -> Iterator[tuple[float, Iterator[Sending]]]:
-    """Requests of one second together, at its end: nothing is answered before it was sent."""
-    for second, group in groupby(all_of_it, key=lambda sending: int(sending.at // 1)):
-        yield second + 1.0, group
+def _by_tick(all_of_it: Iterable[Sending], tick_s: float) -> Iterator[tuple[float, list[Sending]]]:
+    """Requests of one tick together, at its end: nothing is answered before it was sent."""
+    for tick, group in groupby(all_of_it, key=lambda sending: sending.at // tick_s):
+        yield (tick + 1) * tick_s, list(group)
