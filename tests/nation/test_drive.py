@@ -43,6 +43,7 @@ async def watched(world: World, settings: Config) -> tuple[Report, dict[str, Any
     return telling.result(), state
 
 
+@pytest.mark.slow
 async def test_a_block_is_told_from_key_to_page(tmp_path: Path) -> None:
     told = story(event("tls_reset", ends="+20m", countries='["PK"]', platforms='["x"]'))
     world = World.of(told, 1)
