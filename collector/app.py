@@ -141,9 +141,15 @@ def build(config: Config, wall: Callable[[], float] = time.time) -> Service:
     return service
 
 
-async def serve(config: Config, stop: asyncio.Event, listening: Callable[[str, str], None]) -> None:
-    """Run until `stop` is set. `listening` is told both addresses once they are bound."""
-    service = build(config)
+async def serve(
+    config: Config,
+    stop: asyncio.Event,
+    listening: Callable[[str, str], None],
+    wall: Callable[[], float] = time.time,
+) -> None:
+    """Run until `stop` is set. `listening` is told both addresses once they are bound. `wall` is the
+    clock that receipts, admission and the page go by: Unix seconds."""
+    service = build(config, wall)
     runners = [_runner(service.main_app()), _runner(service.metrics_app())]
     try:
         await service.refresh()
