@@ -87,15 +87,18 @@ def measurements_of(rnd: Round, *, country: str, asn: int) -> Iterator[tuple[str
 
 
 def _of(rnd: Round, platform: Platform, role: Role, endpoint: Endpoint) -> Iterator[Observation]:
-    """What was seen of an endpoint. A redirect names the role alone, so that of a role with several
-    endpoints nobody can tell whose it was."""
+    """What was seen of an endpoint. Observations name the role, so of several endpoints each has what
+    names its host and page, and nobody can tell whose a redirect was."""
+    alone = len(role.endpoints) == 1
     for o in rnd.observations:
-        if (o.target, o.phase, o.purpose) != (platform.target(role), Phase.MAIN, Purpose.ENDPOINT):
-            continue
-        own = o.host == endpoint.host and o.port in (None, endpoint.port)
-        same_page = o.http is None or o.http.url == endpoint.url
-        if (own and same_page) if o.hop == 0 else len(role.endpoints) == 1:
+        as_a_person = (o.phase, o.purpose) == (Phase.MAIN, Purpose.ENDPOINT)
+        if as_a_person and o.target == platform.target(role) and (alone or _names(o, endpoint)):
             yield o
+
+
+def _names(o: Observation, endpoint: Endpoint) -> bool:
+    same_place = o.hop == 0 and o.host == endpoint.host and o.port in (None, endpoint.port)
+    return same_place and (o.http is None or o.http.url == endpoint.url)
 
 
 # The head (df-000).
