@@ -236,11 +236,12 @@ def _wanted(arguments: argparse.Namespace, config: Config) -> exporting.Wanted:
     for name in platforms:
         if name not in config.platforms:
             raise ConfigError(f"--platform: {name!r} is none of {', '.join(config.platforms)}")
+    since = 0.0 if arguments.since is None else _moment(arguments.since, "--since")
+    until = math.inf if arguments.until is None else _moment(arguments.until, "--until")
+    if until <= since:
+        raise ConfigError(f"--until: {arguments.until} is not after --since")
     return exporting.Wanted(
-        platforms=platforms,
-        since=0.0 if arguments.since is None else _moment(arguments.since, "--since"),
-        until=math.inf if arguments.until is None else _moment(arguments.until, "--until"),
-        country=country and country.upper(),
+        platforms=platforms, since=since, until=until, country=country and country.upper()
     )
 
 

@@ -16,7 +16,7 @@ from collector.foreign.exported import measurements_of
 from collector.foreign.failures import failure_of, word_of
 from collector.foreign.ooni import host_of, round_of
 from collector.foreign.suppose import Reading, reading_of
-from probe.verdict import Mechanism, Status, Verdict, judge
+from probe.verdict import Finding, Mechanism, Status, judge
 from probe.wire.failure import Failure
 from probe.wire.observation import Observation, Phase, Purpose, Round
 from probe.wire.platform import Endpoint, Role
@@ -24,7 +24,7 @@ from probe.wire.stage import HttpDetail, Resolver, Stage
 from tests import golden
 from tests.lab import world
 from tests.lab.scenarios import SCENARIOS
-from tests.rounds import X_ADDRESS, a_round, dns, failed, fine, twice
+from tests.rounds import RESOLVER, X_ADDRESS, a_round, dns, failed, fine, reached, twice
 
 Json = dict[str, Any]
 
@@ -100,12 +100,12 @@ def test_every_lookup_connection_handshake_and_page_of_the_lab_comes_back(name: 
         assert back.duration_s == rnd.duration_s
 
 
-def is_for_want_of_a_word(verdict: Verdict, target: str) -> bool:
+def is_for_want_of_a_word(finding: Finding, rnd: Round, target: str) -> bool:
     """Why our importer may call reached what the round calls blocked or held back: OONI knows no speed;
     and of a name that fails over one address family alone, only the controls that pass over it (the
     format has none) say that the family works here."""
-    found = [finding for finding in verdict.mechanisms if target in finding.roles]
-    return all(f.mechanism is Mechanism.THROTTLE or len(f.families) == 1 for f in found)
+    answered = {o.family for o in carried(rnd, target) if o.stage is Stage.HTTP and o.failure is None}
+    return finding.mechanism is Mechanism.THROTTLE or not answered <= {*finding.families}
 
 
 ACCUSATION = {Status.BLOCKED, Status.THROTTLED}
@@ -113,18 +113,21 @@ ACCUSATION = {Status.BLOCKED, Status.THROTTLED}
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_read_back_no_measurement_of_the_lab_accuses_or_acquits_against_the_verdict(name: str) -> None:
+    """What is blocked may come back as less than that, `unreachable` or `insufficient`: the gate, and the
+    questions that prove a block (another name on the address, where on the way), have no place there."""
     rnd = golden.read(name)
     verdicts = {verdict.platform: verdict for verdict in judge(rnd)}
     for measurement in golden_measurements(name):
         target = target_of(measurement)
         verdict = verdicts[target.partition("/")[0]]
-        named = {f.mechanism for f in verdict.mechanisms if target in f.roles}
+        found = [finding for finding in verdict.mechanisms if target in finding.roles]
         back = read_back(measurement, rnd).verdict
         if back.status in ACCUSATION:
             assert verdict.status in ACCUSATION, target
-            assert {finding.mechanism for finding in back.mechanisms} <= named, target
+            assert {f.mechanism for f in back.mechanisms} <= {f.mechanism for f in found}, target
         if back.status is Status.OK:
-            assert is_for_want_of_a_word(verdict, target), target
+            assert verdict.status is not Status.INSUFFICIENT, target
+            assert all(is_for_want_of_a_word(finding, rnd, target) for finding in found), target
         # The words for OONI say the same as the rules say of what can be read back.
         if measurement["test_keys"]["blocking"] is False:
             assert back.status is Status.OK, target
@@ -257,15 +260,14 @@ def test_each_url_of_which_something_was_seen_is_a_measurement() -> None:
     assert exported(a_round()) == []
 
 
-def test_endpoints_of_one_role_are_kept_apart() -> None:
+def test_endpoints_of_one_role_are_kept_apart_by_host_and_by_page() -> None:
     rnd = a_round(*fine("x/web"))
     (x,) = rnd.targets
-    (host,) = {o.host for o in rnd.observations if o.target == "x/web"}
-    ours = next(o.http.url for o in rnd.observations if o.target == "x/web" and o.http)
-    other = Role(name="web", endpoints=(Endpoint(url=ours), Endpoint(url="https://mobile.x.com/")))
-    found = exported(replace(rnd, targets=(replace(x, roles=(other,)),)))
-    assert [m["input"] for m in found] == [ours], "of the other endpoint nothing was seen"
-    assert {q["hostname"] for q in found[0]["test_keys"]["queries"]} == {host}
+    urls = ("https://x.com/", "https://mobile.x.com/", "https://x.com/other")
+    assert {o.http.url for o in rnd.observations if o.target == "x/web" and o.http} == {urls[0]}
+    role = Role(name="web", endpoints=tuple(Endpoint(url=url) for url in urls))
+    found = exported(replace(rnd, targets=(replace(x, roles=(role,)),)))
+    assert [(m["input"], len(m["test_keys"]["requests"])) for m in found] == [(urls[0], 1), (urls[2], 0)]
 
 
 # What we did not measure is not there.
@@ -310,6 +312,26 @@ def test_what_the_format_has_no_key_for_stands_beside() -> None:
     (meta, *_) = [m for m in golden_measurements("http_meta") if m["input"].startswith("http:")]
     assert meta["test_keys"]["requests"][0]["x_reachwatch"]["refresh"] == "http://block.isp-a.example/"
     assert meta["test_keys"]["x_reachwatch"]["verdict"]["status"] == "blocked"
+
+
+def test_a_page_whose_body_is_not_kept_is_cut_short_and_an_empty_one_is_whole() -> None:
+    for body_bytes in (0, 9):
+        (found,) = exported(a_round(*reached("x/web", X_ADDRESS, body_bytes=body_bytes)))
+        assert found["test_keys"]["requests"][0]["response"]["body_is_truncated"] is bool(body_bytes)
+
+
+def test_a_lookup_says_who_was_asked_and_by_which_names_it_came_there() -> None:
+    asked = dns("x/web", "system", X_ADDRESS)
+    assert asked.dns is not None
+    alias = replace(asked, dns=replace(asked.dns, cnames=("edge.x.com",)))
+    (found,) = exported(a_round(alias))
+    assert found["resolver_ip"] == RESOLVER
+    (lookup,) = found["test_keys"]["queries"]
+    assert lookup["resolver_address"] == f"{RESOLVER}:53"
+    assert lookup["answers"] == [
+        {"answer_type": "CNAME", "hostname": "edge.x.com", "ttl": None},
+        {"answer_type": "A", "ipv4": X_ADDRESS, "ttl": None},
+    ]
 
 
 # Our verdict in OONI's word.
@@ -361,8 +383,9 @@ def test_a_fetch_that_failed_says_where_it_got_to() -> None:
     (denied,) = exported(a_round(dns("x/web", "system", failure=Failure.DNS_NXDOMAIN)))
     keys = denied["test_keys"]
     assert keys["dns_experiment_failure"] == keys["http_experiment_failure"] == "dns_nxdomain_error"
-    (reached, *_) = exported(a_round(*fine("x/web")))
-    keys = reached["test_keys"]
+    half = dns("x/web", "system", kind="AAAA", failure=Failure.DNS_NO_ANSWER)
+    (answered, *_) = exported(a_round(half, *fine("x/web")))
+    keys = answered["test_keys"]
     assert (keys["dns_experiment_failure"], keys["http_experiment_failure"]) == (None, None)
 
 

@@ -103,6 +103,11 @@ def test_since_is_included_and_until_is_not_by_when_it_was_measured(
     assert minutes(export(*flags)[1]) == wanted
 
 
+def test_a_round_of_a_clock_that_is_ahead_came_before_it_was_measured(data: Path, export: Export) -> None:
+    stored(data, a_batch(1, 300))
+    assert minutes(export("--since", "2026-11-24T06:04:00Z")[1]) == ["06:05"]
+
+
 def test_one_country_alone(data: Path, export: Export) -> None:
     stored(data, a_batch(1), a_batch(2, country="TR"))
     status, found, err = export("--country", "tr")
@@ -148,6 +153,10 @@ def test_a_store_in_use_says_so(data: Path, export: Export) -> None:
         (
             ("--until", "2026-11-24T12:00:00"),
             "--until: '2026-11-24T12:00:00' is not a time with its zone, such as 2026-11-24T12:00:00Z",
+        ),
+        (
+            ("--since", "2026-11-24T12:00:00Z", "--until", "2026-11-24T12:00:00Z"),
+            "--until: 2026-11-24T12:00:00Z is not after --since",
         ),
         (("--country", "PAK"), "--country: 'PAK' is not a country of two letters, such as PK"),
         (("--country", "P1"), "--country: 'P1' is not a country of two letters, such as PK"),
