@@ -19,6 +19,7 @@ PURE = (
     "probe.outcome",
     "probe.packets",
     "collector.detect",
+    "collector.foreign.exported",
     "collector.foreign.failures",
     "collector.foreign.form",
     "collector.foreign.ooni",

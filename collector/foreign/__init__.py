@@ -1,7 +1,8 @@
-"""Measurements that others made, read as ours: so far OONI's ``web_connectivity``.
+"""Measurements that others made, read as ours, and ours in their words: so far OONI's ``web_connectivity``.
 
-What a foreign measurement says becomes a `Round` of our own records, and our rules judge it, so
-that the same evidence can be laid beside both conclusions. Three rules keep that honest.
+What goes out is told in `exported`. What a foreign measurement says becomes a `Round` of our own
+records, and our rules judge it, so that the same evidence can be laid beside both conclusions. Three
+rules keep that honest.
 
 **What is missing stays missing.** A stage that was not measured has no observation. The round's
 gate says ``not_measured``, because OONI runs no unrelated controls; judged as it stands, such a

@@ -1,9 +1,13 @@
-"""OONI's words for what went wrong (df-007) in ours: one table. PURE.
+"""OONI's words for what went wrong (df-007) in ours, and ours in OONI's: one table. PURE.
 
 Where both have the word it stands for itself. OONI's word for a silence or a reset is the same at
 every stage, ours says the stage, so those are told by where they happened. A word that is in neither
 column survives as itself, and is nobody's failure but that machine's; a sentence (theirs begin with
 ``unknown_failure:``) is `local_error`.
+
+The other way a code is the first word in the table that means it, itself where OONI has the same, and a
+sentence where OONI has none. Two come back as another: an expired certificate as any invalid one, and an
+answer that is no HTTP as nobody's failure.
 """
 
 from __future__ import annotations
@@ -60,3 +64,45 @@ def failure_of(word: str | None, stage: Stage) -> Failure | None:
         return Failure(word)
     except ValueError:
         return Failure.LOCAL_ERROR
+
+
+# Codes that OONI writes as we do (probe-cli's netxlite/errno.go).
+_SHARED = frozenset(
+    {
+        Failure.DNS_NXDOMAIN,
+        Failure.DNS_NO_ANSWER,
+        Failure.DNS_SERVFAIL,
+        Failure.DNS_REFUSED,
+        Failure.DNS_SERVER_MISBEHAVING,
+        Failure.DNS_BOGON,
+        Failure.CONNECTION_REFUSED,
+        Failure.CONNECTION_RESET,
+        Failure.HOST_UNREACHABLE,
+        Failure.TLS_HANDSHAKE,
+        Failure.TLS_UNKNOWN_AUTHORITY,
+        Failure.TLS_INVALID_HOSTNAME,
+        Failure.TLS_INVALID_CERTIFICATE,
+    }
+)
+
+
+def _turned() -> dict[Failure, str]:
+    """The table from the other side; of several words that mean one code, the first."""
+    words = {code: code.value for code in _SHARED}
+    words[Failure.TLS_CERTIFICATE_TIME] = Failure.TLS_INVALID_CERTIFICATE.value  # "e.g. certificate expired"
+    for word, by_stage in _BY_STAGE.items():
+        for code in by_stage.values():
+            words.setdefault(code, word)
+    for word, code in _ANYWHERE.items():
+        words.setdefault(code, word)
+    return words
+
+
+_WORDS = _turned()
+
+
+def word_of(failure: Failure | None) -> str | None:
+    """OONI's word for our code, which says its stage by itself; None for success."""
+    if failure is None:
+        return None
+    return _WORDS.get(failure, f"unknown_failure: {failure}")

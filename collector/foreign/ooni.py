@@ -219,7 +219,9 @@ def _observations(measurement: Measurement, sites: tuple[Site, ...]) -> Iterator
     keys = measurement.test_keys
     by_host = {site.host: site for site in sites}
     by_depth = _by_depth(measurement, by_host)
-    with_plain = {_host(t.request.url) for t in keys.requests or () if not _is_tls(t)}
+    # Where the connection failed 0.5 leaves no request, and the input alone says that it was cleartext.
+    asked = [measurement.input, *(t.request.url for t in keys.requests or ())]
+    with_plain = {_host(url) for url in asked if not url.lower().startswith("https:")}
     for query in keys.queries or ():
         if (site := by_host.get(_name(query.hostname))) is not None:
             targets = (site.web, site.plain) if site.host in with_plain else (site.web,)

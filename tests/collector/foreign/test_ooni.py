@@ -88,6 +88,12 @@ def test_an_answer_of_bogons_alone_is_a_failure_with_the_bogons_kept() -> None:
     assert (seen.failure, seen.owner, seen.dns.answers) == (Failure.DNS_BOGON, Owner.RESOLVER, (BOGON,))
 
 
+def test_a_lookup_for_cleartext_is_the_cleartext_roles_though_no_request_was_left() -> None:
+    parts: Json = {"queries": [query("x.com", REAL)], "tcp_connect": [connect(REAL, SILENCE, port=80)]}
+    rnd = round_from(v05("http://x.com/", **parts))
+    assert [o.stage for o in rnd.observations if o.target == "x/plain"] == [Stage.DNS, Stage.TCP]
+
+
 def test_resolvers_are_told_apart() -> None:
     asked = [query("x.com", REAL), query("x.com", REAL, by="udp"), query("x.com", REAL, by="doh")]
     asked.append({**query("x.com", REAL), "engine": "Tor, Inc."})
