@@ -123,7 +123,7 @@ class Service:
 def build(config: Config, wall: Callable[[], float] = time.time) -> Service:
     """Open everything; raises `ConfigError` or `StoreError`."""
     netinfo = open_netinfo(config.geo)
-    metrics = Metrics(__version__, config.platforms)
+    metrics = Metrics(__version__, config.platforms, wall)
     store = open_store(f"sqlite://{config.data_path}")
     committer = Committer(store, metrics, wall)
     empty = take({}, [], now=wall(), window_s=config.display.window_s, platforms=config.platforms)

@@ -1,17 +1,20 @@
 """Every metric, declared once: name, unit, help, bounded labels.
 
 Counters and histograms are moved by ingest; gauges about countries and networks are read from the
-last snapshot when Prometheus asks, without a query. No label holds a probe, an address or a URL,
-and whatever agents send, the number of series stays below `MAX_SERIES`: countries, networks,
-platforms, stages and failures all come from closed or capped sets.
+last snapshot and the detector's last figures when Prometheus asks, without a query. No label holds
+a probe, an address or a URL, and whatever agents send, the number of series stays below
+`MAX_SERIES`: countries, networks, platforms, stages, failures and causes all come from closed or
+capped sets.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections import Counter as Tallied
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from aiohttp import web
 from prometheus_client import (
@@ -22,29 +25,46 @@ from prometheus_client import (
     disable_created_metrics,
     exposition,
 )
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from collector.detect.cells import BUCKETS_S, UNKNOWN_COUNTRY, Cell
+from collector.detect.figures import (
+    CAUSES,
+    WORLD,
+    DetectorFigures,
+    Level,
+    PlaceFigure,
+    SilenceFigure,
+    WorldFigure,
+)
 from collector.ingest.admit import LIVE_S, Code
 from collector.snapshot import Snapshot, Tally
 from collector.store.base import Ingest, Stored
 from probe.verdict import Mechanism, Status
 from probe.wire.failure import Failure
-from probe.wire.stage import Stage
+from probe.wire.stage import STEPS, Stage
 
 MAX_SERIES = 15_000
 # ISO 3166-1 has 249 countries; more than these are somebody's invention and share one label.
 MAX_COUNTRIES = 260
-# What the gauges may take of `MAX_SERIES`: the rest covers the counters of the 16 platforms that
-# the configuration allows, every stage with every failure.
-GAUGE_SERIES = 10_500
+# Of `MAX_SERIES`, first what is no gauge of a place: requests, refusals and all that has no platform ...
+FLAT_SERIES = 200
+# ... then each platform's counters, every stage with every failure, unknown words and success among them
+# (the platform `unknown` has them too), and its two gauges of the whole world.
+PLATFORM_SERIES = (
+    (len(STEPS) + 1) * (len(Failure) + 2 + len(BUCKETS_S) + 3) + len(Status) + len(Mechanism) + 4
+)
+# ... then the incidents open now. What is left is for countries and networks.
+MAX_INCIDENT_SERIES = 300
+COUNTRIES_SHARE = 0.8  # of that at most: a crowd of countries leaves no network unseen
 OTHER = "other"
 UNKNOWN = "unknown"  # what `OpenEnum.label` says of a word it does not know, and we of a platform
 # A second series per counter that says when it began doubles their number and is asked by nobody.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 _ISO_FORM = re.compile(r"[A-Z]{2}")
+LEVELS = ", ".join(f"{level.value} {level.name.lower()}" for level in Level)
 NONE = "none"  # the failure of a stage that succeeded
 
 _LAG_BUCKETS_S = (1, 2.5, 5, 10, 30, 60, 120, 300, 600)
@@ -54,11 +74,13 @@ _COMMIT_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1,
 class Metrics:
     """All metrics of one collector, on a registry of their own."""
 
-    def __init__(self, version: str, platforms: Collection[str]) -> None:
+    def __init__(
+        self, version: str, platforms: Collection[str], wall: Callable[[], float] = time.time
+    ) -> None:
         self.registry = CollectorRegistry()
         self._platforms = frozenset(platforms)
         self._declare()
-        self._gauges = _Gauges()
+        self._gauges = _Gauges(wall)
         self.registry.register(self._gauges)
         self._build.labels(version).set(1)
         self._start_at_zero(platforms)
@@ -177,8 +199,12 @@ class Metrics:
 
     def snapshot(self, snapshot: Snapshot, *, min_prefixes: int = 5, max_networks: int = 300) -> None:
         """What the gauges show from now on: at most `max_networks`, fewer where that many would
-        not fit into `GAUGE_SERIES`."""
+        not fit into `MAX_SERIES`."""
         self._gauges.show(snapshot, min_prefixes, max_networks)
+
+    def detected(self, figures: DetectorFigures) -> None:
+        """What the detector found in its last run. Before the first, nothing is shown of it."""
+        self._gauges.figures = figures
 
     def render(self, accept: str) -> tuple[bytes, str]:
         """The exposition and its content type, in the format the client accepts."""
@@ -215,10 +241,12 @@ class _Durations(Collector):
 
 
 class _Gauges(Collector):
-    """What the last snapshot says, capped."""
+    """What the last snapshot and the detector's last run say, capped."""
 
-    def __init__(self) -> None:
+    def __init__(self, wall: Callable[[], float]) -> None:
+        self._wall = wall
         self._shown: tuple[Snapshot, int, int] | None = None
+        self.figures: DetectorFigures | None = None
 
     def show(self, snapshot: Snapshot, min_prefixes: int, max_networks: int) -> None:
         self._shown = (snapshot, min_prefixes, max_networks)
@@ -227,19 +255,26 @@ class _Gauges(Collector):
         if self._shown is None:
             return
         snapshot, min_prefixes, max_networks = self._shown
+        figures = self.figures
         yield _gauge(
             "reachwatch_snapshot_timestamp_seconds", "When these gauges were taken.", [], [((), snapshot.at)]
         )
-        known = _countries(snapshot)
+        known = _countries(snapshot, figures)
         probes = Tallied[tuple[str, ...]]()
         for country, count in snapshot.probes.items():
             probes[(known.get(country, OTHER),)] += count
         yield _gauge("reachwatch_probes_reporting", "Probes heard from.", ["country"], probes.items())
         countries = _folded(((known.get(c, OTHER), p), t) for (c, p), t in snapshot.countries.items())
         yield from _votes("reachwatch", "country", ["country", "platform"], countries)
-        networks = _networks(snapshot, known, min_prefixes, max_networks)
+        own = _own_networks(snapshot, figures, known, min_prefixes, max_networks)
+        networks = _folded(
+            ((known.get(c, OTHER), str(asn) if (c, asn) in own else OTHER, platform), tally)
+            for (c, asn, platform), tally in snapshot.networks.items()
+        )
         yield from _votes("reachwatch_network", "network", ["country", "asn", "platform"], networks)
         yield from _store(snapshot)
+        if figures is not None:
+            yield from _detection(_Detection(figures, snapshot.platforms, known, own), self._wall())
 
 
 Rows = Iterable[tuple[tuple[str, ...], float]]
@@ -253,23 +288,37 @@ def _gauge(name: str, text: str, labels: list[str], rows: Rows) -> Metric:
     return family
 
 
-def _places(snapshot: Snapshot) -> int:
-    """How many countries and networks together fit: each is three gauges a platform, and each
-    country has one more gauge for its probes."""
-    return (GAUGE_SERIES - MAX_COUNTRIES - 1) // (3 * len(snapshot.platforms))
+def _room(platforms: int) -> int:
+    """The series that are left for countries and networks, after what all the smallest share."""
+    rest = 6 * platforms + 1  # the countries too many to name: their votes, those by network, their probes
+    return MAX_SERIES - FLAT_SERIES - MAX_INCIDENT_SERIES - (platforms + 1) * PLATFORM_SERIES - rest
 
 
-def _countries(snapshot: Snapshot) -> dict[str, str]:
-    """The label of each country that gets one: those with most votes, up to the cap. What has not
-    the form of ISO 3166-1 is an agent's own word and becomes `UNKNOWN_COUNTRY`."""
-    # Each takes two places, its own and that of its small networks; a third are left for networks.
-    most = min(MAX_COUNTRIES, _places(snapshot) // 3)
+def _country_series(platforms: int) -> int:
+    """What one country takes: three gauges a platform of its own and three of its small networks, five
+    of the detector's; its probes, those lost, and its silence."""
+    return 11 * platforms + 3
+
+
+def _network_series(platforms: int) -> int:
+    """What one network takes: three gauges a platform and two of the detector's."""
+    return 5 * platforms
+
+
+def _countries(snapshot: Snapshot, figures: DetectorFigures | None) -> dict[str, str]:
+    """The label of each country that gets one: those in trouble, then those with most votes, up to the
+    cap. A country in trouble may have no votes left, and must not vanish for it. What has not the form
+    of ISO 3166-1 is an agent's own word and becomes `UNKNOWN_COUNTRY`."""
+    platforms = len(snapshot.platforms)
+    most = min(MAX_COUNTRIES, int(_room(platforms) * COUNTRIES_SHARE) // _country_series(platforms))
     counted = [(country, tally.votes) for (country, _), tally in snapshot.countries.items()]
+    detected = figures.countries() if figures else ()
+    alarmed = figures.alarmed() if figures else ()
     votes = Tallied[str]()
-    for country, count in [*counted, *snapshot.probes.items()]:
+    for country, count in [*counted, *snapshot.probes.items(), *((c, 0) for c in detected)]:
         votes[_label(country)] += count
-    shown = set(sorted(votes, key=lambda label: (-votes[label], label))[:most])
-    labels = {country: _label(country) for country in {*snapshot.probes, *dict(counted)}}
+    shown = set(sorted(votes, key=lambda label: (label not in alarmed, -votes[label], label))[:most])
+    labels = {country: _label(country) for country in {*snapshot.probes, *dict(counted), *detected}}
     return {country: label for country, label in labels.items() if label in shown}
 
 
@@ -277,18 +326,29 @@ def _label(country: str) -> str:
     return country if _ISO_FORM.fullmatch(country) else UNKNOWN_COUNTRY
 
 
-def _networks(snapshot: Snapshot, known: Mapping[str, str], min_prefixes: int, most: int) -> Votes:
-    """Networks large enough that a number says nothing about one home; the rest together."""
-    most = min(most, _places(snapshot) - 2 * (len(set(known.values())) + 1))
+def _own_networks(
+    snapshot: Snapshot,
+    figures: DetectorFigures | None,
+    known: Mapping[str, str],
+    min_prefixes: int,
+    most: int,
+) -> frozenset[tuple[str, int]]:
+    """Networks large enough that a number says nothing about one home, those in trouble first; the rest
+    are shown together."""
+    platforms = len(snapshot.platforms)
+    room = _room(platforms) - len(set(known.values())) * _country_series(platforms)
+    most = min(most, room // _network_series(platforms))
     size = Tallied[tuple[str, int]]()
+    alarmed = set[tuple[str, int]]()
     for (country, asn, _), tally in snapshot.networks.items():
         size[country, asn] = max(size[country, asn], tally.votes)
+    for (country, asn, _), figure in figures.networks.items() if figures else ():
+        size[country, asn] = max(size[country, asn], figure.votes)
+        if figure.level.is_alarmed:
+            alarmed.add((country, asn))
     large = [network for network in size if size[network] >= min_prefixes and network[0] in known]
-    shown = set(sorted(large, key=lambda network: (-size[network], network))[:most])
-    return _folded(
-        ((known.get(c, OTHER), str(asn) if (c, asn) in shown else OTHER, platform), tally)
-        for (c, asn, platform), tally in snapshot.networks.items()
-    )
+    ordered = sorted(large, key=lambda network: (network not in alarmed, -size[network], network))
+    return frozenset(ordered[:most])
 
 
 def _folded(tallies: Iterable[tuple[tuple[str, ...], Tally]]) -> Votes:
@@ -327,6 +387,10 @@ def _store(snapshot: Snapshot) -> Iterator[Metric]:
     yield _gauge("reachwatch_store_size_bytes", "Size of the store.", [], [((), figures.size_bytes)])
     yield _gauge("reachwatch_store_batches", "Signed batches kept.", [], [((), figures.batches)])
     yield _gauge("reachwatch_store_cells", "Minute cells kept.", [], [((), figures.cells)])
+    if figures.free_bytes is not None:
+        yield _gauge(
+            "reachwatch_store_free_bytes", "Free space beside the store.", [], [((), figures.free_bytes)]
+        )
     if figures.oldest_batch_at is not None:
         yield _gauge(
             "reachwatch_store_oldest_batch_timestamp_seconds",
@@ -334,6 +398,132 @@ def _store(snapshot: Snapshot) -> Iterator[Metric]:
             [],
             [((), figures.oldest_batch_at)],
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Detection:
+    """The detector's figures, and of what it may speak by name: what has no label of its own is left
+    out, because a state of several countries together would say nothing."""
+
+    figures: DetectorFigures
+    platforms: tuple[str, ...]
+    known: Mapping[str, str]
+    own: Collection[tuple[str, int]]
+
+    def named(self, country: str, platform: str) -> bool:
+        """Whether both have a label; an unknown country's is its own only if it was said so."""
+        return self.known.get(country) == country and platform in self.platforms
+
+    def nations(self) -> Iterator[tuple[tuple[str, str], PlaceFigure]]:
+        return ((key, figure) for key, figure in self.figures.nations.items() if self.named(*key))
+
+    def networks(self) -> Iterator[tuple[tuple[str, str, str], PlaceFigure]]:
+        for (country, asn, platform), figure in self.figures.networks.items():
+            if (country, asn) in self.own and self.named(country, platform):
+                yield (country, str(asn), platform), figure
+
+    def throttling(self) -> Iterator[tuple[tuple[str, str], Level]]:
+        return ((key, level) for key, level in self.figures.throttling.items() if self.named(*key))
+
+    def silence(self) -> Iterator[tuple[tuple[str], SilenceFigure]]:
+        return (((c,), f) for c, f in self.figures.silence.items() if self.known.get(c) == c)
+
+    def worlds(self) -> Iterator[tuple[tuple[str], WorldFigure]]:
+        return (((p,), f) for p, f in self.figures.worlds.items() if p in self.platforms)
+
+    def incidents_open(self) -> Mapping[tuple[str, ...], int]:
+        """By country and cause, the most first; those past the cap as one of `OTHER` by cause."""
+        counts = Tallied[tuple[str, ...]]()
+        for (country, cause), count in self.figures.incidents_open.items():
+            place = country if country == WORLD else self.known.get(country, OTHER)
+            counts[place, _cause(cause)] += count
+        ordered = sorted(counts, key=lambda key: (-counts[key], key))
+        folded = Tallied[tuple[str, ...]]()
+        for at, (place, cause) in enumerate(ordered):
+            named = at < MAX_INCIDENT_SERIES - len(CAUSES) - 1
+            folded[place if named else OTHER, cause] += counts[place, cause]
+        return folded
+
+    def incidents_confirmed(self) -> Mapping[str, int]:
+        """By cause, zeros included: a counter that appears with its first event hides it from rate()."""
+        counts = Tallied(dict.fromkeys(CAUSES, 0))
+        for cause, count in self.figures.incidents_confirmed.items():
+            counts[_cause(cause)] += count
+        return counts
+
+
+def _cause(word: str) -> str:
+    return word if word in CAUSES else UNKNOWN
+
+
+def _detection(found: _Detection, now: float) -> Iterator[Metric]:
+    """What the detector says; `now` is Unix seconds."""
+    yield from _in_places(found)
+    yield from _signals(found)
+    yield from _incidents(found)
+    lag_s = max(0.0, now - found.figures.newest_bin_end_at)
+    yield _gauge(
+        "reachwatch_detector_lag_seconds", "Since the end of the newest bin detected.", [], [((), lag_s)]
+    )
+    yield _gauge(
+        "reachwatch_detector_duration_seconds",
+        "What the detector's last run took.",
+        [],
+        [((), found.figures.duration_s)],
+    )
+
+
+def _in_places(found: _Detection) -> Iterator[Metric]:
+    """Each platform in each country, and in each network of its own."""
+    labels = ["country", "platform"]
+    nations = list(found.nations())
+    states = [(k, float(f.level)) for k, f in nations]
+    yield _gauge("reachwatch_nation_state", f"Of a platform in a country: {LEVELS}.", labels, states)
+    scores = [(k, f.score) for k, f in nations]
+    yield _gauge("reachwatch_nation_score", "CUSUM of a platform in a country, nats.", labels, scores)
+    votes = [(k, f.votes) for k, f in nations]
+    yield _gauge("reachwatch_nation_votes", "Armed votes in the newest round.", labels, votes)
+    ratios = [(k, f.failing_ratio) for k, f in nations if f.failing_ratio is not None]
+    yield _gauge(
+        "reachwatch_nation_failing_ratio", "Share of armed votes that fail; absent without.", labels, ratios
+    )
+    labels = ["country", "asn", "platform"]
+    networks = list(found.networks())
+    levels = [(k, float(f.level)) for k, f in networks]
+    yield _gauge("reachwatch_network_state", f"Of a platform in a network: {LEVELS}.", labels, levels)
+    sums = [(k, f.score) for k, f in networks]
+    yield _gauge("reachwatch_network_score", "CUSUM of a platform in a network, nats.", labels, sums)
+
+
+def _signals(found: _Detection) -> Iterator[Metric]:
+    """The signals that have no networks: throttling, silence, the world."""
+    slow = [(k, float(level)) for k, level in found.throttling()]
+    yield _gauge("reachwatch_throttle_state", f"Throttling: {LEVELS}.", ["country", "platform"], slow)
+    silence = list(found.silence())
+    states = [(k, float(f.level)) for k, f in silence]
+    yield _gauge("reachwatch_silence_state", f"Probes falling silent: {LEVELS}.", ["country"], states)
+    lost = [(k, f.lost) for k, f in silence]
+    yield _gauge("reachwatch_probes_lost", "Probes silent without a goodbye.", ["country"], lost)
+    worlds = list(found.worlds())
+    ratios = [(k, f.failing_ratio) for k, f in worlds if f.failing_ratio is not None]
+    yield _gauge(
+        "reachwatch_world_failing_ratio", "Trimmed mean of countries' failing shares.", ["platform"], ratios
+    )
+    out = [(k, float(f.is_out)) for k, f in worlds]
+    yield _gauge("reachwatch_platform_outage", "1 while a platform fails everywhere.", ["platform"], out)
+
+
+def _incidents(found: _Detection) -> Iterator[Metric]:
+    yield _gauge(
+        "reachwatch_incidents_open",
+        "Incidents that go on; country * is the whole world.",
+        ["country", "cause"],
+        found.incidents_open().items(),
+    )
+    confirmed = CounterMetricFamily("reachwatch_incidents", "Incidents ever confirmed.", labels=["cause"])
+    for cause, count in found.incidents_confirmed().items():
+        confirmed.add_metric([cause], count)
+    yield confirmed
 
 
 def routes(metrics: Metrics) -> list[web.RouteDef]:

@@ -70,12 +70,14 @@ class Seen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreFigures:
-    """What an operator watches about the store."""
+    """What an operator watches about the store. `free_bytes` is the room left on its disk; None where
+    it is on none."""
 
     batches: int
     cells: int
     size_bytes: int
     oldest_batch_at: float | None
+    free_bytes: int | None = None
 
 
 class Store(Protocol):

@@ -10,6 +10,7 @@ segments, because deleting rows gives nothing back.
 from __future__ import annotations
 
 import fcntl
+import shutil
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -284,7 +285,10 @@ class SqliteStore:
             ).fetchone()
             (cells,) = self._db.execute("SELECT count(*) FROM cells").fetchone()
         size = sum(file.stat().st_size for file in self._folder.glob(f"{DATABASE}*"))
-        return StoreFigures(batches=batches, cells=cells, size_bytes=size, oldest_batch_at=oldest)
+        free = shutil.disk_usage(self._folder).free
+        return StoreFigures(
+            batches=batches, cells=cells, size_bytes=size, oldest_batch_at=oldest, free_bytes=free
+        )
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

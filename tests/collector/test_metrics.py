@@ -11,6 +11,15 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from collector.config import Config
 from collector.detect.cells import Cell, CellKey, Histogram, Vote
+from collector.detect.figures import (
+    CAUSES,
+    WORLD,
+    DetectorFigures,
+    Level,
+    PlaceFigure,
+    SilenceFigure,
+    WorldFigure,
+)
 from collector.metrics import MAX_SERIES, Metrics
 from collector.snapshot import take
 from collector.store.base import Ingest, Seen, Stored, StoreFigures
@@ -41,7 +50,7 @@ def voting(country: str, asn: int, platform: str, ok: int, failing: int) -> tupl
 
 
 def shown(*cells: tuple[CellKey, Cell], seen: list[Seen] | None = None, **limits: int) -> Metrics:
-    metrics = Metrics("test", PLATFORMS)
+    metrics = Metrics("test", PLATFORMS, lambda: NOW)
     figures = StoreFigures(batches=1, cells=1, size_bytes=1, oldest_batch_at=NOW)
     whole = take(dict(cells), seen or [], now=NOW, window_s=600, platforms=PLATFORMS, store=figures)
     metrics.snapshot(whole, **limits)
@@ -76,6 +85,90 @@ def test_no_more_networks_than_the_cap() -> None:
     assert "other" in asns
 
 
+def figured(level: Level, *, score: float = 20.0, votes: int = 8, failing: int = 7) -> PlaceFigure:
+    return PlaceFigure(level=level, score=score, votes=votes, failing=failing)
+
+
+def detected(countries: list[str], platforms: tuple[str, ...], asns: int) -> DetectorFigures:
+    """Trouble everywhere, by every cause, said of more than there are labels for."""
+    level = Level.CONFIRMED
+    return DetectorFigures(
+        newest_bin_end_at=NOW - 42,
+        duration_s=0.5,
+        nations={(c, p): figured(level) for c in countries for p in (*platforms, "invented")},
+        networks={(c, a, p): figured(level) for c in countries for a in range(asns) for p in platforms},
+        worlds={p: WorldFigure(failing_ratio=0.4, is_out=True) for p in (*platforms, "invented")},
+        throttling={(c, p): level for c in countries for p in (*platforms, "invented")},
+        silence={c: SilenceFigure(level=level, lost=3) for c in countries},
+        incidents_open={(c, cause): 1 for c in (*countries, WORLD) for cause in (*CAUSES, "invented")},
+        incidents_confirmed=dict.fromkeys((*CAUSES, "invented", "made_up"), 2),
+    )
+
+
+def test_nothing_is_said_of_detection_before_the_detector_ran() -> None:
+    names = {name for name, _ in samples(shown(voting("PK", 1, "x", 8, 0)))}
+    about = ("nation", "network_state", "network_score", "world", "platform_outage", "throttle", "silence")
+    starts = tuple(f"reachwatch_{word}" for word in (*about, "probes_lost", "incidents", "detector"))
+    assert not [name for name in names if name.startswith(starts)]
+
+
+def test_what_the_detector_found_is_shown_as_it_said_it() -> None:
+    metrics = shown(voting("PK", 17557, "x", 1, 7))
+    pk_x = ("PK", "x")
+    metrics.detected(
+        DetectorFigures(
+            newest_bin_end_at=NOW - 42,
+            duration_s=0.5,
+            nations={pk_x: figured(Level.CONFIRMED), ("PK", "youtube"): figured(Level.INSUFFICIENT, votes=0)},
+            networks={("PK", 17557, "x"): figured(Level.SUSPECTED, score=9.5)},
+            worlds={"x": WorldFigure(failing_ratio=None, is_out=False)},
+            throttling={pk_x: Level.OK},
+            silence={"PK": SilenceFigure(level=Level.OK, lost=2)},
+            incidents_open={("PK", "likely_blocking"): 1, (WORLD, "platform_outage"): 1},
+            incidents_confirmed={"likely_blocking": 3, "of_next_year": 1},
+        )
+    )
+    found = samples(metrics)
+    place = (("country", "PK"), ("platform", "x"))
+    assert found["reachwatch_nation_state", place] == 3
+    assert found["reachwatch_nation_score", place] == 20
+    assert found["reachwatch_nation_votes", place] == 8
+    assert found["reachwatch_nation_failing_ratio", place] == 7 / 8
+    quiet = (("country", "PK"), ("platform", "youtube"))
+    assert found["reachwatch_nation_state", quiet] == 0
+    assert ("reachwatch_nation_failing_ratio", quiet) not in found, "no votes, no share"
+    network = (("asn", "17557"), ("country", "PK"), ("platform", "x"))
+    assert found["reachwatch_network_state", network] == 2
+    assert found["reachwatch_network_score", network] == 9.5
+    assert ("reachwatch_world_failing_ratio", (("platform", "x"),)) not in found, "not measured is not 0"
+    assert found["reachwatch_platform_outage", (("platform", "x"),)] == 0
+    assert found["reachwatch_throttle_state", place] == 1
+    assert found["reachwatch_silence_state", (("country", "PK"),)] == 1
+    assert found["reachwatch_probes_lost", (("country", "PK"),)] == 2
+    assert found["reachwatch_incidents_open", (("cause", "likely_blocking"), ("country", "PK"))] == 1
+    assert found["reachwatch_incidents_open", (("cause", "platform_outage"), ("country", "*"))] == 1
+    assert found["reachwatch_incidents_total", (("cause", "likely_blocking"),)] == 3
+    assert found["reachwatch_incidents_total", (("cause", "unknown"),)] == 1
+    assert found["reachwatch_incidents_total", (("cause", "shutdown"),)] == 0
+    assert found["reachwatch_detector_lag_seconds", ()] == 42
+    assert found["reachwatch_detector_duration_seconds", ()] == 0.5
+
+
+def test_a_country_that_fell_silent_keeps_its_label_before_all_that_are_well() -> None:
+    crowd = [voting(country, 1, "x", 9, 0) for country in COUNTRIES if country != "PK"]
+    metrics = shown(*crowd)
+    silent = SilenceFigure(level=Level.CONFIRMED, lost=40)
+    metrics.detected(DetectorFigures(newest_bin_end_at=NOW, duration_s=0.1, silence={"PK": silent}))
+    assert samples(metrics)["reachwatch_silence_state", (("country", "PK"),)] == 3
+
+
+def test_a_network_too_small_for_a_label_is_not_shown_by_the_detector_either() -> None:
+    metrics = shown(voting("PK", 1, "x", 1, 3))
+    networks = {("PK", 1, "x"): figured(Level.SUSPECTED, votes=4, failing=3)}
+    metrics.detected(DetectorFigures(newest_bin_end_at=NOW, duration_s=0.1, networks=networks))
+    assert not [name for name, _ in samples(metrics) if name == "reachwatch_network_state"]
+
+
 def hostile(count: int) -> list[Ingest]:
     """Batches whose every word is invented."""
     template = ingest(someone()).batch
@@ -103,6 +196,7 @@ def test_under_the_limit_of_series_whatever_is_thrown_at_it() -> None:
         *cells, *((k, c) for i in items for k, c in i.cells.items()), seen=seen, max_networks=1000
     )
     metrics.committed(0.01, items, [Stored.NEW] * len(items), NOW)
+    metrics.detected(detected([*COUNTRIES, "<i", "pk"], PLATFORMS, 3))
     found = samples(metrics)
     assert 5_000 < len(found) < MAX_SERIES
     values = {value for _, labels in found for _, value in labels}
@@ -136,8 +230,14 @@ def test_under_the_limit_at_every_setting_when_all_of_a_crowded_world_votes(
     probes = [Seen(probe=c, at=NOW, state=Presence.ALIVE, country=c, asn=1, prefix="p") for c in COUNTRIES]
     whole = take(cells, probes, now=NOW, window_s=600, platforms=names)
     metrics.snapshot(whole, max_networks=networks)
+    metrics.detected(detected([*COUNTRIES, "<i", "pk"], names, 4))
+    for status in range(200, 240):
+        metrics.request("batch", status)
     found = samples(metrics)
     assert len(found) < MAX_SERIES
+    assert not any("invented" in value for _, labels in found for _, value in labels)
+    states = {name for name, _ in found if name.endswith("_state")}
+    assert states == {f"reachwatch_{what}_state" for what in ("nation", "network", "throttle", "silence")}
     shown_votes = sum(v for (name, _), v in found.items() if name == "reachwatch_network_votes")
     assert shown_votes == sum(tally.votes for tally in whole.networks.values()), "folding loses no vote"
 
@@ -183,13 +283,15 @@ def test_no_label_names_a_probe_an_address_or_a_url() -> None:
     metrics = shown(voting("PK", 1, "x", 5, 0))
     metrics.request("batch", 200)
     allowed = {"country", "asn", "platform", "status", "mechanism", "stage", "failure", "route", "reason"}
+    metrics.detected(detected(["PK"], PLATFORMS, 1))
     labels = {name for _, pairs in samples(metrics) for name, _ in pairs}
-    assert labels <= allowed | {"result", "version", "le"}
+    assert labels <= allowed | {"result", "version", "le", "cause"}
 
 
 @pytest.mark.skipif(not shutil.which("promtool"), reason="needs promtool, of Debian's prometheus")
 async def test_promtool_finds_nothing_to_say(collector: Running) -> None:
     collector.service.metrics.committed(0.01, [ingest(someone())], [Stored.NEW], NOW)
+    collector.service.metrics.detected(detected(["PK"], PLATFORMS, 1))
     text = await collector.get("/metrics")
     done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True)
     assert (done.returncode, done.stdout + done.stderr) == (0, "")

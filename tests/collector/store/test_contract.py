@@ -222,6 +222,7 @@ def test_cells_can_be_gone_through_from_a_minute_on(store: Store) -> None:
 def test_figures_of_an_empty_store_are_zero(store: Store) -> None:
     figures = store.figures()
     assert (figures.batches, figures.cells, figures.oldest_batch_at) == (0, 0, None)
+    assert figures.free_bytes is None or figures.free_bytes > 0
 
 
 def test_an_unknown_store_is_refused_by_name() -> None:
