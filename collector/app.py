@@ -21,6 +21,8 @@ from probe.wire.version import __version__
 from . import metrics as metrics_routes
 from . import web as pages
 from .config import Config, address_of
+from .detect.thresholds import DEFAULT
+from .detector import Detector
 from .ingest.commit import Committer
 from .ingest.handler import Intake
 from .ingest.netinfo import open_netinfo
@@ -36,6 +38,7 @@ log = logging.getLogger("reachwatch.collector")
 SNAPSHOT_S = 2.0
 FIGURES_S = 30.0  # counting every cell is the one slow question, so it is asked seldom
 EXPIRE_S = 3600.0
+DETECT_S = 2.0
 PRESENCE_S = 180.0  # three heartbeats missed: no longer reporting
 STALE_S = 30.0  # a snapshot older than this is not news
 DRAIN_S = 20.0  # what stopping waits for requests in progress
@@ -56,6 +59,7 @@ class Service:
     metrics: Metrics
     wall: Callable[[], float]
     snapshot: Snapshot
+    detector: Detector
     _figures: StoreFigures | None = None
     _figures_at: float = 0.0
 
@@ -137,7 +141,9 @@ def build(config: Config, wall: Callable[[], float] = time.time) -> Service:
         platforms=frozenset(config.platforms),
         peers=lambda country: service.peers(country),
     )
-    service = Service(config, committer, intake, metrics, wall, empty)
+    detector = Detector(committer, DEFAULT, wall=wall, monotonic=time.monotonic)
+    committer.committed = detector.committed
+    service = Service(config, committer, intake, metrics, wall, empty, detector)
     return service
 
 
@@ -153,6 +159,7 @@ async def serve(
     runners = [_runner(service.main_app()), _runner(service.metrics_app())]
     try:
         await service.refresh()
+        await service.detector.start()
         main = await _listen(runners[0], config.listen)
         listening(main, await _listen(runners[1], config.metrics_listen))
         await _work(service, stop, runners)
@@ -168,6 +175,7 @@ async def _work(service: Service, stop: asyncio.Event, runners: Sequence[web.App
             group.create_task(service.committer.run()),
             group.create_task(_repeat(service.refresh, SNAPSHOT_S)),
             group.create_task(_repeat(service.expire, EXPIRE_S)),
+            group.create_task(_repeat(service.detector.detect, DETECT_S)),
         ]
         await stop.wait()
         for runner in runners:  # accepts nothing new, and waits for what is in progress
