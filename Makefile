@@ -5,8 +5,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-# What `make test` uses from Debian: the lab's kernel tools and servers, and Prometheus itself.
-DEBIAN := iproute2 nftables iptables procps unbound dnsmasq-base nginx-light openssl faketime curl bind9-dnsutils prometheus tor-geoipdb
+# What `make test` uses from Debian: the lab's kernel tools and servers, Prometheus and Alertmanager.
+DEBIAN := iproute2 nftables iptables procps unbound dnsmasq-base nginx-light openssl faketime curl bind9-dnsutils prometheus prometheus-alertmanager tor-geoipdb
 
 .PHONY: run test lab lab-report golden bench pin clean help
 
