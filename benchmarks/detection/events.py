@@ -53,8 +53,8 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """`homes` is of each network of the country; `efficacy` the chance that a home is hit; `lasts`, in rounds,
-    where it is not drawn."""
+    """`homes` is of each network of the country; `efficacy` the chance that a home is hit; `lasts` is in
+    rounds, where it is not drawn."""
 
     kind: Kind
     homes: int
@@ -106,9 +106,11 @@ class _Event:
 _NOTHING = _Event(0.0, 0.0, {})
 
 
-def trials(case: Case, number: int, noise: Noise, chance: Random) -> Iterator[Trial]:
+def trials(
+    case: Case, number: int, noise: Noise, chance: Random, limits: Thresholds = DEFAULT
+) -> Iterator[Trial]:
     """So many events of one kind, each from another quiet state."""
-    scene = _Scene(case, noise, chance)
+    scene = _Scene(case, noise, chance, limits)
     state = State(number=FIRST)
     for _ in range(WARM):
         state = scene.after(state, _NOTHING)
@@ -121,7 +123,7 @@ def trials(case: Case, number: int, noise: Noise, chance: Random) -> Iterator[Tr
 class _Scene:
     """The homes of a case, and how they vote."""
 
-    def __init__(self, case: Case, noise: Noise, chance: Random, limits: Thresholds = DEFAULT) -> None:
+    def __init__(self, case: Case, noise: Noise, chance: Random, limits: Thresholds) -> None:
         self._case, self._chance, self._limits = case, chance, limits
         self._noise = noise
         shares = SEVEN if case.kind is Kind.NATION_7 else FOUR

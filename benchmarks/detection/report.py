@@ -34,6 +34,7 @@ class Run:
     noises: Mapping[str, Noise]
     seed: int
     took_s: float
+    others: Sequence[tuple[str, float]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +89,8 @@ the cases a target covers the worst is shown.
 
 | target | wanted | measured | met |
 |---|---|---|---|
-{rows}| shutdown, the state shown after a batch | – | not simulated here: silence is another detector, and the \
-way from a batch to the page is measured on the running collector | – |
+{rows}| shutdown, the state shown after a batch | | not simulated here: silence is another detector, and the \
+way from a batch to the page is measured on the running collector | |
 """
 
 
@@ -111,7 +112,7 @@ def targets(run: Run) -> list[Row]:
     quiet_network = rate(sum(a.because == "noise" for a in alone), lines)
     return [
         _late(
-            "nation, ≥ 4 networks × ≥ 5 homes, efficacy ≥ 0.9: CONFIRMED, median", nations, _nation, 0.5, 2
+            "nation, ≥ 4 networks x ≥ 5 homes, efficacy ≥ 0.9: CONFIRMED, median", nations, _nation, 0.5, 2
         ),
         _late("the same, 95th percentile", nations, _nation, 0.95, 3),
         _late("one network, ≥ 8 homes, efficacy ≥ 0.9: CONFIRMED, median", networks, _network, 0.5, 3),
@@ -397,7 +398,7 @@ _PEER = f"""
 OONI's event detectors, read in the public repository ooni/data and written anew from what they do:
 
 - *medians*: `oonipipeline/analysis/detector.py` at 03a397b. An hour's median per country, network and domain; \
-CUSUM with mu0 = 0, mu1 = 0.7 and h = edd × v ÷ 2 = 3.5, for edd = 10 as `run_detector` has it.
+CUSUM with mu0 = 0, mu1 = 0.7 and h = edd x v ÷ 2 = 3.5, for edd = 10 as `run_detector` has it.
 - *counts*: `oonipipeline/analysis/detectorV2.py` at 60e5efc, its successor in the same repository. An hour's \
 counts as independent votes; p0 = 0.05, p1 = 0.5, h = 30, which its authors mark as yet to be chosen.
 - Both are run at half past each hour on the hour before (`dags/pipeline.py` at 085e27e); what that takes is \
