@@ -252,7 +252,7 @@ class _Scene:
         if this event does not end: the same homes from the same moment on, noise by the same law."""
         platform = self._platforms[0]
         found: list[float | None] = [None, None]
-        pairs = [(Medians(), Counts()) for _ in self._asns]
+        pairs: list[tuple[Medians | Counts, ...]] = [(Medians(), Counts()) for _ in self._asns]
         networks = [self._networks[Place(HERE, asn, platform)] for asn in self._asns]
         homes = [[home for home in some if home.probe.endswith("-a")] for some in networks]
         hits = [sum((home.probe, platform) in event.hit for home in some) for some in homes]

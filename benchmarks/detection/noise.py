@@ -99,9 +99,9 @@ def troubles(sizes: Sequence[Sequence[int]], rounds: int, noise: Noise, chance: 
     """Every glitch and hiccup of so many rounds; `sizes` are the homes of each network of each land."""
     first = 0
     networks = []
-    for land in sizes:
-        networks.append([(first + n, size) for n, size in enumerate(land)])
-        first += len(land)
+    for homes in sizes:
+        networks.append([(first + n, size) for n, size in enumerate(homes)])
+        first += len(homes)
     short = (noise.glitch_s, noise.glitch_most_s)
     for land in networks:
         for network in land:
