@@ -9,7 +9,7 @@ rounds: what a collector that hears each round at its end can know.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from random import Random
 
@@ -199,7 +199,11 @@ class _Scene:
         return _Event(since, until, hit)
 
     def tried(self, state: State) -> Trial:
-        """One event from this state on."""
+        """One event from this state on, of homes that measure at other moments than the last one's."""
+        self._networks = {
+            place: [replace(home, phase=self._chance.random()) for home in homes]
+            for place, homes in self._networks.items()
+        }
         event = self._event(state.number + 1)
         found: dict[str, float] = {}
         over: float | None = None

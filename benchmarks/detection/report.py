@@ -50,21 +50,18 @@ class Row:
 
 # Why targets are missed where they are, read out of the rounds of such events.
 _WHY_LATE = """The round in which an event begins counts as bad only where the event takes half of its \
-votes, \
-that is 0.5 / efficacy of the round. Events begin anywhere within one, so half of them are confirmed by \
-{rounds} + 0.5 / efficacy - 0.5 rounds after they began: {rounds}.0 at an efficacy of 1 and {rounds}.06 at \
-0.9, before any chance in who is hit. What exceeds the target is a matter of seconds, of the \
-worst of the cases."""
-_WHY_OVER = """An incident is over when in each of its networks less than a tenth failed three rounds in a \
-row. Of 5 to 9 homes one that fails by itself is more than a tenth and begins the row anew, and the more \
-networks must be quiet together, the longer it takes. And the round in which the event ends is not \
-well, so that three whole rounds are over after 3.5 in the mean, if nothing else fails."""
+votes, that is 0.5 / efficacy of the round. Events begin anywhere within one, so half of them are \
+confirmed by {rounds} + 0.5 / efficacy - 0.5 rounds after they began: {rounds}.0 at an efficacy of 1 and \
+{rounds}.06 at 0.9, before any chance in who is hit. What exceeds the target is a matter of seconds, of \
+the worst of the cases."""
+_WHY_OVER = """An incident is over when in each of its networks less than a tenth failed three rounds in \
+a row. Of 3 to 10 homes one that fails by itself is a tenth or more and begins the row anew, and the more \
+networks must be quiet together, the longer it takes. And the round in which the event ends is not well, \
+so that three whole rounds are over after 3.5 in the mean, if nothing else fails."""
 _WHY_CALLED = """These are partial outages, in which chance or the drawn factor gives one network far \
-more of \
-them than the rest of the world has. Most are called so after the outage is over: the world is well again \
-in that round, and the network's incident, which waits for its three good rounds, is then compared with \
-a world that \
-does not fail. The others are outages that never reach the share at which one is said: homes \
+more than the rest of the world has. Most are called so after the outage is over: the world is well again \
+in that round, and the network's incident, which waits for its three good rounds, is compared with a \
+world that does not fail. The others are outages that never reach the share at which one is said: homes \
 abroad that go on failing are disarmed after half an hour, and the world's rate falls though the outage \
 goes on."""
 _WHY_FALSE = """Glitches make them, not chance: a trouble of most homes that covers as many rounds as a \
@@ -94,9 +91,9 @@ def _head(run: Run) -> str:
 
 Written by `make bench-detect` on {datetime.now(UTC):%Y-%m-%d}: seed {run.seed}, {run.took_s:.0f} s on \
 {os.cpu_count()} cores, Linux {platform.release()}, Python {platform.python_version()}.
-{total:.0f} country-platform-years in which nobody interferes and \
-{sum(map(len, run.trials.values()))} events, decided by the collector's own code (`collector/detect`) with \
-{_thresholds(run)}. The same seed gives the same figures.
+{total:.0f} country-platform-years in which nobody interferes and {sum(map(len, run.trials.values()))} \
+events, decided by the collector's own code (`collector/detect`) with {_thresholds(run)}. The same seed \
+gives the same figures.
 Intervals in brackets are of 95 %. A round is {MINUTES:g} minutes.
 """
 
@@ -121,7 +118,7 @@ Of the cases that a target covers the worst decides; the figure in front is of a
 |---|---|---|---|
 {lines}
 Not simulated: silence (another detector), and the way from a batch to the page.
-{_missed(rows)}"""
+{"" if run.others else _missed(rows)}"""
 
 
 def _missed(rows: Sequence[Row]) -> str:
@@ -233,34 +230,29 @@ def _laws(run: Run) -> str:
     noise = run.noises[STUDIED]
     return f"""## The votes that are made up
 
-Committed before the first full run, and not changed after it.
+Committed before the first full run, and not changed after it, but that each event now draws the phases \
+of its homes anew: in the first run all events of a case shared them, which moved its medians either way.
 
 - **Every round, every network**: k of n homes fail by a Beta-Binomial with mean {noise.p0:g} and \
-correlation \
-{noise.rho:g}, drawn anew each round. These are the figures the detector itself expects; a second run \
-has twice \
-the mean, which it does not expect, and twice the glitches.
+correlation {noise.rho:g}, drawn anew each round. These are the figures the detector itself expects; a \
+second run has twice the mean, which it does not expect, and twice the glitches.
 - **Glitches of a network**: {noise.network_glitches:g} a year. **Of a nation** (an exchange, a point of \
 presence): {noise.nation_glitches:g} a year, reaching each network with chance {noise.reach:g}, two at \
-least. \
-Both take a share of the homes drawn between {noise.least_efficacy:g} and 1 and last \
-{noise.glitch_s / 60:g} minutes in \
-the mean, exponentially; longer than {noise.glitch_most_s / 60:g} minutes is an outage and none is drawn.
+least. Both take a share of the homes drawn between {noise.least_efficacy:g} and 1 and last \
+{noise.glitch_s / 60:g} minutes in the mean, exponentially; longer than {noise.glitch_most_s / 60:g} \
+minutes is an outage and none is drawn.
 - **Hiccups of the platform, worldwide**: {noise.hiccups:g} a year, {noise.hiccup_s / 60:g} minutes in \
-the mean, \
-{noise.hiccup_most_s / 3600:g} hours at most, taking a share drawn between 0.1 and 1, and of each land \
-between half of that \
-and all.
-- **{len(lands())} lands**, each other's world: four and seven networks of unequal weight \
-(largest 45 % and 35 %), with {", ".join(map(str, HOMES))} homes each, and two mixed.
+the mean, {noise.hiccup_most_s / 3600:g} hours at most, taking a share drawn between 0.1 and 1, and of \
+each land between half of that and all.
+- **{len(lands())} lands**, each other's world: four and seven networks of unequal weight (largest 45 % \
+and 35 %), with {", ".join(map(str, HOMES))} homes each, and two mixed.
 - **Events** go through the whole fold as ballots: arming after its warm-up, two probes behind the first \
-prefix \
-of each network, {ABROAD} countries abroad, a phase per home and a jitter. An event takes each home or \
-spares it for as long as \
-it lasts, {SHORTEST * MINUTES:g} minutes to {LONGEST * MINUTES / 60:g} hours.
+prefix of each network, {ABROAD} countries abroad, a phase per home and a jitter. An event takes each \
+home or spares it for as long as it lasts, {SHORTEST * MINUTES:g} minutes to {LONGEST * MINUTES / 60:g} \
+hours.
 
-Nobody chose these rates by measuring: how often networks and points of presence falter for minutes is not \
-published. The table of short troubles below lets a reader put in other rates.
+Nobody chose these rates by measuring: how often networks and points of presence falter for minutes is \
+not published. The table of short troubles below lets a reader put in other rates.
 """
 
 
@@ -416,15 +408,14 @@ def _others(run: Run) -> str:
 ## Ends, notifications, dates, outages
 
 - Over: median {quantile(overs, 0.5).shown(2)} rounds after the event's end, 95th percentile \
-{quantile(overs, 0.95).shown(2)}. Three rounds that are wholly well are the proof, and the round in \
-which it \
-ended is not one of them.
+{quantile(overs, 0.95).shown(2)}. Rounds that are wholly well are the proof, and the one in which it \
+ended is none of them.
 - Notifications: of {len(confirmed)} events that were confirmed, by number of incidents: \
 {", ".join(f"{n}: {count}" for n, count in sorted(told.items()))}. Of {len(several)} events of four \
 platforms within {MINUTES * 2:g} minutes: {mean([float(t.incidents) for t in several]).shown(2)} each.
 - Dated: {near:.0f} % of the incidents begin in the round in which the event began, or the next.
-- A single network's event was called a nation's in \
-{sum(t.nation_confirmed is not None for t in alone)} of {len(alone)}.
+- A single network's event was called a nation's in {sum(t.nation_confirmed is not None for t in alone)} \
+of {len(alone)}.
 
 A platform's own outage, in all countries alike up to a factor of two:
 
@@ -463,23 +454,18 @@ _PEER = f"""
 OONI's event detectors, read in the public repository ooni/data and written anew from what they do:
 
 - *medians*: `oonipipeline/analysis/detector.py` at 03a397b. An hour's median per country, network and \
-domain; \
-CUSUM with mu0 = 0, mu1 = 0.7 and h = edd x v ÷ 2 = 3.5, for edd = 10 as `run_detector` has it.
+domain; CUSUM with mu0 = 0, mu1 = 0.7 and h = edd x v ÷ 2 = 3.5, for edd = 10 as `run_detector` has it.
 - *counts*: `oonipipeline/analysis/detectorV2.py` at 60e5efc, its successor in the same repository. An \
-hour's \
-counts as independent votes; p0 = 0.05, p1 = 0.5, h = 30, which its authors mark as yet to be chosen.
-- Both are run at half past each hour on the hour before (`dags/pipeline.py` at 085e27e); what that \
-takes is \
-not counted.
+hour's counts as independent votes; p0 = 0.05, p1 = 0.5, h = 30, which its authors mark as yet to be chosen.
+- Both are run at half past each hour on the hour before (`dags/pipeline.py` at 085e27e); what that takes \
+is not counted.
 
-Assumed in their favour: as many measurements as our homes make, where a real network often has none in an \
-hour; a failing measurement is scored 1, the most there is; they start in the state OK; \
-their DNS, TCP and TLS series are one; for a nation, their first network's word is theirs for the \
-nation; and \
-an event that is slower to be seen than it lasts goes on for {PEERS_WAIT_H} hours. They have no world \
-rate, no arming, no \
-nation, and were made for sparser data than this: the table compares delays on equal votes, not the \
-worth of either project.
+Assumed in their favour: as many measurements as our homes make, where a real network often has none in \
+an hour; a failing measurement is scored 1, the most there is; they start in the state OK; their DNS, TCP \
+and TLS series are one; for a nation, their first network's word is theirs for the nation; and an event \
+that is slower to be seen than it lasts goes on for {PEERS_WAIT_H} hours. They have no world rate, no \
+arming, no nation, and were made for sparser data than this: the table compares delays on equal votes, \
+not the worth of either project.
 """
 
 _LIMITS = """## What this does not show
@@ -487,6 +473,8 @@ _LIMITS = """## What this does not show
 - Real noise. The rates above are assumptions until quiet data of a running collector are there to fit them.
 - The way of a round to the collector: a batch that comes late adds its lateness to every delay.
 - In the years every home is armed and has its full vote, one measurement a round; events go through arming.
+- The events of a case go out from one quiet past, three rounds apart: a home disarmed in it is so for \
+several of them, and the intervals of *never* are a little too narrow.
 - Homes that fail by themselves for hours: arming is what answers them, in the stories of \
 tests/collector/detect.
 """
