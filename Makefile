@@ -8,10 +8,10 @@ BIN := $(VENV)/bin
 # What `make test` uses from Debian: the lab's kernel tools and servers, Prometheus and Alertmanager.
 DEBIAN := iproute2 nftables iptables procps unbound dnsmasq-base nginx-light openssl faketime curl bind9-dnsutils prometheus prometheus-alertmanager tor-geoipdb
 
-.PHONY: run test lab lab-report golden bench pin clean help
+.PHONY: run test lab lab-report golden bench bench-detect pin clean help
 
 help: ## what there is
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
 $(VENV)/ready: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "reachwatch needs Python 3.11 or newer"; exit 1; }
@@ -63,6 +63,9 @@ golden: $(VENV)/ready-dev ## renew tests/golden and docs/ooni-qa.md with the rea
 
 bench: $(VENV)/ready-dev ## what a round costs beside an earlier revision's, into docs/costs.md: make bench [BASE=…]
 	@$(BIN)/python -m benchmarks.round_cost $(BASE:%=--base %)
+
+bench-detect: $(VENV)/ready-dev ## detection on simulated years and events beside OONI's, into docs/detection.md; minutes
+	@$(BIN)/python -m benchmarks.detection
 
 pin: ## renew the pinned requirements
 	$(BIN)/pip-compile $(PIN) $(BUILD) --extra collector -o requirements.txt pyproject.toml

@@ -1,0 +1,128 @@
+"""``python -m benchmarks.detection``: simulate, count, write docs/detection.md."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from pathlib import Path
+from random import Random
+
+from collector.detect.thresholds import DEFAULT, Thresholds
+
+from .events import Case, Kind, Trial, trials
+from .noise import QUIET, ROUNDS_A_YEAR, STUDIED, Noise, twice
+from .report import Run, written
+from .years import HOMES, Year, lands, lived
+
+OUT = Path(__file__).parent.parent.parent / "docs" / "detection.md"
+EFFICACIES = (1.0, 0.9, 0.7, 0.5)
+NOISES = {noise.name: noise for noise in (STUDIED, twice(STUDIED))}
+# Years of all lands together, by noise: twelve country-platform-years each.
+YEARS = {STUDIED.name: 18, twice(STUDIED).name: 6}
+# Events of each case: more where a target speaks of it.
+TRIALS, TRIALS_OF_TARGETS = 120, 240
+# How long a trouble lasts that one would not want to be woken by, in rounds: 3 to 15 minutes.
+SHORT = (0.6, 1.2, 1.8, 2.4, 3.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A piece of work for one process, with chance of its own: a year, or trials of a case."""
+
+    seed: str
+    noise: Noise
+    case: Case | None = None
+    trials: int = 0
+    limits: Thresholds = DEFAULT
+
+
+def main() -> int:
+    """0 once the report is written."""
+    arguments = _parser().parse_args()
+    began = time.monotonic()
+    years: dict[str, list[Year]] = {}
+    found: dict[Case, list[Trial]] = {}
+    limits = replace(DEFAULT, **dict(arguments.set))
+    jobs = sorted(_jobs(arguments.seed, arguments.scale, limits), key=_heaviest_first)
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        waiting = {pool.submit(_done, job): job for job in jobs}
+        for n, future in enumerate(as_completed(waiting), 1):
+            job, result = waiting[future], future.result()
+            if isinstance(result, Year):
+                years.setdefault(result.noise, []).append(result)
+            elif job.case is not None:
+                found[job.case] = result
+            if n % 20 == 0:
+                print(f"{n} of {len(jobs)}, {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+    took_s = time.monotonic() - began
+    run = Run(
+        years=years, trials=found, noises=NOISES, seed=arguments.seed, took_s=took_s, others=arguments.set
+    )
+    text = written(run)
+    arguments.out.write_text(text, encoding="utf-8")
+    print(text)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.detection", description=__doc__)
+    parser.add_argument("--seed", type=int, default=1, metavar="N", help="(default %(default)s)")
+    parser.add_argument(
+        "--scale", type=float, default=1.0, metavar="X", help="so much of the years and trials"
+    )
+    parser.add_argument(
+        "--set", type=_threshold, action="append", default=[], metavar="NAME=X", help="another threshold"
+    )
+    parser.add_argument("--out", type=Path, default=OUT, metavar="FILE")
+    return parser
+
+
+def _threshold(text: str) -> tuple[str, float]:
+    name, _, value = text.partition("=")
+    return name, type(getattr(DEFAULT, name))(value)
+
+
+def _jobs(seed: int, scale: float, limits: Thresholds) -> Iterator[Job]:
+    for name, years in YEARS.items():
+        for n in range(max(1, round(years * scale))):
+            yield Job(f"{seed} year {name} {n}", NOISES[name], limits=limits)
+    for case, number in _cases():
+        yield Job(f"{seed} {case}", NOISES[case.noise], case, max(5, round(number * scale)), limits)
+
+
+def _cases() -> Iterator[tuple[Case, int]]:
+    for kind in (Kind.NETWORK, Kind.NATION_4, Kind.NATION_7):
+        for homes in HOMES:
+            for efficacy in EFFICACIES:
+                yield Case(kind, homes, efficacy), TRIALS_OF_TARGETS if efficacy >= 0.9 else TRIALS
+        for homes in (5, 8, 20):
+            yield Case(kind, homes, 0.9, noise=twice(STUDIED).name), TRIALS
+    yield Case(Kind.PLATFORMS, 8, 0.9), TRIALS // 2
+    for efficacy in (1.0, 0.7, 0.5, 0.3):
+        yield Case(Kind.OUTAGE, 8, efficacy), TRIALS_OF_TARGETS
+    for kind in (Kind.NETWORK, Kind.NATION_4):
+        for efficacy in (1.0, 0.7):
+            for lasts in SHORT:
+                yield Case(kind, 8, efficacy, lasts=lasts), TRIALS
+
+
+def _heaviest_first(job: Job) -> tuple[bool, int]:
+    return (job.case is not None, -job.case.homes if job.case else 0)
+
+
+def _done(job: Job) -> Year | list[Trial]:
+    chance = Random(job.seed)  # noqa: S311 - repeatable is what is wanted
+    if job.case is None:
+        return lived(lands(), ROUNDS_A_YEAR, job.noise, chance, limits=job.limits)
+    # Events have the noise of every round, not the glitches: those are what the years are for.
+    quiet = replace(QUIET, p0=job.noise.p0)
+    return list(trials(job.case, job.trials, quiet, chance, job.limits))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
