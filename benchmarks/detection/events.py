@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from random import Random
 
-from collector.detect.ballots import Ballot, Standing
-from collector.detect.fold import Place, Setting, State, advance
+from collector.detect.ballots import Ballot, Place, Standing
+from collector.detect.fold import Setting, State, advance
 from collector.detect.incidents import Cause, Incident, Scope, record
 from collector.detect.network import ALARMED, Condition
 from collector.detect.thresholds import DEFAULT, Thresholds

@@ -15,8 +15,8 @@ from functools import cache
 from random import Random
 
 from collector.detect import likelihood, nation, network, world
-from collector.detect.ballots import Count
-from collector.detect.fold import Network, Place, State
+from collector.detect.ballots import Count, Place
+from collector.detect.fold import Network, State
 from collector.detect.incidents import Incident, record
 from collector.detect.nation import NationWatch, Seen
 from collector.detect.network import Condition, Watch
