@@ -94,8 +94,12 @@ class Service:
     async def expire(self) -> None:
         """Drop what retention says may go."""
         now, keep = self.wall(), self.config.retention
+        cells_before = now - keep.cells_days * DAY_S
         dropped = await self.committer.call(
-            self.committer.store.expire, now - keep.batches_days * DAY_S, now - keep.cells_days * DAY_S
+            self.committer.store.expire,
+            now - keep.batches_days * DAY_S,
+            cells_before,
+            int(cells_before // DEFAULT.round_s),
         )
         if dropped:
             log.info("expired batches=%d", dropped)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from .detect import saved
 from .detect.ballots import by_round
 from .detect.cells import Cell, CellKey
+from .detect.chronicle import told
 from .detect.fold import Setting, State, advance
 from .detect.incidents import Incident, record
 from .detect.revisions import Revision, revised
@@ -100,6 +101,7 @@ class Detector:
         # Between the last state kept and the first round to fold there may be rounds: they are folded too.
         for number in range(max(self._kept) + 1, head + 1):
             self._kept[number] = await self._folded(self._kept[number - 1], number, setting)
+            await self.committer.call(self.committer.store.tell, told(self._kept[number].state))
             self._forget(number)
         await self._settle()
         await self._publish(self._kept[head])

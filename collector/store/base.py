@@ -15,6 +15,7 @@ from typing import Protocol
 
 from collector.detect.ballots import Standing
 from collector.detect.cells import Cell, CellKey
+from collector.detect.chronicle import CountryRound
 from collector.detect.revisions import Revision
 from probe.wire.exchange import Presence
 
@@ -105,6 +106,12 @@ class Store(Protocol):
     def revisions(self, incident: str | None = None) -> list[Revision]:
         """What was published, of one incident or of all, by incident and number."""
 
+    def tell(self, rounds: Iterable[CountryRound]) -> None:
+        """Keep what detection saw, in place of what it had seen in the same countries and rounds."""
+
+    def chronicle(self, country: str, first: int, last: int) -> list[CountryRound]:
+        """What detection saw in a country in those rounds, both ends included, oldest first."""
+
     def ingest(self, group: Sequence[Ingest]) -> list[Stored]:
         """Store a group durably, batches and cells in one transaction; one answer per batch."""
 
@@ -128,9 +135,9 @@ class Store(Protocol):
     def batches(self, probe: str | None = None, since: float = 0.0) -> Iterable[SignedBatch]:
         """Batches received at or after `since`, oldest first, of one probe or of all."""
 
-    def expire(self, batches_before: float, cells_before: float) -> int:
-        """Drop whole segments last received before the first moment, cells before the second
-        (both Unix seconds); returns how many batches went."""
+    def expire(self, batches_before: float, cells_before: float, rounds_before: int) -> int:
+        """Drop whole segments last received before the first moment, cells before the second (both
+        Unix seconds), the chronicle before that round; returns how many batches went."""
 
     def dropped_until(self) -> float | None:
         """No batch received after this moment was ever dropped; None where none was at all."""

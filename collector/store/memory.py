@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from collector.detect.ballots import Standing
 from collector.detect.cells import Cell, CellKey, merge
+from collector.detect.chronicle import CountryRound
 from collector.detect.revisions import Revision
 
 from .base import Ingest, Seen, SignedBatch, Stored, StoreError, StoreFigures
@@ -19,6 +20,7 @@ class MemoryStore:
         self._standings: dict[str, Standing] = {}
         self._settled: bytes | None = None
         self._revisions: dict[tuple[str, int], Revision] = {}
+        self._chronicle: dict[tuple[str, int], CountryRound] = {}
         self._batches: dict[tuple[str, int], SignedBatch] = {}
         self._cells: dict[CellKey, Cell] = {}
         self._seen: dict[str, Seen] = {}
@@ -60,6 +62,15 @@ class MemoryStore:
     def revisions(self, incident: str | None = None) -> list[Revision]:
         """See `base.Store`."""
         return [self._revisions[key] for key in sorted(self._revisions) if incident in (None, key[0])]
+
+    def tell(self, rounds: Iterable[CountryRound]) -> None:
+        """See `base.Store`."""
+        self._chronicle |= {(one.country, one.number): one for one in rounds}
+
+    def chronicle(self, country: str, first: int, last: int) -> list[CountryRound]:
+        """See `base.Store`."""
+        kept = ((number, one) for (where, number), one in self._chronicle.items() if where == country)
+        return [one for number, one in sorted(kept, key=lambda item: item[0]) if first <= number <= last]
 
     def ingest(self, group: Sequence[Ingest]) -> list[Stored]:
         """See `base.Store`."""
@@ -108,7 +119,7 @@ class MemoryStore:
         kept = (b for b in self._batches.values() if b.received_at >= since and probe in (None, b.probe))
         return sorted(kept, key=lambda batch: batch.received_at)
 
-    def expire(self, batches_before: float, cells_before: float) -> int:
+    def expire(self, batches_before: float, cells_before: float, rounds_before: int) -> int:
         """See `base.Store`; here a segment is one batch."""
         old = [name for name, batch in self._batches.items() if batch.received_at < batches_before]
         for name in old:
@@ -116,6 +127,8 @@ class MemoryStore:
             self._dropped_until = max(received_at, self._dropped_until or received_at)
         for key in [key for key in self._cells if key.minute * 60 < cells_before]:
             del self._cells[key]
+        for name in [name for name in self._chronicle if name[1] < rounds_before]:
+            del self._chronicle[name]
         return len(old)
 
     def dropped_until(self) -> float | None:

@@ -20,6 +20,7 @@ from typing import IO
 
 from collector.detect.ballots import Standing
 from collector.detect.cells import Cell, CellKey, merge
+from collector.detect.chronicle import CountryRound, pack_round, unpack_round
 from collector.detect.revisions import Revision
 from collector.detect.saved import pack_revision, unpack_revision
 from probe.wire.exchange import Presence
@@ -28,7 +29,7 @@ from .base import Ingest, Seen, SignedBatch, Stored, StoreError, StoreFigures
 from .packing import Torn, compress, decompress, pack_cell, pack_segment, unpack_cell, unpack_segment
 
 DATABASE = "reachwatch.sqlite"  # the file in the folder
-_VERSION = 3  # 3 keeps votes by probe
+_VERSION = 4  # 3 keeps votes by probe, 4 what detection saw
 _TAKEN_AT_ONCE = 100  # additions summed in memory before the table is touched
 
 _CELL_COLUMNS = """
@@ -52,6 +53,9 @@ CREATE TABLE IF NOT EXISTS presence (
     probe TEXT PRIMARY KEY, at REAL NOT NULL, state TEXT NOT NULL, country TEXT NOT NULL,
     asn INTEGER NOT NULL, prefix TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS settled (id INTEGER PRIMARY KEY CHECK (id = 1), data BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS chronicle (
+    country TEXT NOT NULL, number INTEGER NOT NULL, data BLOB NOT NULL,
+    PRIMARY KEY (country, number)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS revisions (
     incident TEXT NOT NULL, number INTEGER NOT NULL, data BLOB NOT NULL,
     PRIMARY KEY (incident, number)) WITHOUT ROWID;
@@ -132,6 +136,19 @@ class SqliteStore:
         with _translated(self._folder):
             rows = self._db.execute(asked, (incident,)).fetchall()
         return [unpack_revision(row[0]) for row in rows]
+
+    def tell(self, rounds: Iterable[CountryRound]) -> None:
+        """See `base.Store`."""
+        rows = [(one.country, one.number, compress(pack_round(one))) for one in rounds]
+        with self._transaction():
+            self._db.executemany("INSERT OR REPLACE INTO chronicle VALUES (?, ?, ?)", rows)
+
+    def chronicle(self, country: str, first: int, last: int) -> list[CountryRound]:
+        """See `base.Store`."""
+        asked = "SELECT data FROM chronicle WHERE country = ? AND number BETWEEN ? AND ? ORDER BY number"
+        with _translated(self._folder):
+            rows = self._db.execute(asked, (country, first, last)).fetchall()
+        return [unpack_round(decompress(row[0])) for row in rows]
 
     def ingest(self, group: Sequence[Ingest]) -> list[Stored]:
         """See `base.Store`."""
@@ -256,7 +273,7 @@ class SqliteStore:
         except Torn as error:
             raise StoreError(f"{self._folder}: segment {segment} is damaged: {error}") from None
 
-    def expire(self, batches_before: float, cells_before: float) -> int:
+    def expire(self, batches_before: float, cells_before: float, rounds_before: int) -> int:
         """See `base.Store`."""
         with self._transaction():
             dropped, until = self._db.execute(
@@ -269,6 +286,7 @@ class SqliteStore:
             self._db.execute(f"DELETE FROM receipts WHERE segment IN ({old})", (batches_before,))  # noqa: S608
             self._db.execute("DELETE FROM segments WHERE last_at < ?", (batches_before,))
             self._db.execute("DELETE FROM cells WHERE minute < ?", (int(cells_before // 60),))
+            self._db.execute("DELETE FROM chronicle WHERE number < ?", (rounds_before,))
         return int(dropped)
 
     def dropped_until(self) -> float | None:

@@ -12,6 +12,7 @@ from random import Random
 import pytest
 
 from collector.detect.cells import Cell, CellKey, Vote
+from collector.detect.chronicle import pack_round
 from collector.detect.incidents import Phase, Scope
 from collector.detect.saved import pack
 from collector.detect.thresholds import DEFAULT
@@ -87,8 +88,11 @@ class Watchers:
 
     @property
     def final(self) -> bytes:
-        """State and incidents as bytes, less the time at which they were said."""
-        return pack(self.detector._kept[max(self.detector._kept)])
+        """State, incidents and chronicle as bytes, less the time at which they were said."""
+        store = self.detector.committer.store
+        told = [one for where in ("PK", "TR") for one in store.chronicle(where, FIRST, FIRST + END)]
+        kept = pack(self.detector._kept[max(self.detector._kept)])
+        return b"\n".join([kept, *map(pack_round, told)])
 
 
 @asynccontextmanager
@@ -135,6 +139,19 @@ async def test_an_event_is_published_as_it_opens_is_sure_and_ends(url: str) -> N
     sure = next(one for one in revisions if one.incident.phase is Phase.CONFIRMED)
     assert sure.incident.scope is Scope.NATION
     assert sure.at - (FIRST + 2) * ROUND_S <= 2 * ROUND_S + GRACE_S + 1, "two rounds"
+
+
+async def test_what_was_seen_is_kept_round_by_round_for_whoever_draws_it(url: str) -> None:
+    async with watching(url) as watchers:
+        await in_order(watchers)
+        rounds = watchers.detector.committer.store.chronicle("PK", FIRST, FIRST + END - 1)
+    assert [one.number for one in rounds] == list(range(FIRST, FIRST + END))
+    dark = rounds[4]
+    assert [(one.prefixes, one.failing_prefixes) for one in dark.networks] == [(6, 6)] * 4
+    assert dark.networks[0].broke == {"tls tls_reset_error": 6}
+    assert dark.nations[0].share == 1.0
+    assert dark.nations[0].world == 0.0
+    assert sum(one.failing_prefixes for one in rounds[0].networks) == 0
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

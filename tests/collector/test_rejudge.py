@@ -78,7 +78,7 @@ def stored(data: Path, *items: Ingest, batches_before: float = 0.0, cells_before
     store = open_store(f"sqlite://{data}")
     for item in items:
         store.ingest([item])
-    store.expire(batches_before, cells_before)
+    store.expire(batches_before, cells_before, 0)
     store.close()
 
 
@@ -251,7 +251,7 @@ class TestAnyHistory:
         for start in range(0, len(items), together):
             store.ingest(items[start : start + together])
         for cutoff in cutoffs:
-            store.expire(NOW + cutoff, 0)
+            store.expire(NOW + cutoff, 0, 0)
         left = {signed.sequence for signed in store.batches()}
         with pytest.MonkeyPatch.context() as patch:
             judge_by(patch, STRICTER)

@@ -14,7 +14,9 @@ import pytest
 
 from collector.detect.ballots import Standing
 from collector.detect.cells import Cell, CellKey, merge
+from collector.detect.chronicle import CountryRound, NationRound
 from collector.detect.incidents import Incident, Part, Phase
+from collector.detect.network import Condition
 from collector.detect.revisions import Revision
 from collector.store import STORES, open_store
 from collector.store.base import Seen, Store, Stored, StoreError
@@ -126,6 +128,21 @@ def test_what_was_published_is_added_to_and_never_changed(store: Store) -> None:
     assert store.revisions() == [other, one, replace(one, number=2)], "all or none"
 
 
+def test_what_detection_saw_is_kept_by_country_and_round_and_told_anew_when_it_changed(store: Store) -> None:
+    seen = NationRound(
+        platform="x", condition=Condition.OK, score=0.0, share=0.0, networks=2, world=None
+    )  # fmt: skip
+    rounds = [CountryRound(number=n, country=c, nations=(seen,)) for n in (3, 1, 2) for c in ("PK", "TR")]
+    store.tell(rounds)
+    assert [one.number for one in store.chronicle("PK", 1, 2)] == [1, 2]
+    again = CountryRound(number=2, country="PK")
+    store.tell([again])
+    assert store.chronicle("PK", 2, 9)[0] == again
+    assert store.chronicle("TR", 3, 3) == [CountryRound(number=3, country="TR", nations=(seen,))]
+    store.expire(0, 0, 3)
+    assert [one.number for one in store.chronicle("PK", 0, 9)] == [3]
+
+
 def test_the_newest_heartbeat_of_each_probe_is_kept_whatever_the_order(store: Store) -> None:
     newest = Seen(probe="p", at=NOW, state=Presence.BYE, country="PK", asn=1, prefix="aa")
     store.see([newest])
@@ -137,10 +154,10 @@ def test_the_newest_heartbeat_of_each_probe_is_kept_whatever_the_order(store: St
 def test_retention_drops_old_batches_and_old_cells_and_leaves_the_rest(store: Store) -> None:
     store.ingest([ingest(someone(1), received_at=NOW - 1000)])
     store.ingest([ingest(someone(2), received_at=NOW)])
-    assert store.expire(NOW - 500, 0) == 1
+    assert store.expire(NOW - 500, 0, 0) == 1
     assert [b.probe for b in store.batches()] == [someone(2).probe_id]
     assert everything(store)
-    assert store.expire(0, MEASURED.timestamp() + 3600) == 0
+    assert store.expire(0, MEASURED.timestamp() + 3600, 0) == 0
     assert not everything(store)
     figures = store.figures()
     assert (figures.batches, figures.cells, figures.oldest_batch_at) == (1, 0, NOW)
@@ -150,12 +167,12 @@ def test_until_when_batches_were_dropped_is_remembered_and_never_goes_back(store
     assert store.dropped_until() is None
     for n, received_at in enumerate((NOW - 900, NOW - 1000, NOW), start=1):
         store.ingest([ingest(someone(n), received_at=received_at)])
-    assert store.expire(NOW - 2000, 0) == 0
+    assert store.expire(NOW - 2000, 0, 0) == 0
     assert store.dropped_until() is None
-    assert store.expire(NOW - 500, 0) == 2
+    assert store.expire(NOW - 500, 0, 0) == 2
     assert store.dropped_until() == NOW - 900
     store.ingest([ingest(someone(4), received_at=NOW - 950)])  # a clock set back
-    assert store.expire(NOW - 500, 0) == 1
+    assert store.expire(NOW - 500, 0, 0) == 1
     assert store.dropped_until() == NOW - 900
 
 
@@ -261,7 +278,7 @@ class TestSqlite:
     def test_what_was_dropped_is_remembered_over_a_restart(self, tmp_path: Path) -> None:
         first = open_store(f"sqlite://{tmp_path}")
         first.ingest([ingest(someone(), received_at=NOW - 1000)])
-        first.expire(NOW, 0)
+        first.expire(NOW, 0, 0)
         first.close()
         again = open_store(f"sqlite://{tmp_path}")
         assert again.dropped_until() == NOW - 1000
