@@ -32,6 +32,7 @@ from .metrics import Metrics
 from .snapshot import Snapshot, take
 from .store import open_store
 from .store.base import StoreError, StoreFigures
+from .web.sources import Sources
 
 log = logging.getLogger("reachwatch.collector")
 
@@ -63,9 +64,18 @@ class Service:
     _figures: StoreFigures | None = None
     _figures_at: float = 0.0
 
-    def current(self) -> Snapshot:
-        """The last snapshot."""
-        return self.snapshot
+    def sources(self) -> Sources:
+        """What pages and API are made of."""
+        store, call = self.committer.store, self.committer.call
+        return Sources(
+            snapshot=lambda: self.snapshot,
+            findings=lambda: self.detector.findings,
+            revisions=lambda incident: call(store.revisions, incident),
+            chronicle=lambda country, first, last: call(store.chronicle, country, first, last),
+            limits=self.detector.limits,
+            display=self.config.display,
+            wall=self.wall,
+        )
 
     def peers(self, country: str) -> tuple[PeerView, ...]:
         """What probes in other countries see, for receipts."""
@@ -107,7 +117,7 @@ class Service:
     def main_app(self) -> web.Application:
         """What agents and readers reach."""
         app = web.Application()
-        app.add_routes([*self.intake.routes(), *pages.routes(self.current, self.config.display.min_prefixes)])
+        app.add_routes([*self.intake.routes(), *pages.routes(self.sources())])
         app.add_routes([web.get("/healthz", self._healthz), web.get("/readyz", self._readyz)])
         return app
 

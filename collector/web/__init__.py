@@ -7,9 +7,8 @@ from pathlib import Path
 
 from aiohttp import web
 
-from collector.snapshot import Snapshot
-
 from . import api, page
+from .sources import Sources
 
 # The page needs its own style sheet and nothing else; whatever slips into it cannot run.
 _HEADERS = {
@@ -23,12 +22,11 @@ _STYLE = Path(__file__).parent / "static" / "style.css"
 Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 
-def routes(current: Callable[[], Snapshot], min_prefixes: int) -> list[web.RouteDef]:
-    """The page, its style, and the API, all from what `current` returns at the moment. Networks of
-    fewer prefixes than `min_prefixes` are not shown on their own."""
+def routes(sources: Sources) -> list[web.RouteDef]:
+    """The page, its style, and the API."""
 
     async def index(_request: web.Request) -> web.Response:
-        body = page.render(current())
+        body = page.render(sources.snapshot())
         return web.Response(
             text=body, content_type="text/html", headers={**_HEADERS, "Cache-Control": "no-store"}
         )
@@ -38,4 +36,4 @@ def routes(current: Callable[[], Snapshot], min_prefixes: int) -> list[web.Route
         return web.Response(text=_css, content_type="text/css", headers=headers)
 
     _css = _STYLE.read_text(encoding="utf-8")
-    return [web.get("/", index), web.get("/static/style.css", style), *api.routes(current, min_prefixes)]
+    return [web.get("/", index), web.get("/static/style.css", style), *api.routes(sources)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from datetime import UTC, datetime
 from operator import itemgetter
 from typing import Any
@@ -19,13 +19,16 @@ from aiohttp import web
 from collector.snapshot import Snapshot, Tally
 from probe.wire.codec import rfc3339
 
+from .sources import Sources
+
 _COUNTRY = re.compile(r"[A-Z]{2}")
 
 
-def routes(current: Callable[[], Snapshot], min_prefixes: int) -> list[web.RouteDef]:
-    """The API's routes. Networks of fewer prefixes than `min_prefixes` are left out: a number on
+def routes(sources: Sources) -> list[web.RouteDef]:
+    """The API's routes. Networks of too few prefixes (`display.min_prefixes`) are left out: a number on
     so few says something about somebody's home."""
 
+    current, min_prefixes = sources.snapshot, sources.display.min_prefixes
     held: tuple[Snapshot, bytes] | None = None
 
     async def state(_request: web.Request) -> web.Response:

@@ -1,0 +1,31 @@
+"""Where everything that is shown here comes from: handed over once, by the wiring.
+
+Nothing that serves a request asks the store for raw rounds: a snapshot and findings are in memory, and
+revisions and chronicle are rows of what was concluded already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from collector.config import Display
+from collector.detect.chronicle import CountryRound
+from collector.detect.revisions import Revision
+from collector.detect.thresholds import Thresholds
+from collector.detector import Findings
+from collector.snapshot import Snapshot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """`wall` is Unix seconds. `revisions` takes an incident's id, or None for all; `chronicle` a country
+    and the first and last round, counted from the Unix epoch."""
+
+    snapshot: Callable[[], Snapshot]
+    findings: Callable[[], Findings]
+    revisions: Callable[[str | None], Awaitable[list[Revision]]]
+    chronicle: Callable[[str, int, int], Awaitable[list[CountryRound]]]
+    limits: Thresholds
+    display: Display
+    wall: Callable[[], float]
