@@ -5,8 +5,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-# What `make test` uses from Debian: the lab's kernel tools and servers, Prometheus and Alertmanager.
-DEBIAN := iproute2 nftables iptables procps unbound dnsmasq-base nginx-light openssl faketime curl bind9-dnsutils prometheus prometheus-alertmanager tor-geoipdb
+# What `make test` uses from Debian: the lab's kernel tools and servers, Prometheus and Alertmanager, a browser.
+DEBIAN := iproute2 nftables iptables procps unbound dnsmasq-base nginx-light openssl faketime curl bind9-dnsutils prometheus prometheus-alertmanager tor-geoipdb chromium fonts-dejavu-core
 
 .PHONY: run test lab lab-report golden bench bench-detect pin clean help
 
