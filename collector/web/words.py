@@ -25,6 +25,10 @@ class Words:
         """The text of a dotted key with the values filled in; raises `KeyError` where there is none."""
         return self._texts[key].format_map(values)
 
+    def raw(self, key: str) -> str:
+        """The text with its braces as they are."""
+        return self._texts[key]
+
     def count(self, key: str, n: int, **values: object) -> str:
         """The text for so many: ``key.one`` or ``key.other``."""
         return self(f"{key}.{'one' if n == 1 else 'other'}", n=n, **values)

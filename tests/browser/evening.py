@@ -58,7 +58,11 @@ def said(home: Home, number: int) -> Ingest:
             at,
             "blocked" if failed else "ok",
             f"prefix of {home.probe}",
-            "tls tls_reset_error" if failed and number >= 8 else "tcp generic_timeout_error" if failed else "",
+            "tls tls_reset_error"
+            if failed and number >= 8
+            else "tcp generic_timeout_error"
+            if failed
+            else "",
         )
         cell = Cell(
             statuses={vote.status: 1},

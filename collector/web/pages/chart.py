@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import accumulate, groupby
 
 from .history import Bin
 
@@ -53,6 +54,18 @@ def area(bins: Sequence[Bin]) -> tuple[str, int]:
         for at, one in enumerate(bins)
     ]
     return f"M0 {HIGH}{''.join(steps)}V{HIGH}z", most
+
+
+def seen(bins: Sequence[Bin], least: int) -> str:
+    """The ground of a strip: where there is anything to tell. What is left of the plot is a gap."""
+    has_votes = [one.of >= least for one in bins]
+    runs = [(key, len(list(group))) for key, group in groupby(has_votes)]
+    ends = list(accumulate(length for _, length in runs))
+    return "".join(
+        f"M{end - length} 0h{length}V{len(LEVELS)}H{end - length}z"
+        for (is_seen, length), end in zip(runs, ends, strict=True)
+        if is_seen
+    )
 
 
 def strips(bins: Sequence[Bin], least: int) -> list[str]:

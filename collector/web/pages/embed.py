@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
-LINE_CHARACTERS = 76  # of the font's size that fit, in a font as wide as Verdana
+LINE_CHARACTERS = 80  # of the font's size that fit, in a font as wide as Verdana
 MOST_LINES = 6
 
 

@@ -31,7 +31,6 @@ class Kind(StrEnum):
     NONE = "none"
 
 
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
     """Of `of` homes `failing` failed in the newest round, on `networks` networks. Of `FEW`, the counts are
@@ -135,9 +134,7 @@ def _land(
     )
 
 
-def _kind(
-    platform: str, incidents: Iterable[Incident], nation: NationWatch | None, is_stale: bool
-) -> Kind:
+def _kind(platform: str, incidents: Iterable[Incident], nation: NationWatch | None, is_stale: bool) -> Kind:
     parts = [part for one in incidents for part in one.parts if part.platform == platform and part.is_open]
     if parts:
         national = [part for part in parts if part.scope is not Scope.NETWORK]
@@ -153,6 +150,4 @@ def _standing(platform: str, kind: Kind, votes: _Votes, tally: Tally) -> Standin
     if kind is Kind.FEW:
         kind = Kind.FEW if tally.votes or tally.statuses else Kind.NONE
         return Standing(platform=platform, kind=kind, failing=tally.failing, of=tally.votes)
-    return Standing(
-        platform=platform, kind=kind, failing=votes.failing, of=votes.of, networks=votes.networks
-    )
+    return Standing(platform=platform, kind=kind, failing=votes.failing, of=votes.of, networks=votes.networks)

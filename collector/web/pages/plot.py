@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from probe.wire.stage import Stage
 
-from .chart import Tick, area, line, strips, ticks
+from .chart import Tick, area, line, seen, strips, ticks
 from .history import OTHER, Bin, Counts, History, worst
 
 MOST_POINTS = 336  # along a line
@@ -31,9 +31,11 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Strip:
-    """One platform on one network: a path for each level, and the bins that tell it in words."""
+    """One platform on one network: where it has votes, a path for each level, and the bins that tell it in
+    words."""
 
     platform: str
+    seen: str
     paths: Sequence[str]
     newest: Bin
     worst: Bin
@@ -72,6 +74,11 @@ class Plot:
     rows: Sequence[tuple[float, Sequence[Bin]]]
     networks: Sequence[NetworkStrips]
     failures: Sequence[Failure]
+
+    def most_frequent(self, platform: str, most: int = 3) -> list[Failure]:
+        """The ways in which a platform fails most."""
+        found = [one for one in self.failures if one.counts.get(platform)]
+        return sorted(found, key=lambda one: -one.counts[platform])[:most]
 
 
 def plot(history: History, platforms: Sequence[str], round_s: float) -> Plot:
@@ -122,9 +129,7 @@ def _networks(history: History, platforms: Sequence[str], step: int) -> list[Net
     largest = history.largest(MOST_NETWORKS)
     found = []
     for asn in dict.fromkeys(asn for asn, _ in largest):
-        shown = [
-            _strip(one, largest[asn, one], history, step) for one in platforms if (asn, one) in largest
-        ]
+        shown = [_strip(one, largest[asn, one], history, step) for one in platforms if (asn, one) in largest]
         if shown:
             found.append(NetworkStrips(None if asn == OTHER else asn, shown))
     return found
@@ -136,6 +141,7 @@ def _strip(platform: str, counts: Counts, history: History, step: int) -> Strip:
     shown = [one for one in bins if one.of >= LEAST_HOMES]
     return Strip(
         platform=platform,
+        seen=seen(bins, LEAST_HOMES),
         paths=strips(bins, LEAST_HOMES),
         newest=newest,
         worst=max(shown, key=lambda one: (one.share, one.of), default=newest),

@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from ..words import Words
-from ..zones import local
+from collector.web.words import Words
+from collector.web.zones import local
+
 from .chart import LEVELS
 from .now import Kind, Standing
 
@@ -23,6 +24,7 @@ SIGNS = {
     Kind.NONE: "–",
 }
 _FORM = "%Y-%m-%d %H:%M"
+_NB = "\u00a0"  # keeps a figure with its sign
 
 
 class Renderer:
@@ -39,11 +41,13 @@ class Renderer:
         )
         self._templates.globals.update(
             t=words,
+            html=self.html,
             signs=SIGNS,
             counts=self.counts,
             when=self.when,
             between=self.between,
             clock=clock,
+            hour=hour,
             duration=self.duration,
             moment=moment,
             percent=percent,
@@ -51,11 +55,16 @@ class Renderer:
             levels=self._levels(),
             **values,
         )
+        self._templates.filters["opening"] = opening
         self._templates.filters["place"] = lambda country: words.name("name", country)
 
     def __call__(self, template: str, **values: object) -> str:
         """A template, filled in. Whatever is not markup of ours is escaped."""
         return self._templates.get_template(template).render(**values)
+
+    def html(self, key: str, **values: object) -> Markup:
+        """A text with markup of ours filled in."""
+        return Markup(self._t.raw(key)).format_map(values)  # noqa: S704  # the catalogue is ours
 
     def _levels(self) -> list[str]:
         """What each level of a strip stands for."""
@@ -118,9 +127,19 @@ def clock(at: float) -> str:
     return f"{datetime.fromtimestamp(at, UTC):%m-%d %H:%M}"
 
 
+def hour(at: float) -> str:
+    """The same without the day."""
+    return f"{datetime.fromtimestamp(at, UTC):%H:%M}"
+
+
+def opening(sentence: str) -> str:
+    """A sentence that stands alone begins with a capital."""
+    return sentence[:1].upper() + sentence[1:]
+
+
 def percent(share: float) -> str:
     """A share as a percentage, with a decimal only where it is small."""
-    return f"{100 * share:.0f} %" if share >= 0.1 or share == 0 else f"{100 * share:.2g} %"
+    return f"{100 * share:.0f}{_NB}%" if share >= 0.1 or share == 0 else f"{100 * share:.2g}{_NB}%"
 
 
 def number(value: float) -> str:

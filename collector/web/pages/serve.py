@@ -15,19 +15,20 @@ from typing import Final
 from aiohttp import web
 
 from collector.detect.claims import describe, sentence, title
+from collector.detect.incidents import Incident, Witnesses
 from collector.detect.revisions import Revision
+from collector.web.ledger import last_words, ledger
+from collector.web.pulse import Notice, Pulse
+from collector.web.shelf import Leaf, Shelf
+from collector.web.sources import Sources
+from collector.web.words import words
 
-from ..ledger import last_words, ledger
-from ..pulse import Notice, Pulse
-from ..shelf import Leaf, Shelf
-from ..sources import Sources
-from ..words import words
 from .embed import wrapped
 from .history import History
 from .measured import measured
 from .now import Kind, Land, Now, now
 from .plot import LEAST_HOMES, MOST_NETWORKS, Plot, plot
-from .render import Renderer
+from .render import Renderer, opening
 
 WINDOWS: Final[Mapping[str, float]] = {"6h": 6 * 3600.0, "24h": 24 * 3600.0, "7d": 7 * 86_400.0}
 # Incidents are drawn from so long before they began, and the last of a long one for at most a week.
@@ -89,6 +90,7 @@ class Pages:
             web.get("/embed/country/{country}.svg", self._page(self._country_picture, SVG)),
             web.get("/embed/{incident}.svg", self._page(self._incident_picture, SVG)),
             web.get("/static/{name}", asset),
+            web.get("/favicon.ico", icon),  # where a browser shows a picture by itself
         ]
 
     def _page(self, make: Callable[[web.Request], Awaitable[Leaf]], kind: str = HTML) -> Handler:
@@ -234,12 +236,19 @@ class Pages:
             values = {
                 "told": self._card(last),
                 "timeline": [(one, describe(one, limits, least)) for one in reversed(said)],
+                "networks": _networks(last, least),
+                "lasted_s": self._lasted_s(last.incident, notice.at),
                 "plot": await self._around(notice, last),
                 "least_homes": LEAST_HOMES,
             }
             return await self._drawn("incident.html", notice=notice, **values)()
 
         return await self._leaves.get(f"/incident/{said[-1].incident.id}", notice, draw)
+
+    def _lasted_s(self, incident: Incident, at: float) -> float:
+        """For how long, as the ledger counts it."""
+        round_s = self._sources.limits.round_s
+        return (at if incident.ended is None else incident.ended * round_s) - incident.since * round_s
 
     async def _asked_incident(self, request: web.Request) -> list[Revision]:
         said = (await self._book()).get(request.match_info["incident"])
@@ -262,8 +271,12 @@ class Pages:
 
         async def draw() -> Leaf:
             last = said[-1]
-            lines = wrapped(sentence(last, self._sources.limits))
-            values = {"told": self._card(last), "lines_of_text": lines, "plot": await self._around(notice, last)}
+            lines = wrapped(opening(sentence(last, self._sources.limits)))
+            values = {
+                "told": self._card(last),
+                "lines_of_text": lines,
+                "plot": await self._around(notice, last),
+            }
             return await self._drawn("incident.svg", notice=notice, **values)()
 
         return await self._leaves.get(request.path, notice, draw)
@@ -295,6 +308,16 @@ def _newest_first(book: Mapping[str, list[Revision]]) -> list[Revision]:
     return last_words(one for said in book.values() for one in said)[::-1]
 
 
+def _networks(said: Revision, least: int) -> dict[int, dict[str, Witnesses]]:
+    """By ASN and platform: each network of enough homes at its worst."""
+    found: dict[int, dict[str, Witnesses]] = {}
+    for part in said.incident.parts:
+        for asn, seen in part.networks.items():
+            if seen.of >= least:
+                found.setdefault(asn, {})[part.platform] = seen
+    return dict(sorted(found.items()))
+
+
 def _stages(notice: Notice, country: str) -> dict[str, Mapping[str, tuple[int, int]]]:
     """By stage and platform: successes and failures in the snapshot's window."""
     found: dict[str, dict[str, tuple[int, int]]] = {}
@@ -319,6 +342,11 @@ async def asset(request: web.Request) -> web.StreamResponse:
         raise web.HTTPNotFound
     age = "public, max-age=86400" if request.query_string else "public, max-age=300"
     return sent(request, ASSETS[name], _KINDS[name.rpartition(".")[2]], 200, age)
+
+
+async def icon(request: web.Request) -> web.StreamResponse:
+    """The icon under the name that browsers guess."""
+    return sent(request, ASSETS["icon.svg"], SVG, 200, "public, max-age=86400")
 
 
 def sent(
