@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .detect import saved
 from .detect.ballots import by_round
 from .detect.cells import Cell, CellKey
 from .detect.chronicle import told
+from .detect.evidence import start_of
 from .detect.fold import Setting, State, advance
 from .detect.incidents import Incident, record
 from .detect.revisions import Revision, revised
@@ -61,6 +62,7 @@ class Detector:
     _touched: int | None = None
     _late_at: float = 0.0
     _settled: int | None = None
+    _grounded: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.findings = Findings(state=State(), book=(), until=0.0)
@@ -95,8 +97,7 @@ class Detector:
         if begin > head:
             return
         began = self.monotonic()
-        standings = await self.committer.call(self.committer.store.standings)
-        setting = Setting(limits=self.limits, standings=standings, shares=self.shares)
+        setting = await self.setting()
         self._kept = {number: kept for number, kept in self._kept.items() if number < begin}
         # Between the last state kept and the first round to fold there may be rounds: they are folded too.
         for number in range(max(self._kept) + 1, head + 1):
@@ -104,6 +105,7 @@ class Detector:
             await self.committer.call(self.committer.store.tell, told(self._kept[number].state))
             self._forget(number)
         await self._settle()
+        await self._ground(self._kept[head].book, begin)
         await self._publish(self._kept[head])
         self.findings = Findings(
             state=self._kept[head].state,
@@ -111,6 +113,16 @@ class Detector:
             until=(head + 1) * self.limits.round_s,
             took_s=self.monotonic() - began,
         )
+
+    async def setting(self) -> Setting:
+        """What is known beside the measurements."""
+        standings = await self.committer.call(self.committer.store.standings)
+        return Setting(limits=self.limits, standings=standings, shares=self.shares)
+
+    @property
+    def head(self) -> int:
+        """The last round that was folded."""
+        return self.findings.state.number
 
     def _first_to_fold(self) -> int:
         """The round after the last folded, or one before it that was added to: a recent one at once, one
@@ -161,6 +173,20 @@ class Detector:
             data = await asyncio.to_thread(saved.pack, self._kept[oldest])
             await self.committer.call(self.committer.store.settle, data)
             self._settled = oldest
+
+    async def _ground(self, book: Iterable[Incident], folded_from: int) -> None:
+        """Store what each incident's evidence begins with, before it is published: the last state kept from
+        before it; and again where that state was folded again. When it is kept no more, nothing can change
+        it any more."""
+        starts = {}
+        for incident in book:
+            before = max((number for number in self._kept if number < incident.since), default=None)
+            if before is not None and (incident.id not in self._grounded or folded_from <= before):
+                start = start_of(self._kept[before], incident.country)
+                starts[incident.id] = await asyncio.to_thread(saved.pack, start)
+        if starts:
+            await self.committer.call(self.committer.store.ground, starts)
+            self._grounded |= starts.keys()
 
     async def _publish(self, now: Settled) -> None:
         first = now.state.number - self.limits.late_rounds
