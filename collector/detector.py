@@ -34,6 +34,9 @@ LATE_S = 300.0
 # Rounds of which states are kept: the newest, and of what lies behind every so many.
 NEWEST = 4
 SPARSE = ((144, 36), (1440, 288))
+# Rounds that no collector was away for, three years of five minutes each: a machine without a clock of
+# its own began in 1970 and was set right since.
+ABSURD = 315_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,17 +85,23 @@ class Detector:
         store = self.committer.store
         data = await self.committer.call(store.settled)
         settled = saved.unpack(data) if data else None
-        if settled is None:
-            first = self._round(self.wall()) - self.limits.late_rounds
-            settled = Settled(state=State(number=first - 1), book=())
-        self._kept = {settled.state.number: settled}
+        self._begin(settled or self._nothing_before(self._round(self.wall())))
         for revision in await self.committer.call(store.revisions):
             self.published[revision.incident.id] = revision
+
+    def _begin(self, settled: Settled) -> None:
+        self._kept = {settled.state.number: settled}
+
+    def _nothing_before(self, head: int) -> Settled:
+        """An empty state from before anything that can still come."""
+        return Settled(state=State(number=head - self.limits.late_rounds - 1), book=())
 
     async def detect(self) -> None:
         """Fold every round that is complete, and again every one that was added to since; publish what
         is new."""
         head = self._round(self.wall() - GRACE_S) - 1
+        if head - max(self._kept) > ABSURD:
+            self._begin(self._nothing_before(head))
         begin = self._first_to_fold()
         if begin > head:
             return
@@ -153,7 +162,8 @@ class Detector:
         """Keep the newest states, of those behind them fewer and fewer, and one from before anything that
         can still come."""
         settled = max(
-            (number for number in self._kept if number <= head - self.limits.late_rounds), default=0
+            (number for number in self._kept if number <= head - self.limits.late_rounds),
+            default=min(self._kept),
         )
         self._kept = {
             number: kept

@@ -241,6 +241,15 @@ async def test_what_can_change_no_more_is_stored_and_a_restart_goes_on_from_it(t
         assert watchers.final == final
 
 
+async def test_a_clock_that_began_in_1970_and_is_set_right_leaves_nothing_to_fold_for_hours(url: str) -> None:
+    async with watching(url, Clock(0.0)) as watchers:
+        await watchers.detector.detect()
+        watchers.clock.at = 1000.0
+        await watchers.detector.detect()
+        await watchers.at_the_end_of(0)
+        assert watchers.detector.findings.state.number == FIRST
+
+
 def test_as_much_is_folded_again_as_ingest_lets_in() -> None:
     assert DEFAULT.late_s == SPOOLED_S
 
