@@ -23,6 +23,7 @@ from . import web as pages
 from .config import Config, address_of
 from .detect.thresholds import DEFAULT
 from .detector import Detector
+from .evidence import bundle
 from .ingest.commit import Committer
 from .ingest.handler import Intake
 from .ingest.netinfo import open_netinfo
@@ -72,6 +73,7 @@ class Service:
             findings=lambda: self.detector.findings,
             revisions=lambda incident: call(store.revisions, incident),
             chronicle=lambda country, first, last: call(store.chronicle, country, first, last),
+            evidence=lambda incident: bundle(self.detector, incident),
             limits=self.detector.limits,
             display=self.config.display,
             wall=self.wall,

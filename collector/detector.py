@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 
 from .detect import saved
 from .detect.ballots import by_round
+from .detect.bundling import start_of
 from .detect.cells import Cell, CellKey
 from .detect.chronicle import told
-from .detect.evidence import start_of
 from .detect.fold import Setting, State, advance
 from .detect.incidents import Incident, record
 from .detect.revisions import Revision, revised
@@ -37,6 +37,8 @@ SPARSE = ((144, 36), (1440, 288))
 # Rounds that no collector was away for, three years of five minutes each: a machine without a clock of
 # its own began in 1970 and was set right since.
 ABSURD = 315_000
+# Rounds from before an incident that its evidence shows at least: how it was when all was well.
+QUIET = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,11 +188,12 @@ class Detector:
 
     async def _ground(self, book: Iterable[Incident], folded_from: int) -> None:
         """Store what each incident's evidence begins with, before it is published: the last state kept from
-        before it; and again where that state was folded again. When it is kept no more, nothing can change
-        it any more."""
+        well before it; and again where that state was folded again. When it is kept no more, nothing can
+        change it any more."""
         starts = {}
         for incident in book:
-            before = max((number for number in self._kept if number < incident.since), default=None)
+            quiet = incident.since - QUIET
+            before = max((number for number in self._kept if number < quiet), default=None)
             if before is not None and (incident.id not in self._grounded or folded_from <= before):
                 start = start_of(self._kept[before], incident.country)
                 starts[incident.id] = await asyncio.to_thread(saved.pack, start)

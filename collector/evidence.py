@@ -12,12 +12,14 @@ from probe.wire.observation import Batch
 
 from .detect import saved
 from .detect.ballots import Ballot, by_round
-from .detect.evidence import Facts, NoEvidence, Sample, facts_of, last_round, made, written
+from .detect.bundling import facts_of, last_round, made
+from .detect.evidence import Facts, NoEvidence, Sample, written
 from .detect.fold import Setting
 from .detect.incidents import WORLD
 from .detect.revisions import Revision
 from .detect.saved import Settled
 from .detector import Detector
+from .ingest.admit import LIVE_S
 from .store.base import Store
 
 # Whole rounds shown: of each network one that failed, and a few that did not.
@@ -91,7 +93,7 @@ def _witnesses(facts: Facts) -> Iterator[_Wanted]:
 
 def _found(store: Store, wanted: _Wanted) -> Iterable[Sample]:
     """The round as it was signed, where it is still stored and can be read."""
-    for signed in store.batches(wanted.probe, wanted.at):
+    for signed in store.batches(wanted.probe, wanted.at - LIVE_S):  # its clock may have been ahead of ours
         try:
             batch = decode(Batch, signed.body)
         except DecodeError:  # written by a release that knew other words
