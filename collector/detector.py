@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -18,7 +19,7 @@ from .detect.bundling import start_of
 from .detect.cells import Cell, CellKey
 from .detect.chronicle import told
 from .detect.fold import Setting, State, advance
-from .detect.incidents import Incident, record
+from .detect.incidents import Cause, Incident, record
 from .detect.revisions import Revision, revised
 from .detect.saved import Settled
 from .detect.thresholds import Thresholds
@@ -54,7 +55,9 @@ class Findings:
 
 @dataclass
 class Detector:
-    """One collector's detection. `committed` is told what ingest has stored."""
+    """One collector's detection. `committed` is told what ingest has stored. `published` is each
+    incident's last revision; `confirmed` counts incidents by the cause they had when they were first said
+    to be sure, so that the counts never fall."""
 
     committer: Committer
     limits: Thresholds
@@ -63,6 +66,7 @@ class Detector:
     shares: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
     findings: Findings = field(init=False)
     published: dict[str, Revision] = field(default_factory=dict)
+    confirmed: Counter[Cause] = field(default_factory=Counter)
     _kept: dict[int, Settled] = field(default_factory=dict)
     _touched: int | None = None
     _late_at: float = 0.0
@@ -89,7 +93,7 @@ class Detector:
         settled = saved.unpack(data) if data else None
         self._begin(settled or self._nothing_before(self._round(self.wall())))
         for revision in await self.committer.call(store.revisions):
-            self.published[revision.incident.id] = revision
+            self._said(revision)
 
     def _begin(self, settled: Settled) -> None:
         self._kept = {settled.state.number: settled}
@@ -211,4 +215,10 @@ class Detector:
             log.warning(
                 "incident id=%s revision=%d reason=%s", revision.incident.id, revision.number, revision.reason
             )
-            self.published[revision.incident.id] = revision
+            self._said(revision)
+
+    def _said(self, revision: Revision) -> None:
+        before, now = self.published.get(revision.incident.id), revision.incident
+        if now.is_sure and not (before is not None and before.incident.is_sure):
+            self.confirmed[now.cause] += 1
+        self.published[now.id] = revision
