@@ -15,7 +15,7 @@ from probe.wire.failure import Failure
 from probe.wire.observation import Observation, Purpose
 from probe.wire.platform import Endpoint
 from probe.wire.stage import Stage
-from tests.line import CONTROLS, Line, X, a_line
+from tests.line import CONTROLS, OWN_HOST, Line, X, a_line
 from tests.loopback import Handler, response, says
 
 OBJECT = response(200, b"x" * 65_536)
@@ -136,6 +136,20 @@ async def test_where_part_of_a_platform_fails_for_want_of_time_its_speed_is_due_
             seen = (await line.round(due=due)).round.observations
     assert any(o.failure is Failure.TLS_TIMEOUT for o in seen)
     assert transfers(seen, Purpose.TRANSFER)
+
+
+async def test_a_part_that_trickles_and_has_nothing_to_transfer_makes_the_others_speed_due(
+    tmp_path: Path,
+) -> None:
+    """Handshakes under two names, which it is asked for itself, show nothing of who slows by address."""
+    api = Endpoint(url="https://www.x.com/")
+    other = replace(X.roles[0], name="api", endpoints=(api,))
+    drip = says(*(response(200, b"x" * 40)[at : at + 4] for at in range(0, 40, 4)), pause_s=0.2)
+    async with a_line(tmp_path, says(OBJECT), {(OWN_HOST, 443): drip}) as line:
+        line.plan = replace(line.plan, platforms=(replace(X, roles=(*WITH_OBJECT.roles, other)),))
+        seen = (await line.round(due=False)).round.observations
+    assert [o.target for o in seen if o.failure is Failure.HTTP_TIMEOUT] == ["x/api"]
+    assert [o.target for o in transfers(seen, Purpose.TRANSFER)] == ["x/web"]
 
 
 async def test_where_a_platform_fails_its_speed_is_not_due_whatever_else_of_it_comes(tmp_path: Path) -> None:
