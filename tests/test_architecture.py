@@ -29,7 +29,11 @@ PURE = (
     "collector.snapshot",
     "collector.store.packing",
     "collector.web.ledger",
-    "collector.web.page",
+    "collector.web.pages.chart",
+    "collector.web.pages.embed",
+    "collector.web.pages.history",
+    "collector.web.pages.now",
+    "collector.web.pages.plot",
 )
 IMPURE = {
     "aiohttp", "asyncio", "logging", "os", "pathlib", "random", "secrets", "socket",

@@ -6,7 +6,8 @@ from aiohttp import web
 
 from . import api
 from .live import Live
-from .pages.serve import HEADERS, Pages
+from .pages.answer import HEADERS
+from .pages.serve import Pages
 from .pulse import Pulse
 from .sources import Sources
 

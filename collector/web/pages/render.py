@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from collector.config import Display
+from collector.detect.thresholds import Thresholds
 from collector.web.words import Words
 from collector.web.zones import local
 
@@ -21,16 +23,16 @@ SIGNS = {
     Kind.PART: "◐",
     Kind.OK: "✓",
     Kind.FEW: "…",
-    Kind.NONE: "–",
+    Kind.NONE: "-",
 }
 _FORM = "%Y-%m-%d %H:%M"
 _NB = "\u00a0"  # keeps a figure with its sign
 
 
 class Renderer:
-    """Templates with one language's words. `values` are what every template may use."""
+    """Templates with one language's words. `assets` are the addresses of the static files, by name."""
 
-    def __init__(self, words: Words, values: Mapping[str, object]) -> None:
+    def __init__(self, words: Words, display: Display, limits: Thresholds, assets: Mapping[str, str]) -> None:
         self._t = words
         self._templates = Environment(
             loader=PackageLoader("collector.web"),
@@ -53,7 +55,10 @@ class Renderer:
             percent=percent,
             number=number,
             levels=self._levels(),
-            **values,
+            replay=display.replay,
+            least=display.min_prefixes,
+            limits=limits,
+            assets=assets,
         )
         self._templates.filters["opening"] = opening
         self._templates.filters["place"] = lambda country: words.name("name", country)
@@ -98,7 +103,7 @@ class Renderer:
         here, there = local(country, after), local(country, before)
         if here is None or there is None or here.utcoffset() == first.utcoffset():
             return Markup("{}").format(text)
-        span = f"{here:{'%H:%M' if here.date() == first.date() else _FORM}}–{there:%H:%M}"
+        span = f"{here:{'%H:%M' if here.date() == first.date() else _FORM}}\u2013{there:%H:%M}"
         return Markup('{} <span class="there">({})</span>').format(text, self._t("time.there", at=span))
 
     def _there(self, here: datetime | None, stamp: datetime) -> Markup:
