@@ -6,9 +6,14 @@ Turkey one network had its own trouble in the afternoon, which is; Estonia has t
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+import asyncio
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from concurrent.futures import Future
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from threading import Event, Thread
+from typing import Any
 
 from collector.config import Config, Display
 from collector.detect.cells import Cell, CellKey, Vote
@@ -85,8 +90,57 @@ def spoken(number: int) -> Iterator[Ingest]:
             yield said(home, number)
 
 
+@dataclass
+class Stage:
+    """A collector that serves the evening in a thread of its own, as a browser's tests need it."""
+
+    running: Running
+    loop: asyncio.AbstractEventLoop
+
+    @property
+    def url(self) -> str:
+        """Where its pages are."""
+        return self.running.url
+
+    def go_on(self, number: int) -> None:
+        """Live through one more round."""
+        self.do(go_on(self.running, number))
+
+    def do(self, work: Coroutine[Any, Any, None]) -> None:
+        """Have something done where the collector lives."""
+        asyncio.run_coroutine_threadsafe(work, self.loop).result(60)
+
+
+@contextmanager
+def staged(folder: Path, replay: str = "", last: int = LAST) -> Iterator[Stage]:
+    """The evening up to round `last`, on its stage."""
+    ready: Future[Stage] = Future()
+    over = Event()
+
+    async def play() -> None:
+        async with evening(folder, replay, last) as running:
+            ready.set_result(Stage(running, asyncio.get_running_loop()))
+            await asyncio.to_thread(over.wait)
+
+    def thread() -> None:
+        try:
+            asyncio.run(play())
+        except BaseException as error:
+            if ready.done():
+                raise
+            ready.set_exception(error)
+
+    player = Thread(target=thread)
+    player.start()
+    try:
+        yield ready.result(120)
+    finally:
+        over.set()
+        player.join()
+
+
 @asynccontextmanager
-async def evening(folder: Path, replay: str = "", last: int = LAST) -> AsyncIterator[Running]:
+async def evening(folder: Path, replay: str, last: int) -> AsyncIterator[Running]:
     """A collector that has lived through it up to round `last`, and serves its pages."""
     config = Config(data_dir=str(folder / "data"), display=Display(replay=replay))
     async with collecting(config) as running:

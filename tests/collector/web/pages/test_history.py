@@ -9,9 +9,10 @@ from collector.web.pages.plot import plot
 
 
 def network(asn: int, failing: int, of: int, platform: str = "x", **broke: int) -> NetworkRound:
+    ways = {how.replace("_", " ", 1): n for how, n in broke.items()}
     return NetworkRound(
         asn=asn, platform=platform, condition=Condition.OK, score=0.0, votes=of, failing=failing,
-        prefixes=of, failing_prefixes=failing, broke={how.replace("_", " ", 1): n for how, n in broke.items()},
+        prefixes=of, failing_prefixes=failing, broke=ways,
     )  # fmt: skip
 
 
