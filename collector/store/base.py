@@ -8,7 +8,7 @@ twice. The contract is written as tests in ``tests/collector/store/`` that run o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -94,11 +94,12 @@ class Store(Protocol):
     def standings(self) -> Mapping[str, Standing]:
         """What is known of every enrolled probe beside what it measured."""
 
-    def settle(self, data: bytes) -> None:
-        """Keep detection's state, in place of the one kept before."""
+    def settle(self, states: Mapping[int, bytes], keep: Collection[int]) -> None:
+        """Keep detection's states after some rounds; of all that are kept only those after the rounds in
+        `keep` stay."""
 
-    def settled(self) -> bytes | None:
-        """The state kept last; None where none was."""
+    def settled(self) -> list[bytes]:
+        """The states that are kept, the earliest round's first."""
 
     def publish(self, revisions: Iterable[Revision]) -> None:
         """Add revisions of incidents durably, all or none; nothing published is ever changed."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from collector.detect.ballots import Standing
 from collector.detect.cells import Cell, CellKey, merge
@@ -18,7 +18,7 @@ class MemoryStore:
     def __init__(self) -> None:
         self._keys: dict[str, bytes] = {}
         self._standings: dict[str, Standing] = {}
-        self._settled: bytes | None = None
+        self._settled: dict[int, bytes] = {}
         self._revisions: dict[tuple[str, int], Revision] = {}
         self._starts: dict[str, bytes] = {}
         self._chronicle: dict[tuple[str, int], CountryRound] = {}
@@ -45,13 +45,13 @@ class MemoryStore:
         """See `base.Store`."""
         return dict(self._standings)
 
-    def settle(self, data: bytes) -> None:
+    def settle(self, states: Mapping[int, bytes], keep: Collection[int]) -> None:
         """See `base.Store`."""
-        self._settled = data
+        self._settled = {n: data for n, data in (self._settled | dict(states)).items() if n in keep}
 
-    def settled(self) -> bytes | None:
+    def settled(self) -> list[bytes]:
         """See `base.Store`."""
-        return self._settled
+        return [self._settled[number] for number in sorted(self._settled)]
 
     def publish(self, revisions: Iterable[Revision]) -> None:
         """See `base.Store`."""

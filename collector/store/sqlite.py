@@ -12,7 +12,7 @@ from __future__ import annotations
 import fcntl
 import shutil
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -52,7 +52,7 @@ CREATE TABLE IF NOT EXISTS probes (
 CREATE TABLE IF NOT EXISTS presence (
     probe TEXT PRIMARY KEY, at REAL NOT NULL, state TEXT NOT NULL, country TEXT NOT NULL,
     asn INTEGER NOT NULL, prefix TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS settled (id INTEGER PRIMARY KEY CHECK (id = 1), data BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS settled (number INTEGER PRIMARY KEY, data BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS chronicle (
     country TEXT NOT NULL, number INTEGER NOT NULL, data BLOB NOT NULL,
     PRIMARY KEY (country, number)) WITHOUT ROWID;
@@ -115,16 +115,22 @@ class SqliteStore:
             rows = self._db.execute("SELECT probe, enrolled_at FROM probes").fetchall()
         return {probe: Standing(since) for probe, since in rows}
 
-    def settle(self, data: bytes) -> None:
+    def settle(self, states: Mapping[int, bytes], keep: Collection[int]) -> None:
         """See `base.Store`."""
         with self._transaction():
-            self._db.execute("INSERT OR REPLACE INTO settled VALUES (1, ?)", (compress(data),))
+            self._db.executemany(
+                "INSERT OR REPLACE INTO settled VALUES (?, ?)",
+                [(number, compress(data)) for number, data in states.items()],
+            )
+            known = [number for (number,) in self._db.execute("SELECT number FROM settled")]
+            gone = [(number,) for number in known if number not in keep]
+            self._db.executemany("DELETE FROM settled WHERE number = ?", gone)
 
-    def settled(self) -> bytes | None:
+    def settled(self) -> list[bytes]:
         """See `base.Store`."""
         with _translated(self._folder):
-            row = self._db.execute("SELECT data FROM settled").fetchone()
-        return decompress(row[0]) if row else None
+            rows = self._db.execute("SELECT data FROM settled ORDER BY number").fetchall()
+        return [decompress(row[0]) for row in rows]
 
     def publish(self, revisions: Iterable[Revision]) -> None:
         """See `base.Store`."""

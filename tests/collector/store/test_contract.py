@@ -109,11 +109,12 @@ def test_what_is_known_of_a_probe_is_when_its_key_came_first(store: Store) -> No
     assert store.standings() == {"p": Standing(NOW)}
 
 
-def test_of_detections_states_the_last_is_kept(store: Store) -> None:
-    assert store.settled() is None
-    for data in (b"one", b"two" * 1000):
-        store.settle(data)
-        assert store.settled() == data
+def test_of_detections_states_those_are_kept_that_are_wanted(store: Store) -> None:
+    assert store.settled() == []
+    store.settle({5: b"five", 2: b"two" * 1000}, {2, 5})
+    assert store.settled() == [b"two" * 1000, b"five"]
+    store.settle({6: b"six"}, {2, 6})
+    assert store.settled() == [b"two" * 1000, b"six"]
 
 
 def test_what_was_published_is_added_to_and_never_changed(store: Store) -> None:
