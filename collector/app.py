@@ -22,7 +22,7 @@ from . import metrics as metrics_routes
 from . import web as pages
 from .config import Config, address_of
 from .detect.figures import figures_of
-from .detect.thresholds import DEFAULT
+from .detect.thresholds import Thresholds
 from .detector import Detector
 from .evidence import bundle
 from .ingest.commit import Committer
@@ -123,7 +123,7 @@ class Service:
             self.committer.store.expire,
             now - keep.batches_days * DAY_S,
             cells_before,
-            int(cells_before // DEFAULT.round_s),
+            int(cells_before // self.detector.limits.round_s),
         )
         if dropped:
             log.info("expired batches=%d", dropped)
@@ -169,7 +169,8 @@ def build(config: Config, wall: Callable[[], float] = time.time) -> Service:
         platforms=frozenset(config.platforms),
         peers=lambda country: service.peers(country),
     )
-    detector = Detector(committer, DEFAULT, wall=wall, monotonic=time.monotonic)
+    limits = Thresholds(round_s=config.detection.round_s)
+    detector = Detector(committer, limits, wall=wall, monotonic=time.monotonic)
     committer.committed = detector.committed
     service = Service(config, committer, intake, metrics, wall, empty, detector)
     return service

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
-from annotated_types import Ge, Le, Len
+from annotated_types import Ge, Le, Len, MultipleOf
 
 from probe.wire.platform import Name
 from probe.wire.settings import ConfigError, settle
@@ -43,6 +43,14 @@ class Retention:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Detection:
+    """How detection is set. `round_s` is as often as its agents measure, in seconds."""
+
+    __pydantic_config__ = STRICT
+    round_s: Annotated[int, Ge(60), Le(3600), MultipleOf(60)] = 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Display:
     """What page and metrics say. `window_s` is how long a vote counts, in seconds."""
 
@@ -63,6 +71,7 @@ class Config:
     platforms: Annotated[tuple[Name, ...], Len(1, 16)] = ("x", "facebook", "instagram", "youtube")
     geo: Geo = field(default_factory=Geo)
     retention: Retention = field(default_factory=Retention)
+    detection: Detection = field(default_factory=Detection)
     display: Display = field(default_factory=Display)
 
     def __post_init__(self) -> None:

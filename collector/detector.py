@@ -28,7 +28,7 @@ from .detect.revisions import Revision, revised
 from .detect.saved import Settled
 from .detect.thresholds import Thresholds
 from .ingest.commit import Committer
-from .store.base import Ingest, Stored
+from .store.base import Ingest, Stored, StoreError
 
 log = logging.getLogger("reachwatch.detector")
 
@@ -101,8 +101,14 @@ class Detector:
         return int(at // self.limits.round_s)
 
     async def start(self) -> None:
-        """Take up where the last process stopped."""
+        """Take up where the last process stopped; raises `StoreError`."""
         store = self.committer.store
+        kept_s = await self.committer.call(store.rounds_of, self.limits.round_s)
+        if kept_s != self.limits.round_s:
+            raise StoreError(
+                f"detection.round_s is {self.limits.round_s:g}, and this folder's incidents are told in rounds"
+                f" of {kept_s:g} s: set that, or begin a new folder"
+            )
         kept = [saved.unpack(data) for data in await self.committer.call(store.settled)]
         states = [one for one in kept if one is not None]
         self._kept = Kept.beginning_with(self.limits, *(states or [self._nothing_before(self.wall())]))

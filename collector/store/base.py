@@ -94,6 +94,10 @@ class Store(Protocol):
     def standings(self) -> Mapping[str, Standing]:
         """What is known of every enrolled probe beside what it measured."""
 
+    def rounds_of(self, seconds: float) -> float:
+        """How long the rounds are, in seconds, that detection's words here are told in: as long as this
+        was first asked with."""
+
     def settle(self, states: Mapping[int, bytes], keep: Collection[int]) -> None:
         """Keep detection's states after some rounds; of all that are kept only those after the rounds in
         `keep` stay."""

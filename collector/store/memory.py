@@ -18,6 +18,7 @@ class MemoryStore:
     def __init__(self) -> None:
         self._keys: dict[str, bytes] = {}
         self._standings: dict[str, Standing] = {}
+        self._rounds_of: float | None = None
         self._settled: dict[int, bytes] = {}
         self._revisions: dict[tuple[str, int], Revision] = {}
         self._starts: dict[str, bytes] = {}
@@ -44,6 +45,11 @@ class MemoryStore:
     def standings(self) -> Mapping[str, Standing]:
         """See `base.Store`."""
         return dict(self._standings)
+
+    def rounds_of(self, seconds: float) -> float:
+        """See `base.Store`."""
+        self._rounds_of = self._rounds_of or seconds
+        return self._rounds_of
 
     def settle(self, states: Mapping[int, bytes], keep: Collection[int]) -> None:
         """See `base.Store`."""

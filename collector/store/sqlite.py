@@ -52,6 +52,7 @@ CREATE TABLE IF NOT EXISTS probes (
 CREATE TABLE IF NOT EXISTS presence (
     probe TEXT PRIMARY KEY, at REAL NOT NULL, state TEXT NOT NULL, country TEXT NOT NULL,
     asn INTEGER NOT NULL, prefix TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS rounds (seconds REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS settled (number INTEGER PRIMARY KEY, data BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS chronicle (
     country TEXT NOT NULL, number INTEGER NOT NULL, data BLOB NOT NULL,
@@ -114,6 +115,15 @@ class SqliteStore:
         with _translated(self._folder):
             rows = self._db.execute("SELECT probe, enrolled_at FROM probes").fetchall()
         return {probe: Standing(since) for probe, since in rows}
+
+    def rounds_of(self, seconds: float) -> float:
+        """See `base.Store`."""
+        with self._transaction():
+            self._db.execute(
+                "INSERT INTO rounds SELECT ? WHERE NOT EXISTS (SELECT 1 FROM rounds)", (seconds,)
+            )
+            (kept,) = self._db.execute("SELECT seconds FROM rounds").fetchone()
+        return float(kept)
 
     def settle(self, states: Mapping[int, bytes], keep: Collection[int]) -> None:
         """See `base.Store`."""

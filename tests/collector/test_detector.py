@@ -22,7 +22,7 @@ from collector.ingest.admit import SPOOLED_S
 from collector.ingest.commit import Committer
 from collector.metrics import Metrics
 from collector.store import open_store
-from collector.store.base import Ingest, SignedBatch
+from collector.store.base import Ingest, SignedBatch, StoreError
 from tests.collector.detect.homes import FIRST, WARM, Home, homes, world
 
 ROUND_S = DEFAULT.round_s
@@ -308,6 +308,16 @@ async def test_a_clock_that_began_in_1970_and_is_set_right_leaves_nothing_to_fol
         await watchers.detector.detect()
         await watchers.at_the_end_of(0)
         assert watchers.detector.findings.state.number == FIRST
+
+
+async def test_rounds_of_another_length_are_refused_in_a_folder_that_has_told_some(url: str) -> None:
+    async with watching(url) as watchers:
+        store = watchers.detector.committer.store
+        limits = replace(DEFAULT, round_s=60)
+        committer = Committer(store, Metrics("0", ("x",)), watchers.clock)
+        other = Detector(committer, limits, wall=watchers.clock, monotonic=watchers.clock)
+        with pytest.raises(StoreError, match=r"round_s is 60, and .* rounds of 300 s"):
+            await other.start()
 
 
 def test_as_much_is_folded_again_as_ingest_lets_in() -> None:

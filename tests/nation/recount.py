@@ -59,7 +59,7 @@ class Recount:
         """Everything that was published, when the whole story is told and what is late has come."""
         async with self._running():
             for end, some in ticks(sendings(self.world)):
-                if any(restart.at <= end - TICK_S < restart.at + TICK_S for restart in self.world.story.restart):
+                if any(end - TICK_S <= restart.at < end for restart in self.world.story.restart):
                     self.detector.committer.close()
                     await self._open()
                 self.clock.at = self.world.story.began + end

@@ -109,6 +109,11 @@ def test_what_is_known_of_a_probe_is_when_its_key_came_first(store: Store) -> No
     assert store.standings() == {"p": Standing(NOW)}
 
 
+def test_how_long_a_round_is_stays_as_it_was_first_said(store: Store) -> None:
+    assert store.rounds_of(300) == 300
+    assert store.rounds_of(60) == 300
+
+
 def test_of_detections_states_those_are_kept_that_are_wanted(store: Store) -> None:
     assert store.settled() == []
     store.settle({5: b"five", 2: b"two" * 1000}, {2, 5})
