@@ -24,6 +24,7 @@ from probe.wire.settings import ConfigError
 from probe.wire.version import __version__
 
 from . import log
+from .alerts.webhooks import open_hooks
 from .app import DAY_S, CannotListen, serve
 from .config import Config, load
 from .foreign import exporting, importing
@@ -150,6 +151,7 @@ async def _until_stopped(config: Config) -> None:
 def _check(arguments: argparse.Namespace) -> int:
     config = load(arguments.config, {})
     open_netinfo(config.geo)
+    open_hooks(config.webhooks)
     print(f"{arguments.config or 'defaults'}: usable; {len(config.platforms)} platforms")
     return FINE
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from collector.detect.ballots import Standing
 from collector.detect.cells import Cell, CellKey, merge
 from collector.detect.chronicle import CountryRound
 from collector.detect.revisions import Revision
 
-from .base import Ingest, Seen, SignedBatch, Stored, StoreError, StoreFigures
+from .base import Delivery, Ingest, Seen, SignedBatch, Stored, StoreError, StoreFigures
 
 
 class MemoryStore:
@@ -20,6 +20,8 @@ class MemoryStore:
         self._standings: dict[str, Standing] = {}
         self._settled: bytes | None = None
         self._revisions: dict[tuple[str, int], Revision] = {}
+        self._subscribers: frozenset[str] = frozenset()
+        self._outbox: dict[tuple[str, str, int], Delivery] = {}
         self._chronicle: dict[tuple[str, int], CountryRound] = {}
         self._batches: dict[tuple[str, int], SignedBatch] = {}
         self._cells: dict[CellKey, Cell] = {}
@@ -58,10 +60,30 @@ class MemoryStore:
         if added.keys() & self._revisions.keys():
             raise StoreError("published twice under one number")
         self._revisions |= added
+        for (incident, number), one in added.items():
+            for webhook in self._subscribers:
+                self.post(Delivery(webhook=webhook, incident=incident, number=number, at=one.at))
 
     def revisions(self, incident: str | None = None) -> list[Revision]:
         """See `base.Store`."""
         return [self._revisions[key] for key in sorted(self._revisions) if incident in (None, key[0])]
+
+    def subscribe(self, webhooks: Collection[str]) -> None:
+        """See `base.Store`."""
+        self._subscribers = frozenset(webhooks)
+
+    def outbox(self, webhook: str | None = None, *, dead: bool = False) -> list[Delivery]:
+        """See `base.Store`."""
+        ordered = [self._outbox[name] for name in sorted(self._outbox)]
+        return [one for one in ordered if one.dead == dead and webhook in (None, one.webhook)]
+
+    def post(self, delivery: Delivery) -> None:
+        """See `base.Store`."""
+        self._outbox[delivery.webhook, delivery.incident, delivery.number] = delivery
+
+    def delivered(self, delivery: Delivery) -> None:
+        """See `base.Store`."""
+        self._outbox.pop((delivery.webhook, delivery.incident, delivery.number), None)
 
     def tell(self, rounds: Iterable[CountryRound]) -> None:
         """See `base.Store`."""
