@@ -75,7 +75,7 @@ class Webhook:
     def __post_init__(self) -> None:
         _refuse_bad_url(self.url)
         if bool(self.secret) == bool(self.secret_file):
-            raise ValueError(f"webhook {self.name}: either secret or secret_file, and one of them")
+            raise ValueError(f"webhook {self.name}: needs one of secret and secret_file")
         if self.secret:
             key_of(self.secret)
 

@@ -71,8 +71,8 @@ class Seen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """One revision on its way to one webhook: published at `at`, not to be tried before `due` (both Unix
-    seconds). `error` is how the last of so many `attempts` failed; `dead` is what was given up."""
+    """One revision on its way to one webhook: published, or put back, at `at`, not to be tried before `due`
+    (both Unix seconds). `error` is how the last of so many `attempts` failed; `dead` is what was given up."""
 
     webhook: str
     incident: str
