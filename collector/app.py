@@ -75,6 +75,7 @@ class Service:
         return Sources(
             snapshot=lambda: self.snapshot,
             findings=lambda: self.detector.findings,
+            published=lambda: self.detector.published,
             revisions=lambda incident: call(store.revisions, incident),
             chronicle=lambda country, first, last: call(store.chronicle, country, first, last),
             limits=self.detector.limits,

@@ -114,7 +114,7 @@ def test_a_mistyped_variable_is_refused_by_its_name(environ: dict[str, str], mes
 
 
 WEBHOOK = {
-    "REACHWATCH_WEBHOOKS": '[{name = "ops", url = "http://[::1]:9000/", secret_file = "%s", countries = ["PK"]}]'
+    "REACHWATCH_WEBHOOKS": '[{name = "ops", url = "http://[::1]/", secret_file = "%s", countries = ["PK"]}]'
 }
 
 

@@ -68,11 +68,9 @@ def sentence(revision: Revision, limits: Thresholds) -> str:
 
 def title(revision: Revision) -> str:
     """What it is about, in a few words."""
-    incident = revision.incident
-    if revision.withdrawn:
-        return f"Withdrawn: {_what(incident)}"
-    what = _what(incident)
-    return f"{'Over: ' if incident.ended is not None else ''}{what[0].upper()}{what[1:]}"
+    before = "Over: " if revision.incident.ended is not None else ""
+    text = f"{'Withdrawn: ' if revision.withdrawn else before}{_what(revision.incident)}"
+    return f"{text[0].upper()}{text[1:]}"
 
 
 def _part(part: Part, limits: Thresholds, min_prefixes: int) -> dict[str, Any]:
