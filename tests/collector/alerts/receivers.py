@@ -74,9 +74,11 @@ class Receiver:
     answers: list[web.Response | asyncio.Event | type[Exception]] = field(default_factory=list)
     got: list[Got] = field(default_factory=list)
     url: str = ""
+    came: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def take(self, request: web.Request) -> web.Response:
         self.got.append(Got({k.lower(): v for k, v in request.headers.items()}, await request.read()))
+        self.came.set()
         answer = self.answers.pop(0) if self.answers else web.Response(status=204)
         if isinstance(answer, asyncio.Event):
             await answer.wait()

@@ -44,7 +44,7 @@ def test_a_messages_id_tells_revisions_apart_and_has_no_full_stop() -> None:
 
 def test_what_the_readme_shows_checks_a_signature() -> None:
     (code,) = re.findall(r"```python\n(import base64.*?)```", README.read_text(), re.DOTALL)
-    assert len(code.strip().splitlines()) <= 8
+    assert len([line for line in code.splitlines() if line]) <= 8
     names: dict[str, object] = {}
     exec(code, names)
     is_genuine = names["is_genuine"]
