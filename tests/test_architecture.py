@@ -31,6 +31,7 @@ PURE = (
     "collector.ingest.admit",
     "collector.snapshot",
     "collector.store.packing",
+    "collector.web.ledger",
     "collector.web.page",
 )
 IMPURE = {

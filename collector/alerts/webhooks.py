@@ -169,6 +169,4 @@ def is_wanted(webhook: Webhook, history: Sequence[Revision]) -> bool:
     country = history[-1].incident.country
     if webhook.countries and country not in webhook.countries:
         return False
-    return webhook.phase == "suspected" or any(
-        part.confirmed is not None for one in history for part in one.incident.parts
-    )
+    return webhook.phase == "suspected" or any(one.incident.is_sure for one in history)

@@ -21,13 +21,14 @@ from collector.snapshot import Snapshot
 class Sources:
     """`wall` is Unix seconds. `published` is each incident's last revision, by its id. `revisions` takes an
     incident's id, or None for all; `chronicle` a country and the first and last round, counted from the Unix
-    epoch."""
+    epoch; `evidence` makes an incident's bundle and raises `NoEvidence`."""
 
     snapshot: Callable[[], Snapshot]
     findings: Callable[[], Findings]
     published: Callable[[], Mapping[str, Revision]]
     revisions: Callable[[str | None], Awaitable[list[Revision]]]
     chronicle: Callable[[str, int, int], Awaitable[list[CountryRound]]]
+    evidence: Callable[[str], Awaitable[bytes]]
     limits: Thresholds
     display: Display
     wall: Callable[[], float]

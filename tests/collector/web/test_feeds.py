@@ -32,6 +32,7 @@ class Feeds:
             published=lambda: self.published,
             revisions=unasked,
             chronicle=unasked,
+            evidence=unasked,
             limits=DEFAULT,
             display=Display(),
             wall=unasked,
