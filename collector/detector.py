@@ -106,8 +106,8 @@ class Detector:
         kept_s = await self.committer.call(store.rounds_of, self.limits.round_s)
         if kept_s != self.limits.round_s:
             raise StoreError(
-                f"detection.round_s is {self.limits.round_s:g}, and this folder's incidents are told in rounds"
-                f" of {kept_s:g} s: set that, or begin a new folder"
+                f"detection.round_s is {self.limits.round_s:g}, and this folder's incidents are told in"
+                f" rounds of {kept_s:g} s: set that, or begin a new folder"
             )
         kept = [saved.unpack(data) for data in await self.committer.call(store.settled)]
         states = [one for one in kept if one is not None]
