@@ -34,22 +34,20 @@ class Archive:
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
         self._plots = Shelf[Plot](PLOTS)
-        self._books = Shelf[dict[str, list[Revision]]](1)
+        self._said = Shelf[list[Revision]](PLOTS)
 
-    async def book(self) -> dict[str, list[Revision]]:
-        """What was published, by incident."""
+    async def said(self, incident: str) -> list[Revision]:
+        """Every revision of an incident, the first first; none where there is no such incident."""
+        last = self._sources.published().get(incident)
 
-        async def load() -> dict[str, list[Revision]]:
-            found: dict[str, list[Revision]] = {}
-            for one in await self._sources.revisions(None):
-                found.setdefault(one.incident.id, []).append(one)
-            return found
+        async def load() -> list[Revision]:
+            return await self._sources.revisions(incident)
 
-        return await self._books.get("", self._sources.findings(), load)
+        return await self._said.get(incident, last, load) if last else []
 
-    async def last_words(self, country: str | None = None) -> list[Revision]:
+    def last_words(self, country: str | None = None) -> list[Revision]:
         """The last revision of each incident, of one country or of all, the newest incident first."""
-        said = last_words(one for each in (await self.book()).values() for one in each)
+        said = last_words(list(self._sources.published().values()))
         return [one for one in reversed(said) if country in (None, one.incident.country)]
 
     def card(self, said: Revision) -> dict[str, Any]:

@@ -97,7 +97,7 @@ class Pages:
         notice = self._pulse.notice()
 
         async def draw() -> Leaf:
-            said = [one for one in await self._archive.last_words() if not one.withdrawn]
+            said = [one for one in self._archive.last_words() if not one.withdrawn]
             since = (notice.at - RECENT_S) / self._sources.limits.round_s
             return await self._drawn(
                 "world.html",
@@ -146,7 +146,7 @@ class Pages:
     async def _land(self, notice: Notice, country: str) -> tuple[Land, Now, list[Revision]]:
         """How a country stands, and the last word on each of its incidents; raises `Refused`."""
         standing = await self._now(notice)
-        land, said = standing.land(country), await self._archive.last_words(country)
+        land, said = standing.land(country), self._archive.last_words(country)
         if land is None and not said:
             raise Refused(404, "country.absent", country=self._t.name("name", country))
         return land or Land(country=country, probes=0, standings=()), standing, said
@@ -180,8 +180,8 @@ class Pages:
         return await self._leaves.get(f"/incident/{said[-1].incident.id}", notice, draw)
 
     async def _asked_incident(self, request: web.Request) -> list[Revision]:
-        said = (await self._archive.book()).get(request.match_info["incident"])
-        if said is None:
+        said = await self._archive.said(request.match_info["incident"])
+        if not said:
             raise Refused(404, "incident.absent")
         return said
 
@@ -205,7 +205,7 @@ class Pages:
         notice = self._pulse.notice()
 
         async def draw() -> Leaf:
-            said = await self._archive.last_words()
+            said = self._archive.last_words()
             entries = ledger(said, notice.at, self._sources.limits.round_s)
             halves = list(dict.fromkeys(one.half for one in entries))
             return await self._drawn("ledger.html", entries=entries, halves=halves)()
