@@ -45,7 +45,8 @@
     if (names(fresh) !== names(main)) {
       main.replaceChildren(...fresh.childNodes);
     } else {
-      [...main.children].forEach((child, at) => exchange(child, fresh.children[at]));
+      const others = [...fresh.children]; // what is put in place is no longer among them
+      [...main.children].forEach((child, at) => exchange(child, others[at]));
     }
     if (was && !was.isConnected) again(was)?.focus({ preventScroll: true });
   }
