@@ -214,16 +214,16 @@ async def test_a_page_is_small_and_smaller_compressed(told: Stage) -> None:
 
 async def test_words_of_probes_cannot_write_into_a_page(collector: Running) -> None:
     cells = {
-        CellKey(int(NOW // 60) - 1, "<i", 1, "x"): Cell(
-            statuses={"ok": 1}, votes={"p": Vote(NOW - 30, "ok", "p")}, results={("<b>", "<u>"): 1}
+        CellKey(int(NOW // 60) - 1, "<u", 1, "x"): Cell(
+            statuses={"ok": 1}, votes={"p": Vote(NOW - 30, "ok", "p")}, results={("<b>", "<b>"): 1}
         )
     }
     store = collector.service.committer.store
     with patch.object(store, "cells", return_value=cells):
         await collector.service.refresh()
     html = await text_of(collector, "/")
-    assert "<i" not in html
-    assert "&lt;i" in html
+    assert "<u" not in html
+    assert "&lt;u" in html
 
 
 async def test_an_empty_collector_says_how_to_begin(collector: Running) -> None:
