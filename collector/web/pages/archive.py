@@ -24,8 +24,9 @@ from .plot import Plot, plot
 AROUND_S = 3600.0
 LONGEST_S = 7 * 86_400.0
 PLOTS = 200  # held at a time
-# So much of the chronicle at once: the store's thread has commits to make in between.
-PIECE_ROUNDS = 288
+# So much of the chronicle at once: the store's thread has commits to make in between. A day of fifteen
+# networks takes a quarter of a second on a busy machine.
+PIECE_ROUNDS = 72
 
 
 class Archive:
