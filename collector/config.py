@@ -53,6 +53,14 @@ class Display:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Door:
+    """Who may bring a key: everybody where it is `open`, else whoever has a token."""
+
+    __pydantic_config__ = STRICT
+    open: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """Everything the collector can be told."""
 
@@ -62,6 +70,7 @@ class Config:
     data_dir: Text = "~/.local/share/reachwatch"
     platforms: Annotated[tuple[Name, ...], Len(1, 16)] = ("x", "facebook", "instagram", "youtube")
     geo: Geo = field(default_factory=Geo)
+    enrolment: Door = field(default_factory=Door)
     retention: Retention = field(default_factory=Retention)
     display: Display = field(default_factory=Display)
 

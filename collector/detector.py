@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -18,7 +19,8 @@ from .detect.cells import Cell, CellKey
 from .detect.chronicle import told
 from .detect.fold import Setting, State, advance
 from .detect.incidents import Incident, record
-from .detect.revisions import Revision, revised
+from .detect.quarantine import Orders, by_subject, heard
+from .detect.revisions import LATE, Revision, revised
 from .detect.saved import Settled
 from .detect.thresholds import Thresholds
 from .ingest.commit import Committer
@@ -63,6 +65,7 @@ class Detector:
     _kept: dict[int, Settled] = field(default_factory=dict)
     _touched: int | None = None
     _late_at: float = 0.0
+    _why: str = LATE
     _settled: int | None = None
 
     def __post_init__(self) -> None:
@@ -74,6 +77,14 @@ class Detector:
             for key in item.cells if answer is Stored.NEW else ():
                 number = self._round(key.minute * 60)
                 self._touched = number if self._touched is None else min(number, self._touched)
+
+    def ordered(self, since: float) -> None:
+        """Fold again, in the next run, what a quarantine or a release changes: all from `since` on, in Unix
+        seconds."""
+        number = self._round(since)
+        self._touched = number if self._touched is None else min(number, self._touched)
+        self._late_at = -math.inf
+        self._why = "a quarantine"
 
     def _round(self, at: float) -> int:
         return int(at // self.limits.round_s)
@@ -105,12 +116,14 @@ class Detector:
             return
         began = self.monotonic()
         standings = await self.committer.call(self.committer.store.standings)
+        orders = by_subject(await self.committer.call(self.committer.store.quarantines))
         setting = Setting(limits=self.limits, standings=standings, shares=self.shares)
         self._kept = {number: kept for number, kept in self._kept.items() if number < begin}
         # Between the last state kept and the first round to fold there may be rounds: they are folded too.
         for number in range(max(self._kept) + 1, head + 1):
-            self._kept[number] = await self._folded(self._kept[number - 1], number, setting)
-            await self.committer.call(self.committer.store.tell, told(self._kept[number].state))
+            self._kept[number] = await self._folded(self._kept[number - 1], number, setting, orders)
+            again = number <= self.findings.state.number
+            await self.committer.call(self.committer.store.tell, told(self._kept[number].state, again=again))
             self._forget(number)
         await self._settle()
         await self._publish(self._kept[head])
@@ -135,11 +148,11 @@ class Detector:
         self._touched = None
         return min(following, max(touched, min(self._kept) + 1))
 
-    async def _folded(self, before: Settled, number: int, setting: Setting) -> Settled:
+    async def _folded(self, before: Settled, number: int, setting: Setting, orders: Orders) -> Settled:
         per_round = int(self.limits.round_s // 60)
         first = number * per_round
         cells = await self.committer.call(self.committer.store.cells, first, first + per_round - 1)
-        return await asyncio.to_thread(self._step, before, number, cells, setting)
+        return await asyncio.to_thread(self._step, before, number, heard(cells, orders), setting)
 
     def _step(self, before: Settled, number: int, cells: Mapping[CellKey, Cell], setting: Setting) -> Settled:
         ballots = by_round(cells.items(), self.limits).get(number, {})
@@ -174,7 +187,8 @@ class Detector:
 
     async def _publish(self, now: Settled) -> None:
         first = now.state.number - self.limits.late_rounds
-        new = list(revised(self.published, now.book, self.wall(), first))
+        new = list(revised(self.published, now.book, self.wall(), first, self._why))
+        self._why = LATE
         if not new:
             return
         await self.committer.call(self.committer.store.publish, new)

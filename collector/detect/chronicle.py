@@ -60,9 +60,11 @@ class CountryRound:
 _COUNTRY_ROUND = TypeAdapter(CountryRound)
 
 
-def told(state: State) -> list[CountryRound]:
-    """What the last round of a state was, by country."""
-    countries = sorted({place.country for place, one in state.networks.items() if one.votes.prefixes})
+def told(state: State, *, again: bool = False) -> list[CountryRound]:
+    """What the last round of a state was, by country. `again` where it was told before: then of a country
+    in which nobody has a vote any more that is said as well."""
+    places = state.networks.items()
+    countries = sorted({place.country for place, one in places if one.votes.prefixes or again})
     return [_country(state, country) for country in countries]
 
 
