@@ -24,8 +24,10 @@ from probe.wire.settings import ConfigError
 from probe.wire.version import __version__
 
 from . import log
+from .admin import cli as admin_cli
+from .admin.operations import CannotDo
 from .app import DAY_S, CannotListen, serve
-from .config import Config, load
+from .config import Config, load, moment_of
 from .foreign import exporting, importing
 from .foreign.suppose import Reading
 from .foreign.written import document, line
@@ -51,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         print(f"reachwatch-collector: {error}", file=sys.stderr)
         return USAGE
-    except (StoreError, CannotListen, CannotRejudge) as error:
+    except (StoreError, CannotListen, CannotRejudge, CannotDo) as error:
         print(f"reachwatch-collector: {error}", file=sys.stderr)
         return OTHER
     except CannotWrite as error:
@@ -81,9 +83,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     _takes_config(check)
     check.set_defaults(run=_check)
-    admin = commands.add_parser("admin", help="work on a store that no collector is using")
-    judging = admin.add_subparsers(required=True, metavar="COMMAND").add_parser(
-        "rejudge", help="judge the stored rounds again, by the rules and platforms of now"
+    admin = commands.add_parser("admin", help="look after keys, tokens and the store")
+    operations = admin.add_subparsers(required=True, metavar="COMMAND")
+    admin_cli.add_commands(operations)
+    judging = operations.add_parser(
+        "rejudge",
+        help="judge the stored rounds again, by the rules of now; the collector must be stopped",
     )
     _takes_config(judging)
     judging.add_argument("--data-dir", metavar="DIR", help="where everything is kept")
@@ -159,7 +164,7 @@ def _rejudge(arguments: argparse.Namespace) -> int:
     # Cells that retention has let go, or will within the hour, are not brought back.
     since = time.time() - config.retention.cells_days * DAY_S
     if arguments.since is not None:
-        since = max(since, _moment(arguments.since, "--since"))
+        since = max(since, moment_of(arguments.since, "--since"))
     with _stored(config) as store:
         done = rejudge(store, config.platforms, since)
     print("\n".join(_told(done)))
@@ -175,16 +180,6 @@ def _stored(config: Config) -> Iterator[Store]:
         raise ConfigError(f"data_dir: {error.filename}: {error.strerror}") from None
     with closing(open_store(f"sqlite://{config.data_path}")) as store:
         yield store
-
-
-def _moment(text: str, flag: str) -> float:
-    try:
-        moment = datetime.fromisoformat(text)
-        if moment.tzinfo is not None:
-            return moment.astimezone(UTC).timestamp()
-    except (ValueError, OverflowError):
-        pass
-    raise ConfigError(f"{flag}: {text!r} is not a time with its zone, such as 2026-11-24T12:00:00Z")
 
 
 def _told(done: Rejudged) -> Iterator[str]:
@@ -236,8 +231,8 @@ def _wanted(arguments: argparse.Namespace, config: Config) -> exporting.Wanted:
     for name in platforms:
         if name not in config.platforms:
             raise ConfigError(f"--platform: {name!r} is none of {', '.join(config.platforms)}")
-    since = 0.0 if arguments.since is None else _moment(arguments.since, "--since")
-    until = math.inf if arguments.until is None else _moment(arguments.until, "--until")
+    since = 0.0 if arguments.since is None else moment_of(arguments.since, "--since")
+    until = math.inf if arguments.until is None else moment_of(arguments.until, "--until")
     if until <= since:
         raise ConfigError(f"--until: {arguments.until} is not after --since")
     return exporting.Wanted(

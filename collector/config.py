@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -90,6 +91,17 @@ def address_of(text: str) -> tuple[str, int]:
     if match is None or int(match["port"]) > 65_535:
         raise ValueError(f"{text!r} is not host:port")
     return match["six"] or match["host"], int(match["port"])
+
+
+def moment_of(text: str, flag: str) -> float:
+    """A time with its zone (RFC 3339) as Unix seconds; raises `ConfigError`."""
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is not None:
+            return moment.astimezone(UTC).timestamp()
+    except (ValueError, OverflowError):
+        pass
+    raise ConfigError(f"{flag}: {text!r} is not a time with its zone, such as 2026-11-24T12:00:00Z")
 
 
 def load(path: Path | None, flags: Mapping[str, object], environ: Mapping[str, str] = os.environ) -> Config:

@@ -114,6 +114,7 @@ class Detector:
         begin = self._first_to_fold()
         if begin > head:
             return
+        why, self._why = self._why, LATE
         began = self.monotonic()
         standings = await self.committer.call(self.committer.store.standings)
         orders = by_subject(await self.committer.call(self.committer.store.quarantines))
@@ -126,7 +127,7 @@ class Detector:
             await self.committer.call(self.committer.store.tell, told(self._kept[number].state, again=again))
             self._forget(number)
         await self._settle()
-        await self._publish(self._kept[head])
+        await self._publish(self._kept[head], why)
         self.findings = Findings(
             state=self._kept[head].state,
             book=self._kept[head].book,
@@ -185,10 +186,9 @@ class Detector:
             await self.committer.call(self.committer.store.settle, data)
             self._settled = oldest
 
-    async def _publish(self, now: Settled) -> None:
+    async def _publish(self, now: Settled, why: str) -> None:
         first = now.state.number - self.limits.late_rounds
-        new = list(revised(self.published, now.book, self.wall(), first, self._why))
-        self._why = LATE
+        new = list(revised(self.published, now.book, self.wall(), first, why))
         if not new:
             return
         await self.committer.call(self.committer.store.publish, new)

@@ -26,15 +26,14 @@ class Entry(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
-    """One token, less the token itself. `uses` is how many keys may come with it, None for any number;
-    all times are Unix seconds."""
+    """One token, less the token itself. `uses` is how many keys may come with it; times are Unix seconds."""
 
     digest: str
     label: str
     issued_at: float
     issued_by: str
+    uses: int
     expires_at: float | None = None
-    uses: int | None = None
     used: int = 0
     revoked_at: float | None = None
 
@@ -57,6 +56,6 @@ def refusal(token: Token | None, now: float) -> Entry | None:
         return Entry.REVOKED
     if token.expires_at is not None and now >= token.expires_at:
         return Entry.EXPIRED
-    if token.uses is not None and token.used >= token.uses:
+    if token.used >= token.uses:
         return Entry.USED_UP
     return None

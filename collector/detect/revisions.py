@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 from .incidents import Incident, Phase
 
-
 LATE = "late data"
 
 

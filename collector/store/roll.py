@@ -18,7 +18,7 @@ from .base import Enrolled, Seen
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS tokens (
     digest TEXT PRIMARY KEY, label TEXT NOT NULL, issued_at REAL NOT NULL, issued_by TEXT NOT NULL,
-    expires_at REAL, uses INTEGER, used INTEGER NOT NULL, revoked_at REAL) WITHOUT ROWID;
+    uses INTEGER NOT NULL, expires_at REAL, used INTEGER NOT NULL, revoked_at REAL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS came_with (probe TEXT PRIMARY KEY, token TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS quarantines (
     subject TEXT NOT NULL, ordered_at REAL NOT NULL, since REAL NOT NULL, by TEXT NOT NULL,

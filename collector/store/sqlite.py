@@ -333,7 +333,8 @@ class SqliteStore:
     def compact(self) -> int:
         """See `base.Store`."""
         with _translated(self._folder):
-            self._db.execute(f"PRAGMA incremental_vacuum({_COMPACTED_AT_ONCE})").fetchall()
+            # A script, because `execute` would end a pragma without columns after its first page.
+            self._db.executescript(f"PRAGMA incremental_vacuum({_COMPACTED_AT_ONCE})")
             (left,) = self._db.execute("PRAGMA freelist_count").fetchone()
             if not left:
                 self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
