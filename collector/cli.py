@@ -219,7 +219,7 @@ def _export_ooni(arguments: argparse.Namespace) -> int:
         store = stack.enter_context(_stored(config))
         tally = exporting.run(store, wanted, show=lambda document: print(document, file=file))
     _sum_up(tally.lines())
-    return OTHER if tally.bad else FINE
+    return FINE if tally.is_clean else OTHER
 
 
 def _wanted(arguments: argparse.Namespace, config: Config) -> exporting.Wanted:

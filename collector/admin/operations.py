@@ -40,8 +40,9 @@ class CannotDo(Exception):
 @dataclass(frozen=True, kw_only=True)
 class Desk:
     """What an operation works with. `call` runs a function on the store's thread and waits for it. `out`
-    takes a line of the answer, `note` one about how it goes on; `gone` tells that nobody waits for it any more. `ordered` is told from what moment on somebody's word
-    weighs otherwise than before. `by` is who orders it."""
+    takes a line of the answer, `note` one about how it goes on; `gone` tells that nobody waits for it any
+    more. `ordered` is told from what moment on somebody's word weighs otherwise than before. `by` is who
+    orders it."""
 
     store: Store
     folder: Path
@@ -173,7 +174,7 @@ def _in_force(found: Iterable[Quarantine]) -> dict[str, Quarantine]:
 def issue(desk: Desk, order: orders.Issue) -> int:
     """Issue a token, and show it this once."""
     now = desk.now()
-    secret = secrets.token_urlsafe(SECRET_BYTES)
+    secret = secrets.token_hex(SECRET_BYTES)
     token = Token(
         digest=digest_of(secret),
         label=order.label,
