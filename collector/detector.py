@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from .detect import saved
 from .detect.ballots import by_round
 from .detect.cells import Cell, CellKey
-from .detect.chronicle import told
+from .detect.chronicle import silent, told
 from .detect.fold import Setting, State, advance
 from .detect.incidents import Incident, record
 from .detect.quarantine import Orders, by_subject, heard
@@ -123,8 +123,9 @@ class Detector:
         # Between the last state kept and the first round to fold there may be rounds: they are folded too.
         for number in range(max(self._kept) + 1, head + 1):
             self._kept[number] = await self._folded(self._kept[number - 1], number, setting, orders)
+            state = self._kept[number].state
             again = number <= self.findings.state.number
-            await self.committer.call(self.committer.store.tell, told(self._kept[number].state, again=again))
+            await self.committer.call(self.committer.store.tell, told(state), silent(state) if again else ())
             self._forget(number)
         await self._settle()
         await self._publish(self._kept[head], why)

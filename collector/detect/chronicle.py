@@ -60,12 +60,20 @@ class CountryRound:
 _COUNTRY_ROUND = TypeAdapter(CountryRound)
 
 
-def told(state: State, *, again: bool = False) -> list[CountryRound]:
-    """What the last round of a state was, by country. `again` where it was told before: then of a country
-    in which nobody has a vote any more that is said as well."""
-    places = state.networks.items()
-    countries = sorted({place.country for place, one in places if one.votes.prefixes or again})
-    return [_country(state, country) for country in countries]
+def told(state: State) -> list[CountryRound]:
+    """What the last round of a state was, by country."""
+    return [_country(state, country) for country in _speaking(state)]
+
+
+def silent(state: State) -> list[tuple[str, int]]:
+    """The countries of which there was nothing to tell in the last round of a state, each with its number:
+    where the round is told again, what it had to tell before goes."""
+    known = {place.country for place in state.networks}
+    return [(country, state.number) for country in sorted(known - set(_speaking(state)))]
+
+
+def _speaking(state: State) -> list[str]:
+    return sorted({place.country for place, one in state.networks.items() if one.votes.prefixes})
 
 
 def _country(state: State, country: str) -> CountryRound:

@@ -135,8 +135,9 @@ class Store(Protocol):
     def revisions(self, incident: str | None = None) -> list[Revision]:
         """What was published, of one incident or of all, by incident and number."""
 
-    def tell(self, rounds: Iterable[CountryRound]) -> None:
-        """Keep what detection saw, in place of what it had seen in the same countries and rounds."""
+    def tell(self, rounds: Iterable[CountryRound], empty: Iterable[tuple[str, int]] = ()) -> None:
+        """Keep what detection saw, in place of what it had seen in the same countries and rounds; of those
+        that are `empty`, given by country and number, nothing is kept."""
 
     def chronicle(self, country: str, first: int, last: int) -> list[CountryRound]:
         """What detection saw in a country in those rounds, both ends included, oldest first."""

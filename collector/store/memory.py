@@ -102,8 +102,10 @@ class MemoryStore:
         """See `base.Store`."""
         return [self._revisions[key] for key in sorted(self._revisions) if incident in (None, key[0])]
 
-    def tell(self, rounds: Iterable[CountryRound]) -> None:
+    def tell(self, rounds: Iterable[CountryRound], empty: Iterable[tuple[str, int]] = ()) -> None:
         """See `base.Store`."""
+        for name in empty:
+            self._chronicle.pop(name, None)
         self._chronicle |= {(one.country, one.number): one for one in rounds}
 
     def chronicle(self, country: str, first: int, last: int) -> list[CountryRound]:

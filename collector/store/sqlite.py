@@ -166,10 +166,11 @@ class SqliteStore:
             rows = self._db.execute(asked, (incident,)).fetchall()
         return [unpack_revision(row[0]) for row in rows]
 
-    def tell(self, rounds: Iterable[CountryRound]) -> None:
+    def tell(self, rounds: Iterable[CountryRound], empty: Iterable[tuple[str, int]] = ()) -> None:
         """See `base.Store`."""
         rows = [(one.country, one.number, compress(pack_round(one))) for one in rounds]
         with self._transaction():
+            self._db.executemany("DELETE FROM chronicle WHERE country = ? AND number = ?", empty)
             self._db.executemany("INSERT OR REPLACE INTO chronicle VALUES (?, ?, ?)", rows)
 
     def chronicle(self, country: str, first: int, last: int) -> list[CountryRound]:

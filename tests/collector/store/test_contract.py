@@ -222,6 +222,8 @@ def test_what_detection_saw_is_kept_by_country_and_round_and_told_anew_when_it_c
     assert store.chronicle("TR", 3, 3) == [CountryRound(number=3, country="TR", nations=(seen,))]
     store.expire(0, 0, 3)
     assert [one.number for one in store.chronicle("PK", 0, 9)] == [3]
+    store.tell([], [("PK", 3), ("PK", 4), ("DE", 3)])
+    assert store.chronicle("PK", 0, 9) == []
 
 
 def test_the_newest_heartbeat_of_each_probe_is_kept_whatever_the_order(store: Store) -> None:
