@@ -124,8 +124,7 @@ class Detector:
         for number in range(max(self._kept) + 1, head + 1):
             self._kept[number] = await self._folded(self._kept[number - 1], number, setting, orders)
             state = self._kept[number].state
-            again = number <= self.findings.state.number
-            await self.committer.call(self.committer.store.tell, told(state), silent(state) if again else ())
+            await self.committer.call(self.committer.store.tell, told(state), silent(state))
             self._forget(number)
         await self._settle()
         await self._publish(self._kept[head], why)
