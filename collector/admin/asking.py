@@ -59,6 +59,8 @@ def who() -> str:
 
 
 async def _asked(path: Path, order: Order, out: Show, note: Show) -> int:
+    if not path.is_socket():  # or in a folder whose name is too long for one
+        raise _NobodyHears
     name = next(name for name, kind in NAMES.items() if kind is type(order))
     headers = {VERSION_HEADER: __version__, BY_HEADER: who()}
     timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_S)
@@ -69,7 +71,7 @@ async def _asked(path: Path, order: Order, out: Show, note: Show) -> int:
         ):
             return await _shown(answer, out, note)
     except aiohttp.ClientConnectorError as error:
-        if error.errno in (errno.ENOENT, errno.ECONNREFUSED) or "too long" in str(error):
+        if error.errno in (errno.ENOENT, errno.ECONNREFUSED):  # of a collector that is no more
             raise _NobodyHears from None
         raise CannotDo(f"{path}: {error.strerror or error}") from None
     except (aiohttp.ClientError, TimeoutError, ValueError):

@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from collector import cli
-from collector.admin import operations
 from collector.rejudge import rejudge
 from collector.store import open_store, upkeep
 from collector.store.sqlite import DATABASE
@@ -179,7 +178,7 @@ async def test_long_work_goes_one_at_a_time_and_a_collector_asked_to_stop_gives_
     def command(*argv: str) -> int:
         return cli.main(["admin", *argv, "--data-dir", str(data)])
 
-    monkeypatch.setattr(operations.upkeep, "back_up", for_ever)
+    monkeypatch.setattr(upkeep, "back_up", for_ever)
     async with asyncio.timeout(30), serving(data) as served, asyncio.TaskGroup() as group:
         copying = group.create_task(asyncio.to_thread(command, "backup", str(tmp_path / "copy")))
         await asyncio.to_thread(begun.wait)
