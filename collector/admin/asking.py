@@ -43,10 +43,12 @@ def ask(config: Config, order: Order, out: Show, note: Show) -> int:
         (folder / DATABASE).stat()
     except OSError as error:  # opening would make a new store of a mistyped folder
         raise ConfigError(f"data_dir: {error.filename}: {error.strerror}") from None
-    try:
-        return asyncio.run(_asked(folder / SOCKET, order, out, note))
-    except _NobodyHears:
-        return _alone(config, order, out, note)
+    if (folder / SOCKET).is_socket():  # never in a folder whose name is too long for one
+        try:
+            return asyncio.run(_asked(folder / SOCKET, order, out, note))
+        except _NobodyHears:  # it is of a collector that is no more
+            pass
+    return _alone(config, order, out, note)
 
 
 def who() -> str:
@@ -59,8 +61,6 @@ def who() -> str:
 
 
 async def _asked(path: Path, order: Order, out: Show, note: Show) -> int:
-    if not path.is_socket():  # or in a folder whose name is too long for one
-        raise _NobodyHears
     name = next(name for name, kind in NAMES.items() if kind is type(order))
     headers = {VERSION_HEADER: __version__, BY_HEADER: who()}
     timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_S)
@@ -71,7 +71,7 @@ async def _asked(path: Path, order: Order, out: Show, note: Show) -> int:
         ):
             return await _shown(answer, out, note)
     except aiohttp.ClientConnectorError as error:
-        if error.errno in (errno.ENOENT, errno.ECONNREFUSED):  # of a collector that is no more
+        if error.errno in (errno.ENOENT, errno.ECONNREFUSED):
             raise _NobodyHears from None
         raise CannotDo(f"{path}: {error.strerror or error}") from None
     except (aiohttp.ClientError, TimeoutError, ValueError):
