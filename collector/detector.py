@@ -10,16 +10,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .detect import saved
 from .detect.ballots import by_round
+from .detect.bundling import start_of
 from .detect.cells import Cell, CellKey
 from .detect.chronicle import silent, told
 from .detect.fold import Setting, State, advance
-from .detect.incidents import Incident, record
-from .detect.quarantine import Orders, by_subject, heard
+from .detect.incidents import Cause, Incident, record
+from .detect.quarantine import by_subject, heard
 from .detect.revisions import LATE, Revision, revised
 from .detect.saved import Settled
 from .detect.thresholds import Thresholds
@@ -38,6 +40,8 @@ SPARSE = ((144, 36), (1440, 288))
 # Rounds that no collector was away for, three years of five minutes each: a machine without a clock of
 # its own began in 1970 and was set right since.
 ABSURD = 315_000
+# Rounds from before an incident that its evidence shows at least: how it was when all was well.
+QUIET = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +57,9 @@ class Findings:
 
 @dataclass
 class Detector:
-    """One collector's detection. `committed` is told what ingest has stored."""
+    """One collector's detection. `committed` is told what ingest has stored. `published` is each
+    incident's last revision; `confirmed` counts incidents by the cause they had when they were first said
+    to be sure, so that the counts never fall."""
 
     committer: Committer
     limits: Thresholds
@@ -62,11 +68,13 @@ class Detector:
     shares: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
     findings: Findings = field(init=False)
     published: dict[str, Revision] = field(default_factory=dict)
+    confirmed: Counter[Cause] = field(default_factory=Counter)
     _kept: dict[int, Settled] = field(default_factory=dict)
     _touched: int | None = None
     _late_at: float = 0.0
     _why: str = LATE
     _settled: int | None = None
+    _grounded: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.findings = Findings(state=State(), book=(), until=0.0)
@@ -96,7 +104,7 @@ class Detector:
         settled = saved.unpack(data) if data else None
         self._begin(settled or self._nothing_before(self._round(self.wall())))
         for revision in await self.committer.call(store.revisions):
-            self.published[revision.incident.id] = revision
+            self._said(revision)
 
     def _begin(self, settled: Settled) -> None:
         self._kept = {settled.state.number: settled}
@@ -116,17 +124,16 @@ class Detector:
             return
         why, self._why = self._why, LATE
         began = self.monotonic()
-        standings = await self.committer.call(self.committer.store.standings)
-        orders = by_subject(await self.committer.call(self.committer.store.quarantines))
-        setting = Setting(limits=self.limits, standings=standings, shares=self.shares)
+        setting = await self.setting()
         self._kept = {number: kept for number, kept in self._kept.items() if number < begin}
         # Between the last state kept and the first round to fold there may be rounds: they are folded too.
         for number in range(max(self._kept) + 1, head + 1):
-            self._kept[number] = await self._folded(self._kept[number - 1], number, setting, orders)
+            self._kept[number] = await self._folded(self._kept[number - 1], number, setting)
             state = self._kept[number].state
             await self.committer.call(self.committer.store.tell, told(state), silent(state))
             self._forget(number)
         await self._settle()
+        await self._ground(self._kept[head].book, begin)
         await self._publish(self._kept[head], why)
         self.findings = Findings(
             state=self._kept[head].state,
@@ -134,6 +141,17 @@ class Detector:
             until=(head + 1) * self.limits.round_s,
             took_s=self.monotonic() - began,
         )
+
+    async def setting(self) -> Setting:
+        """What is known beside the measurements."""
+        standings = await self.committer.call(self.committer.store.standings)
+        orders = by_subject(await self.committer.call(self.committer.store.quarantines))
+        return Setting(limits=self.limits, standings=standings, shares=self.shares, orders=orders)
+
+    @property
+    def head(self) -> int:
+        """The last round that was folded."""
+        return self.findings.state.number
 
     def _first_to_fold(self) -> int:
         """The round after the last folded, or one before it that was added to: a recent one at once, one
@@ -149,14 +167,14 @@ class Detector:
         self._touched = None
         return min(following, max(touched, min(self._kept) + 1))
 
-    async def _folded(self, before: Settled, number: int, setting: Setting, orders: Orders) -> Settled:
+    async def _folded(self, before: Settled, number: int, setting: Setting) -> Settled:
         per_round = int(self.limits.round_s // 60)
         first = number * per_round
         cells = await self.committer.call(self.committer.store.cells, first, first + per_round - 1)
-        return await asyncio.to_thread(self._step, before, number, heard(cells, orders), setting)
+        return await asyncio.to_thread(self._step, before, number, cells, setting)
 
     def _step(self, before: Settled, number: int, cells: Mapping[CellKey, Cell], setting: Setting) -> Settled:
-        ballots = by_round(cells.items(), self.limits).get(number, {})
+        ballots = by_round(heard(cells, setting.orders).items(), self.limits).get(number, {})
         state = advance(before.state, number, ballots, setting)
         return Settled(state=state, book=record(before.book, state, self.limits))
 
@@ -186,6 +204,21 @@ class Detector:
             await self.committer.call(self.committer.store.settle, data)
             self._settled = oldest
 
+    async def _ground(self, book: Iterable[Incident], folded_from: int) -> None:
+        """Store what each incident's evidence begins with, before it is published: the last state kept from
+        well before it; and again where that state was folded again. When it is kept no more, nothing can
+        change it any more."""
+        starts = {}
+        for incident in book:
+            quiet = incident.since - QUIET
+            before = max((number for number in self._kept if number < quiet), default=None)
+            if before is not None and (incident.id not in self._grounded or folded_from <= before):
+                start = start_of(self._kept[before], incident.country)
+                starts[incident.id] = await asyncio.to_thread(saved.pack, start)
+        if starts:
+            await self.committer.call(self.committer.store.ground, starts)
+            self._grounded |= starts.keys()
+
     async def _publish(self, now: Settled, why: str) -> None:
         first = now.state.number - self.limits.late_rounds
         new = list(revised(self.published, now.book, self.wall(), first, why))
@@ -196,4 +229,10 @@ class Detector:
             log.warning(
                 "incident id=%s revision=%d reason=%s", revision.incident.id, revision.number, revision.reason
             )
-            self.published[revision.incident.id] = revision
+            self._said(revision)
+
+    def _said(self, revision: Revision) -> None:
+        before, now = self.published.get(revision.incident.id), revision.incident
+        if now.is_sure and not (before is not None and before.incident.is_sure):
+            self.confirmed[now.cause] += 1
+        self.published[now.id] = revision

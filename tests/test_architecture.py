@@ -29,6 +29,7 @@ PURE = (
     "collector.snapshot",
     "collector.store.packing",
     "collector.tokens",
+    "collector.web.ledger",
     "collector.web.page",
 )
 IMPURE = {

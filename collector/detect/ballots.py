@@ -144,7 +144,8 @@ def weight_of(standing: Standing | None, at: float, limits: Thresholds) -> float
     known."""
     if standing is None:
         return 0.0
-    age_s = at - standing.since
+    # To the minute: evidence is published without the second of anybody's round.
+    age_s = at // 60 * 60 - standing.since
     return 0.0 if age_s < limits.mute_s else min(1.0, age_s / limits.grown_s)
 
 

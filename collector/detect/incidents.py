@@ -38,16 +38,21 @@ class Scope(StrEnum):
 
 
 class Cause(StrEnum):
-    """Why, as far as it is shown. Each but the first rests on more than that something fails."""
+    """Why, as far as it is shown. Each but the first rests on more than that something fails. Closed: it is
+    a metric's label. From the weakest to the strongest: what was shown once stays shown."""
 
     DISRUPTION = "disruption"
+    DEGRADATION = "degradation"
+    THROTTLING = "throttling"
     LIKELY_BLOCKING = "likely_blocking"
     BLOCKING_CONFIRMED = "blocking_confirmed"
+    COLLECTOR_BLOCKED = "collector_blocked"
+    MOBILE_SHUTDOWN = "mobile_shutdown"
+    SHUTDOWN = "shutdown"
     PLATFORM_OUTAGE = "platform_outage"
 
 
-# From the weakest to the strongest: what was shown once stays shown.
-_STRENGTH = (Cause.DISRUPTION, Cause.LIKELY_BLOCKING, Cause.BLOCKING_CONFIRMED)
+_STRENGTH = tuple(Cause)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,8 +118,17 @@ class Incident:
         order = (Phase.CONFIRMED, Phase.SUSPECTED, Phase.ENDED, Phase.DISMISSED)
         now = next(one for one in order if one in phases)
         # What was confirmed once is never again merely possible.
-        sure = any(part.confirmed is not None for part in self.parts)
-        return Phase.CONFIRMED if now is Phase.SUSPECTED and sure else now
+        return Phase.CONFIRMED if now is Phase.SUSPECTED and self.is_sure else now
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether any of its parts was ever confirmed."""
+        return any(part.confirmed is not None for part in self.parts)
+
+    @property
+    def cause(self) -> Cause:
+        """The strongest of its parts."""
+        return max((part.cause for part in self.parts), key=_STRENGTH.index)
 
     @property
     def scope(self) -> Scope:
@@ -252,9 +266,6 @@ def _both(before: Part, now: Part) -> Part:
         worst = max(known, seen, key=lambda one: (one.failing, -one.of))
         networks[asn] = replace(worst, confirmed=known.confirmed or seen.confirmed)
     sure = Phase.CONFIRMED in (before.phase, now.phase)
-    known_cause = (
-        before.cause if before.cause is Cause.PLATFORM_OUTAGE else _stronger(before.cause, now.cause)
-    )
     better = now.agreeing >= before.agreeing and now.broke
     return replace(
         before,
@@ -263,16 +274,12 @@ def _both(before: Part, now: Part) -> Part:
         confirmed=now.confirmed if before.confirmed is None else before.confirmed,
         ended=None,
         scope=Scope.NATION if Scope.NATION in (before.scope, now.scope) else before.scope,
-        cause=known_cause,
+        cause=max(before.cause, now.cause, key=_STRENGTH.index),
         broke=now.broke if better else before.broke,
         agreeing=now.agreeing if better else before.agreeing,
         artefacts=tuple(sorted({*before.artefacts, *now.artefacts})),
         networks=dict(sorted(networks.items())),
     )
-
-
-def _stronger(one: Cause, other: Cause) -> Cause:
-    return max(one, other, key=_STRENGTH.index)
 
 
 def _joins(incident: Incident, country: str, part: Part, number: int, limits: Thresholds) -> bool:

@@ -13,7 +13,7 @@ import pytest
 
 from collector.detect.cells import Cell, CellKey, Vote
 from collector.detect.chronicle import pack_round
-from collector.detect.incidents import Phase, Scope
+from collector.detect.incidents import Cause, Phase, Scope
 from collector.detect.quarantine import Quarantine
 from collector.detect.saved import pack
 from collector.detect.thresholds import DEFAULT
@@ -222,6 +222,16 @@ async def test_a_restart_in_the_middle_changes_nothing(tmp_path: Path) -> None:
         numbers = [one.number for one in watchers.detector.committer.store.revisions()]
     assert final == await told_in_order(f"sqlite://{tmp_path / 'other'}")
     assert numbers == list(range(1, len(numbers) + 1)), "nothing is told twice"
+
+
+async def test_an_incident_is_counted_once_and_over_a_restart(tmp_path: Path) -> None:
+    url = f"sqlite://{tmp_path / 'store'}"
+    once = {Cause.BLOCKING_CONFIRMED: 1}
+    async with watching(url, Clock()) as watchers:
+        await in_order(watchers)
+        assert watchers.detector.confirmed == once, "confirmed and ended, and one incident"
+    async with watching(url, Clock()) as watchers:
+        assert watchers.detector.confirmed == once
 
 
 async def test_what_can_change_no_more_is_stored_and_a_restart_goes_on_from_it(tmp_path: Path) -> None:
