@@ -399,10 +399,10 @@ class TestSqlite:
             store.ingest([ingest(someone(), sequence=n, received_at=NOW + n)])
         store.expire(NOW + 395, 0, 0)
         before = (tmp_path / "reachwatch.sqlite").stat().st_size
-        left = store.compact()
-        while left:
-            left, last = store.compact(), left
-            assert left < last
+        steps = 1
+        while store.compact():
+            steps += 1
+        assert 1 <= steps < 10
         assert (tmp_path / "reachwatch.sqlite").stat().st_size < before / 4
         assert (tmp_path / "reachwatch.sqlite-wal").stat().st_size == 0
         assert len(list(store.batches())) == 5
