@@ -107,6 +107,7 @@ def _alone(config: Config, order: Order, out: Show, note: Show) -> int:
             store=store,
             folder=config.data_path,
             keep=config.retention,
+            round_s=config.detection.round_s,
             call=call,
             now=time.time,
             by=who(),

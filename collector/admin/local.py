@@ -92,6 +92,7 @@ class Ear:
     committer: Committer
     folder: Path
     keep: Retention
+    round_s: float
     wall: Callable[[], float]
     ordered: Callable[[float], None]
     _long: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -148,6 +149,7 @@ class Ear:
             store=self.committer.store,
             folder=self.folder,
             keep=self.keep,
+            round_s=self.round_s,
             call=call,
             now=self.wall,
             by=request.headers.get(BY_HEADER, "")[:64],

@@ -41,12 +41,13 @@ class CannotDo(Exception):
 class Desk:
     """What an operation works with. `call` runs a function on the store's thread and waits for it. `out`
     takes a line of the answer, `note` one about how it goes on; `gone` tells that nobody waits for it any
-    more. `ordered` is told from what moment on somebody's word weighs otherwise than before. `by` is who
-    orders it."""
+    more. `round_s` is how long detection's rounds are. `ordered` is told from what moment on somebody's
+    word weighs otherwise than before. `by` is who orders it."""
 
     store: Store
     folder: Path
     keep: Retention
+    round_s: float
     call: Callable[..., Any]
     now: Callable[[], float]
     by: str
@@ -227,7 +228,7 @@ def compact(desk: Desk, _order: orders.Compact) -> int:
         desk.store.expire,
         now - desk.keep.batches_days * DAY_S,
         cells_before,
-        int(cells_before // DEFAULT.round_s),
+        int(cells_before // desk.round_s),
     )
     while (left := desk.call(desk.store.compact)) and not desk.gone():
         desk.note(f"{left} pages to give back")

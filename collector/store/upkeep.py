@@ -10,7 +10,6 @@ A copy holds what the store holds, and nothing else: no address is in either.
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -162,11 +161,11 @@ def _bad_cells(db: sqlite3.Connection) -> Iterator[str]:
             unpack_cell(cell)
         except (ValueError, KeyError, TypeError, AttributeError):
             yield f"the cell of minute {minute}, {country} AS{asn} {platform}: cannot be read"
-    row = db.execute("SELECT data FROM settled").fetchone()
-    try:
-        json.loads(decompress(row[0])) if row else None
-    except (Torn, zstandard.ZstdError, ValueError):
-        yield "detection's state: cannot be read"
+    for number, data in db.execute("SELECT number, data FROM settled"):
+        try:
+            decompress(data)  # its checksum tells
+        except (Torn, zstandard.ZstdError):
+            yield f"detection's state after round {number}: cannot be read"
 
 
 def _reading(path: Path) -> sqlite3.Connection:

@@ -219,7 +219,7 @@ DAMAGE = [
     ("UPDATE receipts SET sequence = 99 WHERE sequence = 3", SWAPPED),
     ("DELETE FROM segments WHERE id = 3", "1 receipts of segments that are not there"),
     ("UPDATE cells SET cell = x'7b'", "the cell of minute 28380424, PK AS17557 x: cannot be read"),
-    ("INSERT INTO settled VALUES (1, x'00')", "detection's state: cannot be read"),
+    ("INSERT INTO settled VALUES (1, x'00')", "detection's state after round 1: cannot be read"),
 ]  # fmt: skip
 
 
