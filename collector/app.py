@@ -148,7 +148,8 @@ class Service:
     def main_app(self) -> web.Application:
         """What agents and readers reach."""
         app = web.Application()
-        app.add_routes([*self.intake.routes(), *pages.routes(self.sources())])
+        app.add_routes(self.intake.routes())
+        pages.install(app, self.sources())
         app.add_routes([web.get("/healthz", self._healthz), web.get("/readyz", self._readyz)])
         return app
 

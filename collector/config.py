@@ -60,12 +60,14 @@ class Detection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Display:
-    """What page and metrics say. `window_s` is how long a vote counts, in seconds."""
+    """What page and metrics say. `window_s` is how long a vote counts, in seconds. `replay`, where it is
+    not empty, says on every page that what is shown is not happening now."""
 
     __pydantic_config__ = STRICT
     window_s: Annotated[float, Ge(60), Le(86_400)] = 600.0
     min_prefixes: Annotated[int, Ge(1)] = 5
     max_networks: Annotated[int, Ge(1), Le(1000)] = 300
+    replay: Text = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,7 +33,11 @@ PURE = (
     "collector.store.packing",
     "collector.tokens",
     "collector.web.ledger",
-    "collector.web.page",
+    "collector.web.pages.chart",
+    "collector.web.pages.embed",
+    "collector.web.pages.history",
+    "collector.web.pages.now",
+    "collector.web.pages.plot",
 )
 IMPURE = {
     "aiohttp", "asyncio", "logging", "os", "pathlib", "random", "secrets", "socket",
