@@ -186,6 +186,23 @@ def test_news_arrives_without_a_reload_and_leaves_the_reader_where_they_were(
         assert same == "yes", "what is read aloud stays the same element"
 
 
+def test_a_page_that_is_not_looked_at_gives_its_stream_back(told: Stage, browser: Browser) -> None:
+    look = "hidden => { Object.defineProperty(document, 'hidden', { value: hidden, configurable: true });"
+    look += " document.dispatchEvent(new Event('visibilitychange')); }"
+    with opened(browser, "about:blank") as page:
+        ended, begun = list[str](), list[str]()
+        page.on("requestfailed", lambda asked: ended.append(asked.url))
+        page.on("request", lambda asked: begun.append(asked.url))
+        page.goto(told.url)
+        expect(page.locator("#live")).to_have_text("live")
+        page.evaluate(look, True)
+        page.wait_for_timeout(300)
+        assert [url for url in ended if url.endswith("/live")] == [told.url + "/live"]
+        page.evaluate(look, False)
+        page.wait_for_timeout(300)
+        assert begun.count(told.url + "/live") == 2
+
+
 def test_a_page_says_that_it_is_not_live_where_there_is_no_stream(told: Stage, browser: Browser) -> None:
     with opened(browser, "about:blank") as page:
         page.route("**/live", lambda route: route.fulfill(status=503))

@@ -64,11 +64,25 @@
     return same.find((one) => one.getAttribute("href") === was.getAttribute("href") && one.textContent === was.textContent);
   }
 
-  const stream = new EventSource("/live");
-  stream.addEventListener("news", () => { say(true); renew(); });
-  stream.addEventListener("error", () => {
-    say(false);
-    if (stream.readyState === EventSource.CLOSED) setInterval(renew, POLL_MS);
+  let stream = null, poll = 0;
+
+  function listen() {
+    stream = new EventSource("/live");
+    stream.addEventListener("news", () => { say(true); renew(); });
+    stream.addEventListener("error", () => {
+      say(false);
+      if (stream?.readyState === EventSource.CLOSED) poll ||= setInterval(renew, POLL_MS);
+    });
+  }
+
+  // A browser has six connections to a server for all its tabs: who is not looked at gives its own back.
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) {
+      stream?.close();
+      stream = null;
+    } else if (!stream) {
+      listen();
+    }
   });
-  document.addEventListener("visibilitychange", () => { if (isDue) renew(); });
+  listen();
 })();
