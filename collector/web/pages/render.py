@@ -61,6 +61,7 @@ class Renderer:
             assets=assets,
         )
         self._templates.filters["opening"] = opening
+        self._templates.filters["titled"] = lambda platform: words.name("platform", platform)
         self._templates.filters["place"] = lambda country: words.name("name", country)
 
     def __call__(self, template: str, **values: object) -> str:
