@@ -144,7 +144,10 @@ def _counted(incident: Incident) -> str:
             homes[asn] = max(homes.get(asn, 0), seen.of)
     if not homes:
         return ""
-    counts = " and ".join(_of(part, named=len(incident.parts) > 1) for part in incident.parts)
+    counted = {tuple(_sum(part.networks.values()).values()) for part in incident.parts}
+    counts = _listed([_of(part, named=True) for part in incident.parts])
+    if len(counted) == 1:
+        counts = _of(incident.parts[0], named=False)
     networks = "1 affected network" if len(homes) == 1 else f"{len(homes)} affected networks"
     return f": at worst {counts} on {networks}, {sum(homes.values())} prefixes"
 
