@@ -29,7 +29,7 @@ from .base import Ingest, Seen, SignedBatch, Stored, StoreError, StoreFigures
 from .packing import Torn, compress, decompress, pack_cell, pack_segment, unpack_cell, unpack_segment
 
 DATABASE = "reachwatch.sqlite"  # the file in the folder
-_VERSION = 4  # 3 keeps votes by probe, 4 what detection saw
+_VERSION = 5  # 3 keeps votes by probe, 4 what detection saw, 5 votes with speeds
 _TAKEN_AT_ONCE = 100  # additions summed in memory before the table is touched
 
 _CELL_COLUMNS = """
