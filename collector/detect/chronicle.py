@@ -9,18 +9,21 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from statistics import median
 
 from pydantic import TypeAdapter
 
 from .fold import State
 from .network import Condition
+from .slow import Speeds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkRound:
     """One network's armed votes on one platform in one round, and what was said after it. `score` is in
     nats; `votes` and `failing` are weights, `prefixes` and `failing_prefixes` homes; `broke` counts the
-    homes that failed by ``stage failure``."""
+    homes that failed by ``stage failure``. Of `measured` homes, whose newest words on speed stand for the
+    rounds since, `slow` are held back; `ratio` is the median of theirs, None where none is."""
 
     asn: int
     platform: str
@@ -31,6 +34,9 @@ class NetworkRound:
     prefixes: int
     failing_prefixes: int
     broke: Mapping[str, int] = field(default_factory=dict)
+    measured: int = 0
+    slow: int = 0
+    ratio: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +73,7 @@ def told(state: State) -> list[CountryRound]:
 
 
 def _country(state: State, country: str) -> CountryRound:
+    speeds = {place: state.speeds.get(place, Speeds()).votes for place in state.networks}
     networks = tuple(
         NetworkRound(
             asn=place.asn,
@@ -78,6 +85,9 @@ def _country(state: State, country: str) -> CountryRound:
             prefixes=one.votes.prefixes,
             failing_prefixes=one.votes.failing_prefixes,
             broke=one.votes.broke,
+            measured=speeds[place].prefixes,
+            slow=speeds[place].failing_prefixes,
+            ratio=median(speed.ratio for speed in speeds[place].speeds) if speeds[place].speeds else None,
         )
         for place, one in sorted(state.networks.items(), key=lambda item: item[0])
         if place.country == country and one.votes.prefixes

@@ -94,11 +94,15 @@ def _slow(
     explained = {key for key, one in state.slow.items() if one.condition is Condition.CONFIRMED}
     speeds = slow.advance(state.speeds, number, ballots, explained, setting.standings, setting.limits)
     rates = world.rates({place: one.votes for place, one in speeds.items()}, setting.limits)
-    nations = {}
-    for (country, platform), watch in _nations(state.slow, number, speeds, setting).items():
-        elsewhere = world.elsewhere(rates.get(platform, {}), country, setting.limits)
-        if watch.condition is Condition.CONFIRMED or not slow.is_everywhere(elsewhere, setting.limits):
-            nations[country, platform] = watch
+    votes: dict[tuple[str, str], list[Count]] = {}
+    for place, one in speeds.items():
+        votes.setdefault((place.country, place.platform), []).append(one.votes)
+    nations = _nations(state.slow, number, speeds, setting)
+    for key, watch in nations.items():
+        elsewhere = world.elsewhere(rates.get(key[1], {}), key[0], setting.limits)
+        is_own = slow.is_everywhere(votes[key], elsewhere, setting.limits)
+        if is_own and watch.condition is not Condition.CONFIRMED:
+            nations[key] = NationWatch()
     return speeds, nations
 
 

@@ -46,6 +46,11 @@ class Watch:
         """Whether something is suspected or confirmed."""
         return self.condition in ALARMED
 
+    @property
+    def is_sure(self) -> bool:
+        """Whether something is confirmed."""
+        return self.condition is Condition.CONFIRMED
+
 
 REST = Watch()
 

@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from . import network, pace, world
+from . import likelihood, network, pace, world
 from .ballots import Ballot, Count, Place, Standing, count
-from .network import Condition, Watch
+from .network import Watch
 from .pace import Pace
 from .thresholds import Thresholds
 
@@ -43,7 +43,7 @@ def advance(
     heard = {}
     for place in sorted({*before, *measured}):
         known = before.get(place, Speeds())
-        is_explained = known.watch.condition is Condition.CONFIRMED or _nation(place) in explained
+        is_explained = known.watch.is_sure or _nation(place) in explained
         heard[place] = _heard(known, number, ballots.get(place, ()), is_explained, limits)
     votes = {
         place: _count(one, number - limits.speed_rounds, standings, limits) for place, one in heard.items()
@@ -54,16 +54,20 @@ def advance(
         elsewhere = world.elsewhere(rates.get(place.platform, {}), place.country, limits)
         fresh = _count(one, number - 1, standings, limits)
         watch = network.watch(one.watch, number, votes[place], elsewhere, limits, fresh)
-        if is_everywhere(elsewhere, limits) and one.watch.condition is not Condition.CONFIRMED:
+        if is_everywhere([votes[place]], elsewhere, limits) and not one.watch.is_sure:
             watch = replace(network.REST, lived=watch.lived)
         found[place] = Speeds(watch, one.paces, votes[place])
     return found
 
 
-def is_everywhere(elsewhere: float | None, limits: Thresholds) -> bool:
-    """Whether the platform is slow by itself. Words stand for many rounds, so the world's rate climbs no
-    faster than the country's own: asking only whether that is higher would be too late."""
-    return elsewhere is not None and elsewhere >= limits.outage_rate
+def is_everywhere(votes: Collection[Count], elsewhere: float | None, limits: Thresholds) -> bool:
+    """Whether the platform is slow by itself, and here no slower than that. Fresh words cannot tell: they
+    are all slow here at once, while the world's rate, of words that stand for many rounds, climbs slowly.
+    What stands for as many rounds here is like it."""
+    if elsewhere is None or elsewhere < limits.end_share:
+        return False
+    failing, total = sum(one.failing for one in votes), sum(one.votes for one in votes)
+    return likelihood.step(failing, total, elsewhere, limits) <= 0
 
 
 def _nation(place: Place) -> tuple[str, str]:
