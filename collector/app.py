@@ -21,8 +21,10 @@ from probe.wire.version import __version__
 from . import metrics as metrics_routes
 from . import web as pages
 from .config import Config, address_of
+from .detect.figures import figures_of
 from .detect.thresholds import DEFAULT
 from .detector import Detector
+from .evidence import bundle
 from .ingest.commit import Committer
 from .ingest.handler import Intake
 from .ingest.netinfo import open_netinfo
@@ -72,6 +74,7 @@ class Service:
             findings=lambda: self.detector.findings,
             revisions=lambda incident: call(store.revisions, incident),
             chronicle=lambda country, first, last: call(store.chronicle, country, first, last),
+            evidence=lambda incident: bundle(self.detector, incident),
             limits=self.detector.limits,
             display=self.config.display,
             wall=self.wall,
@@ -100,6 +103,17 @@ class Service:
         self.metrics.snapshot(
             self.snapshot, min_prefixes=display.min_prefixes, max_networks=display.max_networks
         )
+
+    async def detect(self) -> None:
+        """Run the detector, and let `/metrics` say what it found, if it found anything new."""
+        before = self.detector.findings
+        await self.detector.detect()
+        found = self.detector.findings
+        if found is not before:
+            figures = figures_of(
+                found.state, found.book, self.detector.confirmed, until=found.until, took_s=found.took_s
+            )
+            self.metrics.detected(figures)
 
     async def expire(self) -> None:
         """Drop what retention says may go."""
@@ -189,7 +203,7 @@ async def _work(service: Service, stop: asyncio.Event, runners: Sequence[web.App
             group.create_task(service.committer.run()),
             group.create_task(_repeat(service.refresh, SNAPSHOT_S)),
             group.create_task(_repeat(service.expire, EXPIRE_S)),
-            group.create_task(_repeat(service.detector.detect, DETECT_S)),
+            group.create_task(_repeat(service.detect, DETECT_S)),
         ]
         await stop.wait()
         for runner in runners:  # accepts nothing new, and waits for what is in progress

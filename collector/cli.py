@@ -1,7 +1,7 @@
 """``reachwatch-collector``: the commands, their flags and their exit statuses.
 
-0 done, or stopped as asked; 2 usage or configuration; 1 anything else, bad lines in an import and bad
-batches in an export included.
+0 done, or stopped as asked; 2 usage or configuration; 1 anything else, bad lines in an import, bad batches
+in an export and evidence that does not hold included.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from probe.wire.version import __version__
 from . import log
 from .app import DAY_S, CannotListen, serve
 from .config import Config, load
+from .detect.evidence import NoEvidence, read
+from .detect.verifying import checked, headline
 from .foreign import exporting, importing
 from .foreign.suppose import Reading
 from .foreign.written import document, line
@@ -75,6 +77,11 @@ def _parser() -> argparse.ArgumentParser:
     serving.set_defaults(run=_serve)
     _add_import(commands.add_parser("import", help="read measurements that others made"))
     _add_export(commands.add_parser("export", help="write what is stored in others' words"))
+    verifying = commands.add_parser(
+        "verify", help="make a claim again from its evidence bundle, offline, and say whether it holds"
+    )
+    verifying.add_argument("bundle", type=Path, metavar="BUNDLE", help="the file; - reads standard input")
+    verifying.set_defaults(run=_verify)
     config = commands.add_parser("config", help="look at the configuration")
     check = config.add_subparsers(required=True, metavar="COMMAND").add_parser(
         "check", help="say whether the configuration can be used"
@@ -145,6 +152,24 @@ async def _until_stopped(config: Config) -> None:
         print(f"page     {main}/\nmetrics  {metrics}/metrics", flush=True)
 
     await serve(config, stop, listening)
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    name = "standard input" if str(arguments.bundle) == "-" else str(arguments.bundle)
+    try:
+        with sys.stdin.buffer if str(arguments.bundle) == "-" else arguments.bundle.open("rb") as source:
+            evidence = read(source.read())
+    except OSError as error:
+        print(f"reachwatch-collector: {name}: {error.strerror or error}", file=sys.stderr)
+        return USAGE
+    except NoEvidence as error:
+        print(f"reachwatch-collector: {name}: {error}", file=sys.stderr)
+        return OTHER
+    print(headline(evidence))
+    findings = list(checked(evidence))
+    for finding in findings:
+        print(f"{'holds' if finding.holds else 'FAILS'}  {finding.text}")
+    return FINE if all(finding.holds for finding in findings) else OTHER
 
 
 def _check(arguments: argparse.Namespace) -> int:

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .detect import saved
 from .detect.ballots import by_round
+from .detect.bundling import start_of
 from .detect.cells import Cell, CellKey
 from .detect.chronicle import told
 from .detect.fold import Setting, State, advance
-from .detect.incidents import Incident, record
+from .detect.incidents import Cause, Incident, record
 from .detect.revisions import Revision, revised
 from .detect.saved import Settled
 from .detect.thresholds import Thresholds
@@ -33,6 +35,11 @@ LATE_S = 300.0
 # Rounds of which states are kept: the newest, and of what lies behind every so many.
 NEWEST = 4
 SPARSE = ((144, 36), (1440, 288))
+# Rounds that no collector was away for, three years of five minutes each: a machine without a clock of
+# its own began in 1970 and was set right since.
+ABSURD = 315_000
+# Rounds from before an incident that its evidence shows at least: how it was when all was well.
+QUIET = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +55,9 @@ class Findings:
 
 @dataclass
 class Detector:
-    """One collector's detection. `committed` is told what ingest has stored."""
+    """One collector's detection. `committed` is told what ingest has stored. `published` is each
+    incident's last revision; `confirmed` counts incidents by the cause they had when they were first said
+    to be sure, so that the counts never fall."""
 
     committer: Committer
     limits: Thresholds
@@ -57,10 +66,12 @@ class Detector:
     shares: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
     findings: Findings = field(init=False)
     published: dict[str, Revision] = field(default_factory=dict)
+    confirmed: Counter[Cause] = field(default_factory=Counter)
     _kept: dict[int, Settled] = field(default_factory=dict)
     _touched: int | None = None
     _late_at: float = 0.0
     _settled: int | None = None
+    _grounded: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.findings = Findings(state=State(), book=(), until=0.0)
@@ -80,23 +91,28 @@ class Detector:
         store = self.committer.store
         data = await self.committer.call(store.settled)
         settled = saved.unpack(data) if data else None
-        if settled is None:
-            first = self._round(self.wall()) - self.limits.late_rounds
-            settled = Settled(state=State(number=first - 1), book=())
-        self._kept = {settled.state.number: settled}
+        self._begin(settled or self._nothing_before(self._round(self.wall())))
         for revision in await self.committer.call(store.revisions):
-            self.published[revision.incident.id] = revision
+            self._said(revision)
+
+    def _begin(self, settled: Settled) -> None:
+        self._kept = {settled.state.number: settled}
+
+    def _nothing_before(self, head: int) -> Settled:
+        """An empty state from before anything that can still come."""
+        return Settled(state=State(number=head - self.limits.late_rounds - 1), book=())
 
     async def detect(self) -> None:
         """Fold every round that is complete, and again every one that was added to since; publish what
         is new."""
         head = self._round(self.wall() - GRACE_S) - 1
+        if head - max(self._kept) > ABSURD:
+            self._begin(self._nothing_before(head))
         begin = self._first_to_fold()
         if begin > head:
             return
         began = self.monotonic()
-        standings = await self.committer.call(self.committer.store.standings)
-        setting = Setting(limits=self.limits, standings=standings, shares=self.shares)
+        setting = await self.setting()
         self._kept = {number: kept for number, kept in self._kept.items() if number < begin}
         # Between the last state kept and the first round to fold there may be rounds: they are folded too.
         for number in range(max(self._kept) + 1, head + 1):
@@ -104,6 +120,7 @@ class Detector:
             await self.committer.call(self.committer.store.tell, told(self._kept[number].state))
             self._forget(number)
         await self._settle()
+        await self._ground(self._kept[head].book, begin)
         await self._publish(self._kept[head])
         self.findings = Findings(
             state=self._kept[head].state,
@@ -111,6 +128,16 @@ class Detector:
             until=(head + 1) * self.limits.round_s,
             took_s=self.monotonic() - began,
         )
+
+    async def setting(self) -> Setting:
+        """What is known beside the measurements."""
+        standings = await self.committer.call(self.committer.store.standings)
+        return Setting(limits=self.limits, standings=standings, shares=self.shares)
+
+    @property
+    def head(self) -> int:
+        """The last round that was folded."""
+        return self.findings.state.number
 
     def _first_to_fold(self) -> int:
         """The round after the last folded, or one before it that was added to: a recent one at once, one
@@ -141,7 +168,8 @@ class Detector:
         """Keep the newest states, of those behind them fewer and fewer, and one from before anything that
         can still come."""
         settled = max(
-            (number for number in self._kept if number <= head - self.limits.late_rounds), default=0
+            (number for number in self._kept if number <= head - self.limits.late_rounds),
+            default=min(self._kept),
         )
         self._kept = {
             number: kept
@@ -162,6 +190,21 @@ class Detector:
             await self.committer.call(self.committer.store.settle, data)
             self._settled = oldest
 
+    async def _ground(self, book: Iterable[Incident], folded_from: int) -> None:
+        """Store what each incident's evidence begins with, before it is published: the last state kept from
+        well before it; and again where that state was folded again. When it is kept no more, nothing can
+        change it any more."""
+        starts = {}
+        for incident in book:
+            quiet = incident.since - QUIET
+            before = max((number for number in self._kept if number < quiet), default=None)
+            if before is not None and (incident.id not in self._grounded or folded_from <= before):
+                start = start_of(self._kept[before], incident.country)
+                starts[incident.id] = await asyncio.to_thread(saved.pack, start)
+        if starts:
+            await self.committer.call(self.committer.store.ground, starts)
+            self._grounded |= starts.keys()
+
     async def _publish(self, now: Settled) -> None:
         first = now.state.number - self.limits.late_rounds
         new = list(revised(self.published, now.book, self.wall(), first))
@@ -172,4 +215,10 @@ class Detector:
             log.warning(
                 "incident id=%s revision=%d reason=%s", revision.incident.id, revision.number, revision.reason
             )
-            self.published[revision.incident.id] = revision
+            self._said(revision)
+
+    def _said(self, revision: Revision) -> None:
+        before, now = self.published.get(revision.incident.id), revision.incident
+        if now.is_sure and not (before is not None and before.incident.is_sure):
+            self.confirmed[now.cause] += 1
+        self.published[now.id] = revision

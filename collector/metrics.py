@@ -29,15 +29,9 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from collector.detect.cells import BUCKETS_S, UNKNOWN_COUNTRY, Cell
-from collector.detect.figures import (
-    CAUSES,
-    WORLD,
-    DetectorFigures,
-    Level,
-    PlaceFigure,
-    SilenceFigure,
-    WorldFigure,
-)
+from collector.detect.figures import DetectorFigures, PlaceFigure, SilenceFigure, WorldFigure
+from collector.detect.incidents import WORLD, Cause
+from collector.detect.network import ALARMED, Condition
 from collector.ingest.admit import LIVE_S, Code
 from collector.snapshot import Snapshot, Tally
 from collector.store.base import Ingest, Stored
@@ -64,7 +58,7 @@ UNKNOWN = "unknown"  # what `OpenEnum.label` says of a word it does not know, an
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 _ISO_FORM = re.compile(r"[A-Z]{2}")
-LEVELS = ", ".join(f"{level.value} {level.name.lower()}" for level in Level)
+LEVELS = ", ".join(f"{condition.rank} {condition}" for condition in Condition)
 NONE = "none"  # the failure of a stage that succeeded
 
 _LAG_BUCKETS_S = (1, 2.5, 5, 10, 30, 60, 120, 300, 600)
@@ -344,7 +338,7 @@ def _own_networks(
         size[country, asn] = max(size[country, asn], tally.votes)
     for (country, asn, _), figure in figures.networks.items() if figures else ():
         size[country, asn] = max(size[country, asn], figure.votes)
-        if figure.level.is_alarmed:
+        if figure.condition in ALARMED:
             alarmed.add((country, asn))
     large = [network for network in size if size[network] >= min_prefixes and network[0] in known]
     ordered = sorted(large, key=lambda network: (network not in alarmed, -size[network], network))
@@ -422,8 +416,8 @@ class _Detection:
             if (country, asn) in self.own and self.named(country, platform):
                 yield (country, str(asn), platform), figure
 
-    def throttling(self) -> Iterator[tuple[tuple[str, str], Level]]:
-        return ((key, level) for key, level in self.figures.throttling.items() if self.named(*key))
+    def throttling(self) -> Iterator[tuple[tuple[str, str], Condition]]:
+        return ((key, word) for key, word in self.figures.throttling.items() if self.named(*key))
 
     def silence(self) -> Iterator[tuple[tuple[str], SilenceFigure]]:
         return (((c,), f) for c, f in self.figures.silence.items() if self.known.get(c) == c)
@@ -436,24 +430,17 @@ class _Detection:
         counts = Tallied[tuple[str, ...]]()
         for (country, cause), count in self.figures.incidents_open.items():
             place = country if country == WORLD else self.known.get(country, OTHER)
-            counts[place, _cause(cause)] += count
+            counts[place, cause] += count
         ordered = sorted(counts, key=lambda key: (-counts[key], key))
         folded = Tallied[tuple[str, ...]]()
-        for at, (place, cause) in enumerate(ordered):
-            named = at < MAX_INCIDENT_SERIES - len(CAUSES) - 1
-            folded[place if named else OTHER, cause] += counts[place, cause]
+        for at, (place, why) in enumerate(ordered):
+            named = at < MAX_INCIDENT_SERIES - len(Cause) - 1
+            folded[place if named else OTHER, why] += counts[place, why]
         return folded
 
     def incidents_confirmed(self) -> Mapping[str, int]:
         """By cause, zeros included: a counter that appears with its first event hides it from rate()."""
-        counts = Tallied(dict.fromkeys(CAUSES, 0))
-        for cause, count in self.figures.incidents_confirmed.items():
-            counts[_cause(cause)] += count
-        return counts
-
-
-def _cause(word: str) -> str:
-    return word if word in CAUSES else UNKNOWN
+        return {cause: self.figures.incidents_confirmed.get(cause, 0) for cause in Cause}
 
 
 def _detection(found: _Detection, now: float) -> Iterator[Metric]:
@@ -477,7 +464,7 @@ def _in_places(found: _Detection) -> Iterator[Metric]:
     """Each platform in each country, and in each network of its own."""
     labels = ["country", "platform"]
     nations = list(found.nations())
-    states = [(k, float(f.level)) for k, f in nations]
+    states = [(k, float(f.condition.rank)) for k, f in nations]
     yield _gauge("reachwatch_nation_state", f"Of a platform in a country: {LEVELS}.", labels, states)
     scores = [(k, f.score) for k, f in nations]
     yield _gauge("reachwatch_nation_score", "CUSUM of a platform in a country, nats.", labels, scores)
@@ -489,7 +476,7 @@ def _in_places(found: _Detection) -> Iterator[Metric]:
     )
     labels = ["country", "asn", "platform"]
     networks = list(found.networks())
-    levels = [(k, float(f.level)) for k, f in networks]
+    levels = [(k, float(f.condition.rank)) for k, f in networks]
     yield _gauge("reachwatch_network_state", f"Of a platform in a network: {LEVELS}.", labels, levels)
     sums = [(k, f.score) for k, f in networks]
     yield _gauge("reachwatch_network_score", "CUSUM of a platform in a network, nats.", labels, sums)
@@ -497,10 +484,10 @@ def _in_places(found: _Detection) -> Iterator[Metric]:
 
 def _signals(found: _Detection) -> Iterator[Metric]:
     """The signals that have no networks: throttling, silence, the world."""
-    slow = [(k, float(level)) for k, level in found.throttling()]
+    slow = [(k, float(word.rank)) for k, word in found.throttling()]
     yield _gauge("reachwatch_throttle_state", f"Throttling: {LEVELS}.", ["country", "platform"], slow)
     silence = list(found.silence())
-    states = [(k, float(f.level)) for k, f in silence]
+    states = [(k, float(f.condition.rank)) for k, f in silence]
     yield _gauge("reachwatch_silence_state", f"Probes falling silent: {LEVELS}.", ["country"], states)
     lost = [(k, f.lost) for k, f in silence]
     yield _gauge("reachwatch_probes_lost", "Probes silent without a goodbye.", ["country"], lost)

@@ -39,6 +39,11 @@ class Ballot:
     artefacts: tuple[str, ...] = ()
     speed: Compared | tuple[()] = ()
 
+    @property
+    def is_witness(self) -> bool:
+        """Whether its round shows that something is wrong: it failed, or was held back."""
+        return self.failed or self.broke == HELD_BACK
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:
@@ -162,7 +167,8 @@ def weight_of(standing: Standing | None, at: float, limits: Thresholds) -> float
     known or is quarantined."""
     if standing is None or standing.quarantined:
         return 0.0
-    age_s = at - standing.since
+    # To the minute: evidence is published without the second of anybody's round.
+    age_s = at // 60 * 60 - standing.since
     return 0.0 if age_s < limits.mute_s else min(1.0, age_s / limits.grown_s)
 
 

@@ -15,15 +15,13 @@ from pydantic import TypeAdapter
 
 from .fold import State
 from .network import Condition
-from .slow import Speeds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkRound:
     """One network's armed votes on one platform in one round, and what was said after it. `score` is in
     nats; `votes` and `failing` are weights, `prefixes` and `failing_prefixes` homes; `broke` counts the
-    homes that failed by ``stage failure``. Of `measured` homes, whose newest words on speed stand for the
-    rounds since, `slow` are held back; `ratio` is the median of theirs, None where none is."""
+    homes that failed by ``stage failure``."""
 
     asn: int
     platform: str
@@ -34,9 +32,21 @@ class NetworkRound:
     prefixes: int
     failing_prefixes: int
     broke: Mapping[str, int] = field(default_factory=dict)
-    measured: int = 0
-    slow: int = 0
-    ratio: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeedRound:
+    """One network's homes by how fast a platform comes: each home's newest word, which stands for an hour
+    of rounds. Of `votes`, a weight, `failing` are held back; `ratio` is how many times as fast unrelated
+    objects come to those, the median, None where there are none."""
+
+    asn: int
+    platform: str
+    condition: Condition
+    votes: float
+    failing: float
+    prefixes: int
+    ratio: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +70,7 @@ class CountryRound:
     number: int
     country: str
     networks: tuple[NetworkRound, ...] = ()
+    speeds: tuple[SpeedRound, ...] = ()
     nations: tuple[NationRound, ...] = ()
 
 
@@ -68,12 +79,12 @@ _COUNTRY_ROUND = TypeAdapter(CountryRound)
 
 def told(state: State) -> list[CountryRound]:
     """What the last round of a state was, by country."""
-    countries = sorted({place.country for place, one in state.networks.items() if one.votes.prefixes})
-    return [_country(state, country) for country in countries]
+    countries = {place.country for place, one in state.networks.items() if one.votes.prefixes}
+    countries |= {place.country for place, one in state.speeds.items() if one.votes.prefixes}
+    return [_country(state, country) for country in sorted(countries)]
 
 
 def _country(state: State, country: str) -> CountryRound:
-    speeds = {place: state.speeds.get(place, Speeds()).votes for place in state.networks}
     networks = tuple(
         NetworkRound(
             asn=place.asn,
@@ -85,11 +96,21 @@ def _country(state: State, country: str) -> CountryRound:
             prefixes=one.votes.prefixes,
             failing_prefixes=one.votes.failing_prefixes,
             broke=one.votes.broke,
-            measured=speeds[place].prefixes,
-            slow=speeds[place].failing_prefixes,
-            ratio=median(speed.ratio for speed in speeds[place].speeds) if speeds[place].speeds else None,
         )
         for place, one in sorted(state.networks.items(), key=lambda item: item[0])
+        if place.country == country and one.votes.prefixes
+    )
+    speeds = tuple(
+        SpeedRound(
+            asn=place.asn,
+            platform=place.platform,
+            condition=one.watch.condition,
+            votes=one.votes.votes,
+            failing=one.votes.failing,
+            prefixes=one.votes.prefixes,
+            ratio=median(speed.ratio for speed in one.votes.speeds) if one.votes.speeds else None,
+        )
+        for place, one in sorted(state.speeds.items(), key=lambda item: item[0])
         if place.country == country and one.votes.prefixes
     )
     nations = tuple(
@@ -104,7 +125,9 @@ def _country(state: State, country: str) -> CountryRound:
         for (where, platform), watch in sorted(state.nations.items())
         if where == country
     )
-    return CountryRound(number=state.number, country=country, networks=networks, nations=nations)
+    return CountryRound(
+        number=state.number, country=country, networks=networks, speeds=speeds, nations=nations
+    )
 
 
 def pack_round(one: CountryRound) -> bytes:

@@ -1,43 +1,18 @@
-"""PURE: what the detector hands to `/metrics` after a run: one immutable object, in the words of the labels.
+"""What the detector hands to `/metrics` after a run: one immutable object, in the words of the labels. PURE.
 
-Whoever runs the detector builds a `DetectorFigures` and gives it to `Metrics.detected`; until then
-nothing about detection is exposed, because a zero would be a claim.
+Until the first run nothing about detection is exposed, because a zero would be a claim.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from enum import IntEnum
 
-WORLD = "*"  # the country of an incident that is so everywhere
-
-# Every cause an incident may have; closed, because it is a metric's label.
-CAUSES = (
-    "disruption",
-    "likely_blocking",
-    "blocking_confirmed",
-    "throttling",
-    "shutdown",
-    "mobile_shutdown",
-    "degradation",
-    "collector_blocked",
-    "platform_outage",
-)
-
-
-class Level(IntEnum):
-    """What may be said, as a number that a rule can compare. `INSUFFICIENT` is never shown as `OK`."""
-
-    INSUFFICIENT = 0
-    OK = 1
-    SUSPECTED = 2
-    CONFIRMED = 3
-
-    @property
-    def is_alarmed(self) -> bool:
-        """Whether something is suspected or confirmed."""
-        return self >= Level.SUSPECTED
+from .ballots import Count
+from .fold import State
+from .incidents import Cause, Incident
+from .network import ALARMED, Condition
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +20,7 @@ class PlaceFigure:
     """One platform in one country or network: `score` is the CUSUM in nats; of `votes` armed votes in
     the newest round, `failing` failed."""
 
-    level: Level
+    condition: Condition
     score: float
     votes: int
     failing: int
@@ -60,7 +35,7 @@ class PlaceFigure:
 class SilenceFigure:
     """One country: `lost` probes fell silent without a goodbye."""
 
-    level: Level
+    condition: Condition
     lost: int
 
 
@@ -84,19 +59,59 @@ class DetectorFigures:
     nations: Mapping[tuple[str, str], PlaceFigure] = field(default_factory=dict)
     networks: Mapping[tuple[str, int, str], PlaceFigure] = field(default_factory=dict)
     worlds: Mapping[str, WorldFigure] = field(default_factory=dict)
-    throttling: Mapping[tuple[str, str], Level] = field(default_factory=dict)
+    throttling: Mapping[tuple[str, str], Condition] = field(default_factory=dict)
     silence: Mapping[str, SilenceFigure] = field(default_factory=dict)
-    incidents_open: Mapping[tuple[str, str], int] = field(default_factory=dict)
-    incidents_confirmed: Mapping[str, int] = field(default_factory=dict)
+    incidents_open: Mapping[tuple[str, Cause], int] = field(default_factory=dict)
+    incidents_confirmed: Mapping[Cause, int] = field(default_factory=dict)
 
     def alarmed(self) -> frozenset[str]:
         """The countries in which anything is suspected or confirmed."""
-        nations = {country for (country, _), figure in self.nations.items() if figure.level.is_alarmed}
-        slow = {country for (country, _), level in self.throttling.items() if level.is_alarmed}
-        silent = {country for country, figure in self.silence.items() if figure.level.is_alarmed}
+        nations = {country for (country, _), figure in self.nations.items() if figure.condition in ALARMED}
+        slow = {country for (country, _), word in self.throttling.items() if word in ALARMED}
+        silent = {country for country, figure in self.silence.items() if figure.condition in ALARMED}
         return frozenset(nations | slow | silent)
 
     def countries(self) -> frozenset[str]:
         """Every country that anything is said of."""
         pairs = {country for country, _ in (*self.nations, *self.throttling)}
         return frozenset({*pairs, *self.silence, *(country for country, _, _ in self.networks)})
+
+
+def figures_of(
+    state: State, book: Collection[Incident], confirmed: Mapping[Cause, int], *, until: float, took_s: float
+) -> DetectorFigures:
+    """What a run found. `confirmed` counts the incidents ever confirmed by the cause they then had; `until`
+    is the end of the last round folded, in Unix seconds."""
+    votes: dict[tuple[str, str], list[Count]] = {}
+    for place, one in state.networks.items():
+        votes.setdefault((place.country, place.platform), []).append(one.votes)
+    return DetectorFigures(
+        newest_bin_end_at=until,
+        duration_s=took_s,
+        nations={
+            key: _place(watch.condition, watch.score, votes.get(key, ()))
+            for key, watch in state.nations.items()
+        },
+        networks={
+            (place.country, place.asn, place.platform): _place(
+                one.watch.condition, one.watch.score, (one.votes,)
+            )
+            for place, one in state.networks.items()
+        },
+        worlds={
+            platform: WorldFigure(failing_ratio=watch.rate, is_out=watch.out_since is not None)
+            for platform, watch in state.worlds.items()
+        },
+        throttling={key: watch.condition for key, watch in state.slow.items()},
+        incidents_open=dict(Counter((one.country, one.cause) for one in book if one.is_open)),
+        incidents_confirmed=dict(confirmed),
+    )
+
+
+def _place(condition: Condition, score: float, votes: Collection[Count]) -> PlaceFigure:
+    return PlaceFigure(
+        condition=condition,
+        score=score,
+        votes=sum(one.prefixes for one in votes),
+        failing=sum(one.failing_prefixes for one in votes),
+    )

@@ -18,7 +18,7 @@ from .network import Condition, Watch
 from .past import Past
 from .slow import Speeds
 from .thresholds import Thresholds
-from .world import WorldWatch
+from .world import NOWHERE, Rates, WorldWatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +52,25 @@ class Setting:
     shares: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
 
 
-def advance(state: State, number: int, ballots: Mapping[Place, Sequence[Ballot]], setting: Setting) -> State:
+def advance(
+    state: State,
+    number: int,
+    ballots: Mapping[Place, Sequence[Ballot]],
+    setting: Setting,
+    abroad: Rates = NOWHERE,
+    slow_abroad: Rates = NOWHERE,
+) -> State:
     """The state after round `number`, which must be the next. A network not heard from is one with no
-    votes, not one that is gone."""
+    votes, not one that is gone. `abroad` are failing shares of countries of which there are no ballots
+    here, where a fold is about one country alone; `slow_abroad` those of homes held back."""
     places = sorted({*state.networks, *ballots})
     votes = {place: _votes(state, place, ballots.get(place, ()), setting) for place in places}
-    rates = world.rates(votes, setting.limits)
+    rates = world.rates(votes, abroad, setting.limits)
     worlds = {
         platform: world.watch(
             state.worlds.get(platform, WorldWatch()), number, rates.get(platform, {}).values(), setting.limits
         )
-        for platform in sorted({place.platform for place in places})
+        for platform in sorted({*state.worlds, *abroad, *(place.platform for place in places)})
     }
     networks = {}
     for place in places:
@@ -76,7 +84,7 @@ def advance(state: State, number: int, ballots: Mapping[Place, Sequence[Ballot]]
         elif not stands_still and not _is_explained(state, place):
             after = _worn(after, ballots.get(place, ()), setting.limits)
         networks[place] = after
-    speeds, slow_nations = _slow(state, number, ballots, setting)
+    speeds, slow_nations = _slow(state, number, ballots, setting, slow_abroad)
     return State(
         number=number,
         networks=networks,
@@ -88,12 +96,16 @@ def advance(state: State, number: int, ballots: Mapping[Place, Sequence[Ballot]]
 
 
 def _slow(
-    state: State, number: int, ballots: Mapping[Place, Sequence[Ballot]], setting: Setting
+    state: State,
+    number: int,
+    ballots: Mapping[Place, Sequence[Ballot]],
+    setting: Setting,
+    abroad: Rates,
 ) -> tuple[dict[Place, Speeds], dict[tuple[str, str], NationWatch]]:
     """Networks and nations by how fast platforms come."""
     explained = {key for key, one in state.slow.items() if one.condition is Condition.CONFIRMED}
-    speeds = slow.advance(state.speeds, number, ballots, explained, setting.standings, setting.limits)
-    rates = world.rates({place: one.votes for place, one in speeds.items()}, setting.limits)
+    speeds = slow.advance(state.speeds, number, ballots, explained, setting.standings, abroad, setting.limits)
+    rates = world.rates({place: one.votes for place, one in speeds.items()}, abroad, setting.limits)
     votes: dict[tuple[str, str], list[Count]] = {}
     for place, one in speeds.items():
         votes.setdefault((place.country, place.platform), []).append(one.votes)

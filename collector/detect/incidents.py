@@ -42,17 +42,21 @@ class Scope(StrEnum):
 
 
 class Cause(StrEnum):
-    """Why, as far as it is shown. Each but the first rests on more than that something fails."""
+    """Why, as far as it is shown. Each but the first rests on more than that something fails. Closed: it is
+    a metric's label. From the weakest to the strongest: what was shown once stays shown."""
 
     DISRUPTION = "disruption"
+    DEGRADATION = "degradation"
     THROTTLING = "throttling"
     LIKELY_BLOCKING = "likely_blocking"
     BLOCKING_CONFIRMED = "blocking_confirmed"
+    COLLECTOR_BLOCKED = "collector_blocked"
+    MOBILE_SHUTDOWN = "mobile_shutdown"
+    SHUTDOWN = "shutdown"
     PLATFORM_OUTAGE = "platform_outage"
 
 
-# From the weakest to the strongest: what was shown once stays shown.
-_STRENGTH = (Cause.DISRUPTION, Cause.THROTTLING, Cause.LIKELY_BLOCKING, Cause.BLOCKING_CONFIRMED)
+_STRENGTH = tuple(Cause)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +68,7 @@ class Witnesses:
     confirmed: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Slowness:
     """What the homes that are held back measured, in the round in which they were most: medians of how
     many times as fast unrelated objects came, and of the platform's bits a second."""
@@ -130,8 +134,17 @@ class Incident:
         order = (Phase.CONFIRMED, Phase.SUSPECTED, Phase.ENDED, Phase.DISMISSED)
         now = next(one for one in order if one in phases)
         # What was confirmed once is never again merely possible.
-        sure = any(part.confirmed is not None for part in self.parts)
-        return Phase.CONFIRMED if now is Phase.SUSPECTED and sure else now
+        return Phase.CONFIRMED if now is Phase.SUSPECTED and self.is_sure else now
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether any of its parts was ever confirmed."""
+        return any(part.confirmed is not None for part in self.parts)
+
+    @property
+    def cause(self) -> Cause:
+        """The strongest of its parts."""
+        return max((part.cause for part in self.parts), key=_STRENGTH.index)
 
     @property
     def scope(self) -> Scope:
@@ -311,11 +324,9 @@ def _both(before: Part, now: Part) -> Part:
         worst = max(known, seen, key=lambda one: (one.failing, -one.of))
         networks[asn] = replace(worst, confirmed=known.confirmed or seen.confirmed)
     sure = Phase.CONFIRMED in (before.phase, now.phase)
-    known_cause = (
-        before.cause if before.cause is Cause.PLATFORM_OUTAGE else _stronger(before.cause, now.cause)
-    )
+    cause = max(before.cause, now.cause, key=_STRENGTH.index)
     better = now.broke and (
-        now.agreeing >= before.agreeing if now.cause is before.cause else now.cause is known_cause
+        now.agreeing >= before.agreeing if now.cause is before.cause else now.cause is cause
     )
     return replace(
         before,
@@ -324,17 +335,13 @@ def _both(before: Part, now: Part) -> Part:
         confirmed=now.confirmed if before.confirmed is None else before.confirmed,
         ended=None,
         scope=Scope.NATION if Scope.NATION in (before.scope, now.scope) else before.scope,
-        cause=known_cause,
+        cause=cause,
         broke=now.broke if better else before.broke,
         agreeing=now.agreeing if better else before.agreeing,
         artefacts=tuple(sorted({*before.artefacts, *now.artefacts})),
         networks=dict(sorted(networks.items())),
         slow=max((one.slow for one in (now, before) if one.slow), key=lambda one: one.homes, default=None),
     )
-
-
-def _stronger(one: Cause, other: Cause) -> Cause:
-    return max(one, other, key=_STRENGTH.index)
 
 
 def _joins(incident: Incident, country: str, part: Part, number: int, limits: Thresholds) -> bool:

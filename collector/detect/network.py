@@ -22,6 +22,11 @@ class Condition(StrEnum):
     SUSPECTED = "suspected"
     CONFIRMED = "confirmed"
 
+    @property
+    def rank(self) -> int:
+        """From 0 for the least that may be said: a number that an alerting rule can compare."""
+        return list(Condition).index(self)
+
 
 ALARMED = frozenset({Condition.SUSPECTED, Condition.CONFIRMED})
 

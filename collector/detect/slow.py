@@ -18,15 +18,18 @@ from .ballots import Ballot, Count, Place, Standing, count
 from .network import Watch
 from .pace import Pace
 from .thresholds import Thresholds
+from .world import Rates
 
 
 @dataclass(frozen=True, slots=True)
 class Speeds:
-    """One network's watch, its homes' pasts by probe, and the newest words as votes."""
+    """One network's watch, its homes' pasts by probe, and the newest words as votes. `is_own`: the platform
+    is slow everywhere."""
 
     watch: Watch = network.REST
     paces: Mapping[str, Pace] = field(default_factory=dict)
     votes: Count = field(default_factory=Count)
+    is_own: bool = False
 
 
 def advance(
@@ -35,28 +38,31 @@ def advance(
     ballots: Mapping[Place, Sequence[Ballot]],
     explained: Collection[tuple[str, str]],
     standings: Mapping[str, Standing],
+    abroad: Rates,
     limits: Thresholds,
 ) -> dict[Place, Speeds]:
     """Every network after round `number`. `explained` are the countries and platforms of which throttling
-    was confirmed already: there nothing is learnt of what is usual."""
+    was confirmed already: there nothing is learnt of what is usual. `abroad` are shares of other countries
+    that are told, not counted here."""
     measured = {place for place, some in ballots.items() if any(one.speed for one in some)}
     heard = {}
     for place in sorted({*before, *measured}):
         known = before.get(place, Speeds())
-        is_explained = known.watch.is_sure or _nation(place) in explained
+        is_explained = known.is_own or known.watch.is_sure or _nation(place) in explained
         heard[place] = _heard(known, number, ballots.get(place, ()), is_explained, limits)
     votes = {
         place: _count(one, number - limits.speed_rounds, standings, limits) for place, one in heard.items()
     }
-    rates = world.rates(votes, limits)
+    rates = world.rates(votes, abroad, limits)
     found = {}
     for place, one in heard.items():
         elsewhere = world.elsewhere(rates.get(place.platform, {}), place.country, limits)
         fresh = _count(one, number - 1, standings, limits)
         watch = network.watch(one.watch, number, votes[place], elsewhere, limits, fresh)
-        if is_everywhere([votes[place]], elsewhere, limits) and not one.watch.is_sure:
+        is_own = is_everywhere([votes[place]], elsewhere, limits)
+        if is_own and not one.watch.is_sure:
             watch = replace(network.REST, lived=watch.lived)
-        found[place] = Speeds(watch, one.paces, votes[place])
+        found[place] = Speeds(watch, one.paces, votes[place], is_own)
     return found
 
 

@@ -109,8 +109,15 @@ class Store(Protocol):
     def tell(self, rounds: Iterable[CountryRound]) -> None:
         """Keep what detection saw, in place of what it had seen in the same countries and rounds."""
 
-    def chronicle(self, country: str, first: int, last: int) -> list[CountryRound]:
-        """What detection saw in a country in those rounds, both ends included, oldest first."""
+    def chronicle(self, country: str | None, first: int, last: int) -> list[CountryRound]:
+        """What detection saw in those rounds, both ends included, oldest first; in one country, or of
+        every round in all of them."""
+
+    def ground(self, starts: Mapping[str, bytes]) -> None:
+        """Keep the state that each incident's evidence begins with, in place of the one kept before."""
+
+    def grounds(self, incident: str) -> bytes | None:
+        """The state that an incident's evidence begins with; None where none is kept."""
 
     def ingest(self, group: Sequence[Ingest]) -> list[Stored]:
         """Store a group durably, batches and cells in one transaction; one answer per batch."""

@@ -20,6 +20,7 @@ class MemoryStore:
         self._standings: dict[str, Standing] = {}
         self._settled: bytes | None = None
         self._revisions: dict[tuple[str, int], Revision] = {}
+        self._starts: dict[str, bytes] = {}
         self._chronicle: dict[tuple[str, int], CountryRound] = {}
         self._batches: dict[tuple[str, int], SignedBatch] = {}
         self._cells: dict[CellKey, Cell] = {}
@@ -67,10 +68,19 @@ class MemoryStore:
         """See `base.Store`."""
         self._chronicle |= {(one.country, one.number): one for one in rounds}
 
-    def chronicle(self, country: str, first: int, last: int) -> list[CountryRound]:
+    def chronicle(self, country: str | None, first: int, last: int) -> list[CountryRound]:
         """See `base.Store`."""
-        kept = ((number, one) for (where, number), one in self._chronicle.items() if where == country)
-        return [one for number, one in sorted(kept, key=lambda item: item[0]) if first <= number <= last]
+        kept = (one for one in self._chronicle.values() if country in (None, one.country))
+        wanted = (one for one in kept if first <= one.number <= last)
+        return sorted(wanted, key=lambda one: (one.number, one.country))
+
+    def ground(self, starts: Mapping[str, bytes]) -> None:
+        """See `base.Store`."""
+        self._starts |= starts
+
+    def grounds(self, incident: str) -> bytes | None:
+        """See `base.Store`."""
+        return self._starts.get(incident)
 
     def ingest(self, group: Sequence[Ingest]) -> list[Stored]:
         """See `base.Store`."""

@@ -56,6 +56,8 @@ CREATE TABLE IF NOT EXISTS settled (id INTEGER PRIMARY KEY CHECK (id = 1), data 
 CREATE TABLE IF NOT EXISTS chronicle (
     country TEXT NOT NULL, number INTEGER NOT NULL, data BLOB NOT NULL,
     PRIMARY KEY (country, number)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS chronicle_by_round ON chronicle (number);
+CREATE TABLE IF NOT EXISTS starts (incident TEXT PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS revisions (
     incident TEXT NOT NULL, number INTEGER NOT NULL, data BLOB NOT NULL,
     PRIMARY KEY (incident, number)) WITHOUT ROWID;
@@ -143,12 +145,27 @@ class SqliteStore:
         with self._transaction():
             self._db.executemany("INSERT OR REPLACE INTO chronicle VALUES (?, ?, ?)", rows)
 
-    def chronicle(self, country: str, first: int, last: int) -> list[CountryRound]:
+    def chronicle(self, country: str | None, first: int, last: int) -> list[CountryRound]:
         """See `base.Store`."""
-        asked = "SELECT data FROM chronicle WHERE country = ? AND number BETWEEN ? AND ? ORDER BY number"
+        where, wanted = ("", ()) if country is None else ("country = ? AND ", (country,))
+        asked = f"SELECT data FROM chronicle WHERE {where}number BETWEEN ? AND ? ORDER BY number, country"  # noqa: S608
         with _translated(self._folder):
-            rows = self._db.execute(asked, (country, first, last)).fetchall()
+            rows = self._db.execute(asked, (*wanted, first, last)).fetchall()
         return [unpack_round(decompress(row[0])) for row in rows]
+
+    def ground(self, starts: Mapping[str, bytes]) -> None:
+        """See `base.Store`."""
+        with self._transaction():
+            self._db.executemany(
+                "INSERT OR REPLACE INTO starts VALUES (?, ?)",
+                [(incident, compress(data)) for incident, data in starts.items()],
+            )
+
+    def grounds(self, incident: str) -> bytes | None:
+        """See `base.Store`."""
+        with _translated(self._folder):
+            row = self._db.execute("SELECT data FROM starts WHERE incident = ?", (incident,)).fetchone()
+        return decompress(row[0]) if row else None
 
     def ingest(self, group: Sequence[Ingest]) -> list[Stored]:
         """See `base.Store`."""

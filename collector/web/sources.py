@@ -20,12 +20,14 @@ from collector.snapshot import Snapshot
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
     """`wall` is Unix seconds. `revisions` takes an incident's id, or None for all; `chronicle` a country
-    and the first and last round, counted from the Unix epoch."""
+    and the first and last round, counted from the Unix epoch; `evidence` makes an incident's bundle and
+    raises `NoEvidence`."""
 
     snapshot: Callable[[], Snapshot]
     findings: Callable[[], Findings]
     revisions: Callable[[str | None], Awaitable[list[Revision]]]
     chronicle: Callable[[str, int, int], Awaitable[list[CountryRound]]]
+    evidence: Callable[[str], Awaitable[bytes]]
     limits: Thresholds
     display: Display
     wall: Callable[[], float]

@@ -13,7 +13,7 @@ import pytest
 
 from collector.detect.cells import Cell, CellKey, Vote
 from collector.detect.chronicle import pack_round
-from collector.detect.incidents import Phase, Scope
+from collector.detect.incidents import Cause, Phase, Scope
 from collector.detect.saved import pack
 from collector.detect.thresholds import DEFAULT
 from collector.detector import GRACE_S, LATE_S, NEWEST, Detector
@@ -223,6 +223,16 @@ async def test_a_restart_in_the_middle_changes_nothing(tmp_path: Path) -> None:
     assert numbers == list(range(1, len(numbers) + 1)), "nothing is told twice"
 
 
+async def test_an_incident_is_counted_once_and_over_a_restart(tmp_path: Path) -> None:
+    url = f"sqlite://{tmp_path / 'store'}"
+    once = {Cause.BLOCKING_CONFIRMED: 1}
+    async with watching(url, Clock()) as watchers:
+        await in_order(watchers)
+        assert watchers.detector.confirmed == once, "confirmed and ended, and one incident"
+    async with watching(url, Clock()) as watchers:
+        assert watchers.detector.confirmed == once
+
+
 async def test_what_can_change_no_more_is_stored_and_a_restart_goes_on_from_it(tmp_path: Path) -> None:
     url = f"sqlite://{tmp_path / 'store'}"
     clock = Clock()
@@ -239,6 +249,15 @@ async def test_what_can_change_no_more_is_stored_and_a_restart_goes_on_from_it(t
         assert watchers.detector.committer.store.settled() == settled
         await watchers.at_the_end_of(days)
         assert watchers.final == final
+
+
+async def test_a_clock_that_began_in_1970_and_is_set_right_leaves_nothing_to_fold_for_hours(url: str) -> None:
+    async with watching(url, Clock(0.0)) as watchers:
+        await watchers.detector.detect()
+        watchers.clock.at = 1000.0
+        await watchers.detector.detect()
+        await watchers.at_the_end_of(0)
+        assert watchers.detector.findings.state.number == FIRST
 
 
 def test_as_much_is_folded_again_as_ingest_lets_in() -> None:

@@ -11,15 +11,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from collector.config import Config
 from collector.detect.cells import Cell, CellKey, Histogram, Vote
-from collector.detect.figures import (
-    CAUSES,
-    WORLD,
-    DetectorFigures,
-    Level,
-    PlaceFigure,
-    SilenceFigure,
-    WorldFigure,
-)
+from collector.detect.figures import DetectorFigures, PlaceFigure, SilenceFigure, WorldFigure
+from collector.detect.incidents import WORLD, Cause
+from collector.detect.network import Condition
 from collector.metrics import MAX_SERIES, Metrics
 from collector.snapshot import take
 from collector.store.base import Ingest, Seen, Stored, StoreFigures
@@ -85,23 +79,23 @@ def test_no_more_networks_than_the_cap() -> None:
     assert "other" in asns
 
 
-def figured(level: Level, *, score: float = 20.0, votes: int = 8, failing: int = 7) -> PlaceFigure:
-    return PlaceFigure(level=level, score=score, votes=votes, failing=failing)
+def figured(condition: Condition, *, score: float = 20.0, votes: int = 8, failing: int = 7) -> PlaceFigure:
+    return PlaceFigure(condition=condition, score=score, votes=votes, failing=failing)
 
 
 def detected(countries: list[str], platforms: tuple[str, ...], asns: int) -> DetectorFigures:
     """Trouble everywhere, by every cause, said of more than there are labels for."""
-    level = Level.CONFIRMED
+    condition = Condition.CONFIRMED
     return DetectorFigures(
         newest_bin_end_at=NOW - 42,
         duration_s=0.5,
-        nations={(c, p): figured(level) for c in countries for p in (*platforms, "invented")},
-        networks={(c, a, p): figured(level) for c in countries for a in range(asns) for p in platforms},
+        nations={(c, p): figured(condition) for c in countries for p in (*platforms, "invented")},
+        networks={(c, a, p): figured(condition) for c in countries for a in range(asns) for p in platforms},
         worlds={p: WorldFigure(failing_ratio=0.4, is_out=True) for p in (*platforms, "invented")},
-        throttling={(c, p): level for c in countries for p in (*platforms, "invented")},
-        silence={c: SilenceFigure(level=level, lost=3) for c in countries},
-        incidents_open={(c, cause): 1 for c in (*countries, WORLD) for cause in (*CAUSES, "invented")},
-        incidents_confirmed=dict.fromkeys((*CAUSES, "invented", "made_up"), 2),
+        throttling={(c, p): condition for c in countries for p in (*platforms, "invented")},
+        silence={c: SilenceFigure(condition=condition, lost=3) for c in countries},
+        incidents_open={(c, cause): 1 for c in (*countries, WORLD) for cause in Cause},
+        incidents_confirmed=dict.fromkeys(Cause, 2),
     )
 
 
@@ -119,13 +113,16 @@ def test_what_the_detector_found_is_shown_as_it_said_it() -> None:
         DetectorFigures(
             newest_bin_end_at=NOW - 42,
             duration_s=0.5,
-            nations={pk_x: figured(Level.CONFIRMED), ("PK", "youtube"): figured(Level.INSUFFICIENT, votes=0)},
-            networks={("PK", 17557, "x"): figured(Level.SUSPECTED, score=9.5)},
+            nations={
+                pk_x: figured(Condition.CONFIRMED),
+                ("PK", "youtube"): figured(Condition.INSUFFICIENT, votes=0),
+            },
+            networks={("PK", 17557, "x"): figured(Condition.SUSPECTED, score=9.5)},
             worlds={"x": WorldFigure(failing_ratio=None, is_out=False)},
-            throttling={pk_x: Level.OK},
-            silence={"PK": SilenceFigure(level=Level.OK, lost=2)},
-            incidents_open={("PK", "likely_blocking"): 1, (WORLD, "platform_outage"): 1},
-            incidents_confirmed={"likely_blocking": 3, "of_next_year": 1},
+            throttling={pk_x: Condition.OK},
+            silence={"PK": SilenceFigure(condition=Condition.OK, lost=2)},
+            incidents_open={("PK", Cause.LIKELY_BLOCKING): 1, (WORLD, Cause.PLATFORM_OUTAGE): 1},
+            incidents_confirmed={Cause.LIKELY_BLOCKING: 3},
         )
     )
     found = samples(metrics)
@@ -148,23 +145,36 @@ def test_what_the_detector_found_is_shown_as_it_said_it() -> None:
     assert found["reachwatch_incidents_open", (("cause", "likely_blocking"), ("country", "PK"))] == 1
     assert found["reachwatch_incidents_open", (("cause", "platform_outage"), ("country", "*"))] == 1
     assert found["reachwatch_incidents_total", (("cause", "likely_blocking"),)] == 3
-    assert found["reachwatch_incidents_total", (("cause", "unknown"),)] == 1
     assert found["reachwatch_incidents_total", (("cause", "shutdown"),)] == 0
     assert found["reachwatch_detector_lag_seconds", ()] == 42
     assert found["reachwatch_detector_duration_seconds", ()] == 0.5
 
 
+async def test_each_run_of_the_detector_is_shown(collector: Running) -> None:
+    """A lag without samples is an alert that somebody gets up for."""
+    lag = "\nreachwatch_detector_lag_seconds "
+    await collector.service.detector.start()
+    assert lag not in await collector.get("/metrics")
+    await collector.service.detect()
+    first = float((await collector.get("/metrics")).partition(lag)[2].split("\n")[0])
+    assert 0 < first < 600
+    collector.clock.now += 900
+    await collector.service.detect()
+    later = float((await collector.get("/metrics")).partition(lag)[2].split("\n")[0])
+    assert later == first, "three more rounds were examined"
+
+
 def test_a_country_that_fell_silent_keeps_its_label_before_all_that_are_well() -> None:
     crowd = [voting(country, 1, "x", 9, 0) for country in COUNTRIES if country != "PK"]
     metrics = shown(*crowd)
-    silent = SilenceFigure(level=Level.CONFIRMED, lost=40)
+    silent = SilenceFigure(condition=Condition.CONFIRMED, lost=40)
     metrics.detected(DetectorFigures(newest_bin_end_at=NOW, duration_s=0.1, silence={"PK": silent}))
     assert samples(metrics)["reachwatch_silence_state", (("country", "PK"),)] == 3
 
 
 def test_a_network_too_small_for_a_label_is_not_shown_by_the_detector_either() -> None:
     metrics = shown(voting("PK", 1, "x", 1, 3))
-    networks = {("PK", 1, "x"): figured(Level.SUSPECTED, votes=4, failing=3)}
+    networks = {("PK", 1, "x"): figured(Condition.SUSPECTED, votes=4, failing=3)}
     metrics.detected(DetectorFigures(newest_bin_end_at=NOW, duration_s=0.1, networks=networks))
     assert not [name for name, _ in samples(metrics) if name == "reachwatch_network_state"]
 

@@ -124,6 +124,8 @@ def test_a_platform_that_is_slow_everywhere_is_no_countrys_throttling(every: int
     found = told(60, measured(EVERYBODY, 2, 40, every=every))
     assert found.last == ()
     assert found.states[20].slow["PK", "x"].condition is Condition.INSUFFICIENT, "and it is not called well"
+    known = found.states[-1].speeds[Place("PK", 1, "x")].paces.values()
+    assert all(max(its.usual, default=0) <= 1 for its in known), "nor usual"
 
 
 def test_a_throttling_where_a_fifth_of_the_world_is_slow_is_still_seen() -> None:

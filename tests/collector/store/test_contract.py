@@ -138,9 +138,19 @@ def test_what_detection_saw_is_kept_by_country_and_round_and_told_anew_when_it_c
     again = CountryRound(number=2, country="PK")
     store.tell([again])
     assert store.chronicle("PK", 2, 9)[0] == again
+    assert [(one.number, one.country) for one in store.chronicle(None, 2, 3)] == [
+        (number, country) for number in (2, 3) for country in ("PK", "TR")
+    ]
     assert store.chronicle("TR", 3, 3) == [CountryRound(number=3, country="TR", nations=(seen,))]
     store.expire(0, 0, 3)
     assert [one.number for one in store.chronicle("PK", 0, 9)] == [3]
+
+
+def test_what_evidence_begins_with_is_kept_by_incident_and_the_last_stands(store: Store) -> None:
+    assert store.grounds("a") is None
+    store.ground({"a": b"one", "b": b"other"})
+    store.ground({"a": b"two"})
+    assert (store.grounds("a"), store.grounds("b")) == (b"two", b"other")
 
 
 def test_the_newest_heartbeat_of_each_probe_is_kept_whatever_the_order(store: Store) -> None:
