@@ -234,16 +234,17 @@ def _part(
 ) -> Part:
     sure = [one for one in alarmed.values() if one.watch.condition is Condition.CONFIRMED]
     is_sure = bool(sure) or nation.condition is Condition.CONFIRMED
-    begun = [one.watch.since for one in alarmed.values() if one.watch.since is not None]
     broke, agreeing = agreement([one.votes for one in alarmed.values()])
+    is_slow = broke == HELD_BACK and agreeing > limits.confirm_share
+    # Where words are few, one slow by chance is long on its network's score, and soon gone from the nation's.
+    climbs = [nation] if is_slow and nation.since is not None else [one.watch for one in alarmed.values()]
     world = state.worlds[platform].rate
     artefacts = _artefacts([one.votes for one in alarmed.values()])
-    is_slow = broke == HELD_BACK and agreeing > limits.confirm_share
     cause = _cause(agreeing, artefacts, world, limits) if is_sure else Cause.DISRUPTION
     return Part(
         platform=platform,
         phase=Phase.CONFIRMED if is_sure else Phase.SUSPECTED,
-        since=min(begun, default=state.number),
+        since=min((one.since for one in climbs if one.since is not None), default=state.number),
         confirmed=state.number if is_sure else None,
         scope=Scope.NATION if nation.is_alarmed else Scope.NETWORK,
         cause=Cause.THROTTLING if is_slow and not artefacts else cause,
@@ -325,13 +326,15 @@ def _both(before: Part, now: Part) -> Part:
         networks[asn] = replace(worst, confirmed=known.confirmed or seen.confirmed)
     sure = Phase.CONFIRMED in (before.phase, now.phase)
     cause = max(before.cause, now.cause, key=_STRENGTH.index)
+    # A network that is the last to recover must not date a nation's throttling by its own score.
+    is_dated = before.cause is Cause.THROTTLING and before.confirmed is not None
     better = now.broke and (
         now.agreeing >= before.agreeing if now.cause is before.cause else now.cause is cause
     )
     return replace(
         before,
         phase=Phase.CONFIRMED if sure else Phase.SUSPECTED,
-        since=min(before.since, now.since),
+        since=before.since if is_dated else min(before.since, now.since),
         confirmed=now.confirmed if before.confirmed is None else before.confirmed,
         ended=None,
         scope=Scope.NATION if Scope.NATION in (before.scope, now.scope) else before.scope,
