@@ -1,4 +1,4 @@
-"""Throttling: how soon it is known, by how often homes compare speeds, and how often it is said of nothing. PURE.
+"""Throttling: how soon it is known, by how often homes compare speeds; how often it is said of nothing. PURE.
 
 A home compares speeds every so many rounds, each from a round of its own on. Events go through the whole
 fold, ratios, usual speeds and all. Years are counts of words that are slow, by the laws of `noise`: a home
@@ -181,8 +181,9 @@ def slow_year(
     """So many rounds of those lands, in which nobody is held back."""
     known, sizes = list[_Known](), list[int]()
     for land in some:
-        fresh = [[0] * every for _ in land.homes]
-        known.append(_Known(land, len(sizes), fresh, [network.REST] * len(land.homes)))
+        known.append(
+            _Known(land, len(sizes), [[0] * every for _ in land.homes], [network.REST] * len(land.homes))
+        )
         sizes += land.homes
     owner = [n for n, land in enumerate(some) for _ in land.homes]
     due = [[len(range(phase, size, every)) for phase in range(every)] for size in sizes]
