@@ -33,7 +33,7 @@ from .base import Delivery, Enrolled, Ingest, Seen, SignedBatch, Stored, StoreEr
 from .packing import Torn, compress, decompress, pack_cell, pack_segment, unpack_cell, unpack_segment
 
 DATABASE = "reachwatch.sqlite"  # the file in the folder
-VERSION = 4  # 3 keeps votes by probe; 4 what detection saw, tokens and quarantines
+VERSION = 5  # 3 keeps votes by probe; 4 what detection saw, tokens and quarantines; 5 votes with speeds
 _COMPACTED_AT_ONCE = 512  # pages, 2 MiB: tens of milliseconds of the store's thread on a slow disk
 _TAKEN_AT_ONCE = 100  # additions summed in memory before the table is touched
 
