@@ -6,13 +6,16 @@ What it may not do: call well what too few have looked at, or what has not been 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from collector.detect.incidents import WORLD, Incident, Phase, Scope
+from collector.detect.ballots import Place
+from collector.detect.fold import Network
+from collector.detect.incidents import WORLD, Cause, Incident, Part, Phase, Scope
 from collector.detect.nation import NationWatch
 from collector.detect.network import Condition
+from collector.detect.slow import Speeds
 from collector.detect.thresholds import Thresholds
 from collector.detector import Findings
 from collector.snapshot import Snapshot, Tally
@@ -33,14 +36,16 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """Of `of` homes `failing` failed in the newest round, on `networks` networks. Of `FEW`, the counts are
-    of whoever reported within the snapshot's window, which nothing is concluded from."""
+    """Of `of` homes `failing` failed in the newest round, on `networks` networks; where `is_slow`, they are
+    those that reach it and are held back. Of `FEW`, the counts are of whoever reported within the snapshot's
+    window, which nothing is concluded from."""
 
     platform: str
     kind: Kind
     failing: int = 0
     of: int = 0
     networks: int = 0
+    is_slow: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +70,9 @@ class _Votes:
     networks: int = 0
 
 
+ByPlatform = Mapping[tuple[str, str], _Votes]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Now:
     """All countries, those with an incident first. `until` is the end of the newest round examined, in Unix
@@ -84,10 +92,17 @@ def now(findings: Findings, snapshot: Snapshot, at: float, limits: Thresholds) -
     """How things stand at a moment in Unix seconds."""
     is_stale = at - findings.until > STALE_ROUNDS * limits.round_s
     book = [one for one in findings.book if one.is_open]
-    votes = _votes(findings)
+    votes, speeds = _votes(findings.state.networks), _votes(findings.state.speeds)
     countries = {country for country, _ in (*findings.state.nations, *snapshot.countries)}
     lands = [
-        _land(country, findings, snapshot, votes, [one for one in book if one.country == country], is_stale)
+        _land(
+            country,
+            findings,
+            snapshot,
+            (votes, speeds),
+            [one for one in book if one.country == country],
+            is_stale,
+        )
         for country in countries | set(snapshot.probes) | {one.country for one in book} - {WORLD}
     ]
     order = list(Kind)
@@ -96,10 +111,10 @@ def now(findings: Findings, snapshot: Snapshot, at: float, limits: Thresholds) -
     return Now(lands=tuple(lands), until=findings.until, is_stale=is_stale, everywhere=everywhere)
 
 
-def _votes(findings: Findings) -> Mapping[tuple[str, str], _Votes]:
+def _votes(networks: Mapping[Place, Network] | Mapping[Place, Speeds]) -> ByPlatform:
     """The newest round's votes by country and platform, in one pass over all networks."""
     found: dict[tuple[str, str], _Votes] = {}
-    for place, network in findings.state.networks.items():
+    for place, network in networks.items():
         if network.votes.prefixes:
             here = found.setdefault((place.country, place.platform), _Votes())
             here.failing += network.votes.failing_prefixes
@@ -112,30 +127,31 @@ def _land(
     country: str,
     findings: Findings,
     snapshot: Snapshot,
-    votes: Mapping[tuple[str, str], _Votes],
+    votes: tuple[ByPlatform, ByPlatform],
     incidents: Iterable[Incident],
     is_stale: bool,
 ) -> Land:
     incidents = tuple(incidents)
-    standings = tuple(
-        _standing(
-            platform,
-            _kind(platform, incidents, findings.state.nations.get((country, platform)), is_stale),
-            votes.get((country, platform), _Votes()),
-            snapshot.countries.get((country, platform), Tally()),
-        )
-        for platform in snapshot.platforms
-    )
+    standings = []
+    for platform in snapshot.platforms:
+        key = country, platform
+        parts = [
+            part for one in incidents for part in one.parts if part.platform == platform and part.is_open
+        ]
+        is_slow = bool(parts) and all(part.cause is Cause.THROTTLING for part in parts)
+        kind = _kind(parts, findings.state.nations.get(key), is_stale)
+        counts = votes[is_slow].get(key, _Votes())
+        tally = snapshot.countries.get(key, Tally())
+        standings.append(replace(_standing(platform, kind, counts, tally), is_slow=is_slow))
     return Land(
         country=country,
         probes=snapshot.probes.get(country, 0),
-        standings=standings,
+        standings=tuple(standings),
         incidents=incidents,
     )
 
 
-def _kind(platform: str, incidents: Iterable[Incident], nation: NationWatch | None, is_stale: bool) -> Kind:
-    parts = [part for one in incidents for part in one.parts if part.platform == platform and part.is_open]
+def _kind(parts: Sequence[Part], nation: NationWatch | None, is_stale: bool) -> Kind:
     if parts:
         national = [part for part in parts if part.scope is not Scope.NETWORK]
         if not national:

@@ -86,7 +86,7 @@ class Renderer:
             return self._t("counts.few", reached=reached, of=one.of) if one.of else self._t("counts.cannot")
         if not one.of:
             return self._t("counts.nobody")
-        key = "counts.fails" if one.failing else "counts.all"
+        key = "counts.slow" if one.is_slow else "counts.fails" if one.failing else "counts.all"
         return self._t(key, failing=one.failing, of=one.of)
 
     def when(self, at: float, country: str = "") -> Markup:
@@ -150,4 +150,4 @@ def percent(share: float) -> str:
 
 def number(value: float) -> str:
     """A number without decimals that say nothing."""
-    return f"{value:.3g}"
+    return f"{value:.3g}" if value < 1000 else f"{value:.0f}"

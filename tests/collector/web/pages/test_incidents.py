@@ -11,7 +11,7 @@ import pytest
 from collector.config import Display
 from collector.detect.claims import describe, sentence, title
 from collector.detect.fold import State
-from collector.detect.incidents import WORLD, Cause, Incident, Part, Phase, Scope, Witnesses
+from collector.detect.incidents import WORLD, Cause, Incident, Part, Phase, Scope, Slowness, Witnesses
 from collector.detect.revisions import Revision
 from collector.detect.thresholds import DEFAULT
 from collector.detector import Findings
@@ -64,6 +64,15 @@ KINDS = [
     (said(WORLD, scope=Scope.WORLD, cause=Cause.PLATFORM_OUTAGE, networks={}), "Many countries"),
     (said(**BARE), "too few countries to say"),
     (said(cause=Cause.BLOCKING_CONFIRMED, artefacts=("dns", "mitm")), "forged or missing names, a foreign"),
+    (
+        said(
+            cause=Cause.THROTTLING,
+            broke="throttled",
+            slow=Slowness(homes=8, ratio=57.2, bps=140_000, is_extreme=True),
+        ),
+        "Speed: 57.2 times slower than unrelated sites, 140 kbit/s (medians of 8 probes); 90",
+    ),
+    (said(cause=Cause.THROTTLING, broke="throttled", slow=None), "12 of 12 slow"),
     *((said(cause=cause), words().name("cause", cause)) for cause in Cause),
 ]
 

@@ -8,9 +8,10 @@ import pytest
 
 from collector.detect.ballots import Count, Place
 from collector.detect.fold import Network, State
-from collector.detect.incidents import WORLD, Incident, Part, Phase, Scope
+from collector.detect.incidents import WORLD, Cause, Incident, Part, Phase, Scope
 from collector.detect.nation import NationWatch
 from collector.detect.network import Condition
+from collector.detect.slow import Speeds
 from collector.detect.thresholds import DEFAULT
 from collector.detector import Findings
 from collector.snapshot import Snapshot, Tally
@@ -30,12 +31,14 @@ def stands(
     tally: Tally | None = None,
     votes: Count | None = None,
     age_s: float = 60.0,
+    slow: Count | None = None,
 ) -> Now:
     votes = votes or Count(votes=9, failing=2, prefixes=9, failing_prefixes=2)
     state = State(
         number=1,
         networks={Place("PK", 1, "x"): Network(votes=votes)},
         nations={("PK", "x"): NationWatch(condition=condition)},
+        speeds={Place("PK", 1, "x"): Speeds(votes=slow)} if slow else {},
     )
     countries = {("PK", "x"): tally} if tally else {}
     snapshot = Snapshot(
@@ -84,6 +87,13 @@ def test_an_open_incident_is_what_is_said(claim: Incident, kind: Kind) -> None:
     land = standing.land("PK")
     assert land is not None
     assert land.standings[0].kind is kind
+
+
+def test_where_homes_are_held_back_the_slow_are_counted() -> None:
+    """All of them reach it: that none fails says nothing."""
+    slow = Count(votes=8, failing=7, prefixes=8, failing_prefixes=7)
+    one = the_one(stands(Condition.OK, incident(cause=Cause.THROTTLING), slow=slow))
+    assert (one.kind, one.is_slow, one.failing, one.of) == (Kind.CONFIRMED, True, 7, 8)
 
 
 def test_an_incident_stays_said_when_nobody_votes_any_more() -> None:

@@ -60,6 +60,7 @@ def test_a_duration_has_two_units_at_most(seconds: float, text: str) -> None:
         (percent, 1, "100\u00a0%"),
         (number, 13.86, "13.9"),
         (number, 24.0, "24"),
+        (number, 12_345.6, "12346"),
     ],
 )
 def test_figures_are_short(say: Callable[[float], str], value: float, text: str) -> None:
