@@ -147,9 +147,10 @@ def lived(
         for at in sorted(asks):
             asked += 1
             one = known[at]
-            elsewhere = world.elsewhere(rates, one.land.name, limits)
+            others = [rate for name, rate in rates.items() if name != one.land.name]
+            elsewhere = world.trimmed(others, limits)
             alarms += _ask(one, number, counts, elsewhere, limits)
-            _write(one, number, everywhere, limits)
+            _write(one, number, everywhere, elsewhere, limits)
             (awake.discard if one.is_at_rest else awake.add)(at)
     return Year(
         noise=noise.name,
@@ -243,8 +244,10 @@ def _ask(
     ]
 
 
-def _write(one: _Known, number: int, everywhere: WorldWatch, limits: Thresholds) -> None:
-    """Keep the land's incidents, where it has any or is about to."""
+def _write(
+    one: _Known, number: int, everywhere: WorldWatch, elsewhere: float | None, limits: Thresholds
+) -> None:
+    """Keep the land's incidents, where it has any or is about to. Their causes are nobody's question here."""
     alarmed = one.nation.is_alarmed or any(watch.is_alarmed for watch in one.watches)
     if not alarmed and not any(incident.is_open for incident in one.book):
         return
@@ -257,6 +260,7 @@ def _write(one: _Known, number: int, everywhere: WorldWatch, limits: Thresholds)
         },
         nations={(name, PLATFORM): one.nation},
         worlds={PLATFORM: everywhere},
+        abroad={(name, PLATFORM): WorldWatch(rate=elsewhere)},
     )
     # What ended too long ago to go on is of no more use.
     recent = [

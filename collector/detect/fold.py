@@ -31,12 +31,14 @@ class Network:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """Everything that the next round depends on. `number` is the last round folded."""
+    """Everything that the next round depends on. `number` is the last round folded. `worlds` are all
+    countries together, by platform; `abroad` all but one, by that one and platform."""
 
     number: int = -1
     networks: Mapping[Place, Network] = field(default_factory=dict)
     nations: Mapping[tuple[str, str], NationWatch] = field(default_factory=dict)
     worlds: Mapping[str, WorldWatch] = field(default_factory=dict)
+    abroad: Mapping[tuple[str, str], WorldWatch] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,12 +62,13 @@ def advance(state: State, number: int, ballots: Mapping[Place, Sequence[Ballot]]
         )
         for platform in sorted({place.platform for place in places})
     }
+    abroad = _abroad(state, number, places, rates, setting.limits)
     networks = {}
     for place in places:
-        elsewhere = world.elsewhere(rates.get(place.platform, {}), place.country, setting.limits)
+        elsewhere = abroad[place.country, place.platform]
         before = state.networks.get(place, Network())
-        watch = network.watch(before.watch, number, votes[place], elsewhere, setting.limits)
-        stands_still = worlds[place.platform].out_since is not None
+        watch = network.watch(before.watch, number, votes[place], elsewhere.rate, setting.limits)
+        stands_still = elsewhere.is_troubled(number, setting.limits)
         after = Network(watch, before.pasts, votes[place])
         if not before.watch.is_alarmed and not stands_still:
             after = _lived(after, ballots.get(place, ()), setting.limits)
@@ -73,8 +76,31 @@ def advance(state: State, number: int, ballots: Mapping[Place, Sequence[Ballot]]
             after = _worn(after, ballots.get(place, ()), setting.limits)
         networks[place] = after
     return State(
-        number=number, networks=networks, nations=_nations(state, number, networks, setting), worlds=worlds
+        number=number,
+        networks=networks,
+        nations=_nations(state, number, networks, setting),
+        worlds=worlds,
+        abroad=abroad,
     )
+
+
+def _abroad(
+    state: State,
+    number: int,
+    places: Iterable[Place],
+    rates: Mapping[str, Mapping[str, float]],
+    limits: Thresholds,
+) -> dict[tuple[str, str], WorldWatch]:
+    """Each platform in all countries but one, for each one."""
+    return {
+        (home, platform): world.watch(
+            state.abroad.get((home, platform), WorldWatch()),
+            number,
+            [rate for country, rate in rates.get(platform, {}).items() if country != home],
+            limits,
+        )
+        for home, platform in sorted({(place.country, place.platform) for place in places})
+    }
 
 
 def _votes(state: State, place: Place, ballots: Iterable[Ballot], setting: Setting) -> Count:

@@ -195,19 +195,23 @@ def _part(state: State, country: str, platform: str, limits: Thresholds) -> Part
     is_sure = bool(sure) or nation.condition is Condition.CONFIRMED
     begun = [one.watch.since for one in alarmed.values() if one.watch.since is not None]
     broke, agreeing = agreement([one.votes for one in alarmed.values()])
-    world = state.worlds[platform].rate
+    abroad = state.abroad[country, platform]
+    since = min(begun, default=state.number)
+    # Of a nation, of enough of it, and of nothing that the world has had since it began: the table's word.
+    is_national = nation.condition is Condition.CONFIRMED and nation.share >= limits.nation_share
+    is_likely = is_national and abroad.was_well(since) and agreeing >= limits.agreement
     artefacts = _artefacts([one.votes for one in alarmed.values()])
     return Part(
         platform=platform,
         phase=Phase.CONFIRMED if is_sure else Phase.SUSPECTED,
-        since=min(begun, default=state.number),
+        since=since,
         confirmed=state.number if is_sure else None,
         scope=Scope.NATION if nation.is_alarmed else Scope.NETWORK,
-        cause=_cause(agreeing, artefacts, world, limits) if is_sure else Cause.DISRUPTION,
+        cause=_cause(is_sure=is_sure, is_likely=is_likely, is_shown=bool(artefacts)),
         broke=broke,
         agreeing=round(agreeing, 3),
         artefacts=artefacts,
-        world=world,
+        world=abroad.rate,
         networks={
             asn: Witnesses(
                 failing=one.votes.failing_prefixes,
@@ -228,12 +232,10 @@ def _artefacts(votes: Iterable[Count]) -> tuple[str, ...]:
     return tuple(sorted(mechanism for mechanism, homes in together.items() if homes > 1))
 
 
-def _cause(agreeing: float, artefacts: Collection[str], world: float | None, limits: Thresholds) -> Cause:
-    if artefacts:
+def _cause(*, is_sure: bool, is_likely: bool, is_shown: bool) -> Cause:
+    if is_sure and is_shown:
         return Cause.BLOCKING_CONFIRMED
-    # Without a world to compare with, it may be the platform's own trouble.
-    is_local = world is not None and world < limits.outage_rate
-    return Cause.LIKELY_BLOCKING if is_local and agreeing >= limits.agreement else Cause.DISRUPTION
+    return Cause.LIKELY_BLOCKING if is_likely else Cause.DISRUPTION
 
 
 def _continued(

@@ -18,7 +18,7 @@ from .nation import NationWatch
 from .revisions import Revision
 from .world import WorldWatch
 
-FORM = 1
+FORM = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +38,7 @@ class _Flat:
     networks: tuple[tuple[Place, Network], ...]
     nations: tuple[tuple[str, str, NationWatch], ...]
     worlds: tuple[tuple[str, WorldWatch], ...]
+    abroad: tuple[tuple[str, str, WorldWatch], ...]
     book: tuple[Incident, ...]
 
 
@@ -54,6 +55,7 @@ def pack(settled: Settled) -> bytes:
         networks=tuple(sorted(state.networks.items(), key=lambda item: item[0])),
         nations=tuple((*key, watch) for key, watch in sorted(state.nations.items())),
         worlds=tuple(sorted(state.worlds.items())),
+        abroad=tuple((*key, watch) for key, watch in sorted(state.abroad.items())),
         book=settled.book,
     )
     return _canonical(_FLAT.dump_python(flat, mode="json"))
@@ -72,6 +74,7 @@ def unpack(data: bytes) -> Settled | None:
         networks=dict(flat.networks),
         nations={(country, platform): watch for country, platform, watch in flat.nations},
         worlds=dict(flat.worlds),
+        abroad={(country, platform): watch for country, platform, watch in flat.abroad},
     )
     return Settled(state=state, book=flat.book)
 

@@ -61,6 +61,9 @@ class Thresholds:
     world_trim: float = 0.2
     outage_rate: float = 0.3
     outage_rounds: int = 2
+    # The homes' pasts stand still in a world in trouble for so many rounds (a day) at the most. The longest
+    # outage of a large platform that is remembered, Facebook's of 13 March 2019, took about 14 hours.
+    trouble_rounds: int = 288
 
     # Who votes: of the rounds in [t - 24, t - 3] that were measured so large a share was ok; at least
     # half were measured at all; and over a day it fails rarely. A frozen vote expires above the last.
