@@ -53,14 +53,14 @@ def watch(before: WorldWatch, number: int, rates: Collection[float], limits: Thr
     if rate is None:
         return replace(before, rate=None)
     bad = before.bad_rounds + 1 if rate >= limits.outage_rate else 0
-    good = before.good_rounds + 1 if rate < limits.end_share else 0
+    good = before.good_rounds + 1 if rate < limits.trouble_rate else 0
     since = before.out_since
     if since is None and bad >= limits.outage_rounds:
         since = number - bad + 1
     elif since is not None and good >= limits.end_rounds:
         since = None
     trouble = before.trouble
-    if rate >= limits.end_share:
+    if rate >= limits.trouble_rate:
         goes_on = trouble is not None and before.good_rounds < limits.end_rounds
         trouble = (trouble[0] if trouble is not None and goes_on else number, number)
     return WorldWatch(rate=rate, bad_rounds=bad, good_rounds=good, out_since=since, trouble=trouble)
