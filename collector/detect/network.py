@@ -34,8 +34,9 @@ ALARMED = frozenset({Condition.SUSPECTED, Condition.CONFIRMED})
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watch:
     """`score` in nats; `added` is what the last round added. `since` is the first round of the present
-    climb, None at rest; `large_at` the newest round with votes enough to confirm. `lived` counts the rounds in which nothing was alarmed: the clock of the probes'
-    pasts, which stands still meanwhile, so that nobody is disarmed by what they bear witness to."""
+    climb, None at rest; `large_at` the newest round with votes enough to confirm. `lived` counts the
+    rounds in which nothing was alarmed: the clock of the probes' pasts, which stands still meanwhile, so
+    that nobody is disarmed by what they bear witness to."""
 
     condition: Condition = Condition.INSUFFICIENT
     score: float = 0.0
