@@ -10,14 +10,18 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from . import nation, network, past, world
 from .ballots import Ballot, Count, Place, Standing, count
 from .nation import NationWatch, Seen
 from .network import Condition, Watch
 from .past import Past
+from .quarantine import Orders
 from .thresholds import Thresholds
 from .world import WorldWatch
+
+Rates = Mapping[str, Mapping[str, float]]  # failing shares by platform and country
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,24 +47,33 @@ class State:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """What detection is told beside the measurements. `shares` are users' shares by country and ASN."""
+    """What detection is told beside the measurements. `shares` are users' shares by country and ASN;
+    `orders` tell whose votes are left out of the cells before any of them is read."""
 
     limits: Thresholds
     standings: Mapping[str, Standing] = field(default_factory=dict)
     shares: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
+    orders: Orders = field(default_factory=dict)
 
 
-def advance(state: State, number: int, ballots: Mapping[Place, Sequence[Ballot]], setting: Setting) -> State:
+def advance(
+    state: State,
+    number: int,
+    ballots: Mapping[Place, Sequence[Ballot]],
+    setting: Setting,
+    abroad: Rates = MappingProxyType({}),
+) -> State:
     """The state after round `number`, which must be the next. A network not heard from is one with no
-    votes, not one that is gone."""
+    votes, not one that is gone. `abroad` are failing shares of countries of which there are no ballots
+    here, where a fold is about one country alone."""
     places = sorted({*state.networks, *ballots})
     votes = {place: _votes(state, place, ballots.get(place, ()), setting) for place in places}
-    rates = _rates(votes, setting.limits)
+    rates = _rates(votes, abroad, setting.limits)
     worlds = {
         platform: world.watch(
             state.worlds.get(platform, WorldWatch()), number, rates.get(platform, {}).values(), setting.limits
         )
-        for platform in sorted({place.platform for place in places})
+        for platform in sorted({*state.worlds, *abroad, *(place.platform for place in places)})
     }
     abroad = _abroad(state, number, places, rates, setting.limits)
     networks = {}
@@ -149,14 +162,14 @@ def _worn(known: Network, ballots: Iterable[Ballot], limits: Thresholds) -> Netw
     return replace(known, pasts=pasts)
 
 
-def _rates(votes: Mapping[Place, Count], limits: Thresholds) -> dict[str, dict[str, float]]:
+def _rates(votes: Mapping[Place, Count], abroad: Rates, limits: Thresholds) -> dict[str, dict[str, float]]:
     """By platform and country, the failing share of all votes of those with enough of them."""
     sums: dict[tuple[str, str], list[float]] = {}
     for place, one in votes.items():
         both = sums.setdefault((place.platform, place.country), [0.0, 0.0])
         both[0] += one.failing
         both[1] += one.votes
-    found: dict[str, dict[str, float]] = {}
+    found = {platform: dict(rates) for platform, rates in abroad.items()}
     for (platform, country), (failing, total) in sums.items():
         if total >= limits.least_votes:
             found.setdefault(platform, {})[country] = failing / total

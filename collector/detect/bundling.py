@@ -1,0 +1,175 @@
+"""Facts into a bundle in which nobody can be found. PURE.
+
+Probes, prefixes and tokens are numbered anew in each bundle, and no moment is told closer than its
+minute: a provider that keeps logs could look for the second.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC
+
+from probe.wire.version import __version__
+
+from .ballots import Ballot, Place, Standing
+from .chronicle import CountryRound
+from .evidence import Evidence, Facts, NoEvidence, Sample
+from .fold import Rates, Setting, State
+from .incidents import WORLD, Incident
+from .revisions import Revision
+from .saved import Settled, pack
+from .thresholds import Thresholds
+from .verifying import folded
+
+# Of what goes on for longer the first so many rounds are shown: a week of them.
+MOST_ROUNDS = 2016
+_NOBODY = "0" * 32
+
+
+def start_of(settled: Settled, country: str) -> Settled:
+    """What of a state concerns one country."""
+    state = settled.state
+    return Settled(
+        state=State(
+            number=state.number,
+            networks={place: one for place, one in state.networks.items() if place.country == country},
+            nations={key: one for key, one in state.nations.items() if key[0] == country},
+            worlds=state.worlds,
+        ),
+        book=tuple(one for one in settled.book if one.country in (country, WORLD)),
+    )
+
+
+def facts_of(
+    country: str,
+    number: int,
+    ballots: Mapping[Place, Sequence[Ballot]],
+    rounds: Iterable[CountryRound],
+    limits: Thresholds,
+) -> Facts:
+    """One round's facts, of everybody's ballots and of what detection saw in all countries."""
+    sums: dict[str, dict[str, tuple[float, float]]] = {}
+    for one in rounds:
+        for seen in one.networks if one.country != country else ():
+            failing, total = sums.setdefault(seen.platform, {}).get(one.country, (0.0, 0.0))
+            sums[seen.platform][one.country] = (failing + seen.failing, total + seen.votes)
+    here = ((place, tuple(said)) for place, said in ballots.items() if place.country == country)
+    return Facts(
+        number=number,
+        ballots=tuple(sorted(here, key=lambda item: item[0])),
+        abroad=_shares(sums, limits.least_votes),
+    )
+
+
+def _shares(sums: Mapping[str, Mapping[str, tuple[float, float]]], least: float) -> Rates:
+    return {
+        platform: {
+            country: failing / total for country, (failing, total) in sorted(found.items()) if total >= least
+        }
+        for platform, found in sorted(sums.items())
+    }
+
+
+def last_round(incident: Incident, head: int, limits: Thresholds) -> int:
+    """The last round that an incident's evidence needs, given the last that was folded."""
+    over = head if incident.ended is None else incident.ended + limits.end_rounds
+    return min(head, over, incident.since + MOST_ROUNDS)
+
+
+def made(
+    *,
+    revision: Revision,
+    start: Settled,
+    rounds: Sequence[Facts],
+    samples: Sequence[Sample],
+    setting: Setting,
+) -> Evidence:
+    """The evidence for the incident of a revision. Raises `NoEvidence` where the facts at hand do not give
+    it, because some of them have been dropped."""
+    country = revision.incident.country
+    probes = _probes(start, rounds)
+    whole = Evidence(
+        release=__version__,
+        limits=setting.limits,
+        shares=dict(setting.shares.get(country, {})),
+        standings=_standings(probes, setting, rounds),
+        start=json.loads(pack(start)),
+        rounds=tuple(rounds),
+        samples=tuple(samples),
+        revision=revision,
+        claim=revision.incident,
+    )
+    whole = _unnamed(whole, probes)
+    claim = next((one for one in folded(whole) if one.id == revision.incident.id), None)
+    if claim is None:
+        raise NoEvidence("what is still stored does not give this incident any more")
+    return replace(whole, claim=claim)
+
+
+def _probes(start: Settled, rounds: Iterable[Facts]) -> list[str]:
+    known = {probe for one in start.state.networks.values() for probe in one.pasts}
+    spoke = {ballot.probe for facts in rounds for _, said in facts.ballots for ballot in said}
+    return sorted(known | spoke)
+
+
+def _standings(probes: Iterable[str], setting: Setting, rounds: Sequence[Facts]) -> dict[str, Standing]:
+    """What is known of them. When the key of a grown probe came is nobody's business: it came early."""
+    limits = setting.limits
+    grown = rounds[0].number * limits.round_s - limits.grown_s if rounds else 0.0
+    known = {probe: setting.standings[probe] for probe in probes if probe in setting.standings}
+    return {
+        probe: replace(one, since=0.0) if one.since <= grown else one for probe, one in sorted(known.items())
+    }
+
+
+def _unnamed(whole: Evidence, probes: Sequence[str]) -> Evidence:
+    """The same with everybody numbered. Numbers keep the order of names, on which ties turn."""
+    prefixes = sorted({b.prefix for facts in whole.rounds for _, said in facts.ballots for b in said})
+    tokens = sorted({one.token for one in whole.standings.values() if one.token is not None})
+    name, home, token = _numbers("p", probes), _numbers("h", prefixes), _numbers("t", tokens)
+    standings = {
+        name[probe]: replace(one, token=token[one.token] if one.token else None)
+        for probe, one in whole.standings.items()
+    }
+    start = dict(whole.start)
+    start["networks"] = [
+        [place, one | {"pasts": {name[probe]: past for probe, past in one["pasts"].items()}}]
+        for place, one in start["networks"]
+    ]
+    return replace(
+        whole,
+        standings=standings,
+        start=start,
+        rounds=tuple(
+            replace(
+                facts, ballots=tuple((place, _blurred(said, name, home)) for place, said in facts.ballots)
+            )
+            for facts in whole.rounds
+        ),
+        samples=tuple(_scrubbed(sample, name) for sample in whole.samples),
+    )
+
+
+def _numbers(letter: str, names: Sequence[str]) -> dict[str, str]:
+    digits = len(str(len(names)))
+    return {name: f"{letter}{number:0{digits}}" for number, name in enumerate(names, 1)}
+
+
+def _blurred(said: Sequence[Ballot], name: Mapping[str, str], home: Mapping[str, str]) -> tuple[Ballot, ...]:
+    """The ballots to the minute; within it they keep their order, a millisecond apart."""
+    ordered = sorted(said, key=lambda ballot: (ballot.at, ballot.probe))
+    moments = sorted({ballot.at for ballot in ordered})
+    blurred = {at: at // 60 * 60 + rank / 1000 for rank, at in enumerate(moments)}
+    renamed = (
+        replace(one, probe=name[one.probe], prefix=home[one.prefix], at=blurred[one.at]) for one in ordered
+    )
+    return tuple(sorted(renamed, key=lambda ballot: ballot.probe))
+
+
+def _scrubbed(sample: Sample, name: Mapping[str, str]) -> Sample:
+    at = sample.round.started_at.astimezone(UTC).replace(second=0, microsecond=0)
+    return replace(
+        sample, probe=name[sample.probe], round=replace(sample.round, round_id=_NOBODY, started_at=at)
+    )

@@ -1,0 +1,236 @@
+"""An incident's evidence: made of a real store, made again by whoever has it, and telling on nobody."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collector.cli import main
+from collector.detect.cells import cells_of
+from collector.detect.evidence import NoEvidence, read
+from collector.detect.incidents import Phase
+from collector.detect.verifying import checked
+from collector.detector import LATE_S, QUIET
+from collector.evidence import bundle
+from collector.store.base import Ingest
+from probe.verdict import judge
+from probe.wire.observation import Round
+from tests import golden
+from tests.batches import batch, someone
+from tests.collector.detect.homes import FIRST, WARM
+from tests.collector.test_detector import (
+    EVERYBODY,
+    PAKISTAN,
+    START,
+    WHOLE,
+    Watchers,
+    in_order,
+    put_aside,
+    said,
+    watching,
+)
+
+DARK = "pk-20231217T1010Z"
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+async def told(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Watchers]:
+    """A collector that has seen Pakistan go dark and come back."""
+    async with watching(f"{request.param}://{tmp_path / 'store'}") as watchers:
+        await in_order(watchers)
+        yield watchers
+
+
+def holds(data: bytes) -> dict[str, bool]:
+    return {finding.text: finding.holds for finding in checked(read(data))}
+
+
+def again(data: bytes, change: Any) -> bytes:
+    """The bundle with something changed, and a digest that fits."""
+    whole = json.loads(data)
+    change(whole["evidence"])
+    content = json.dumps(whole["evidence"], sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    whole["sha256"] = hashlib.sha256(content.encode()).hexdigest()
+    return json.dumps(whole).encode()
+
+
+async def test_the_claim_is_made_again_from_the_bundle_alone(told: Watchers) -> None:
+    data = await bundle(told.detector, DARK)
+    assert all(holds(data).values()), holds(data)
+    evidence = read(data)
+    (incident,) = [one for one in told.detector.findings.book if one.id == DARK]
+    assert evidence.claim == incident
+    assert evidence.claim.phase is Phase.ENDED
+    assert evidence.rounds[0].number < incident.since - QUIET
+    assert incident.ended
+    assert evidence.rounds[-1].number > incident.ended
+    assert await bundle(told.detector, DARK) == data, "the same incident, the same bytes"
+
+
+async def test_while_it_goes_on_the_evidence_is_as_far_as_it_has_come(tmp_path: Path) -> None:
+    async with watching(f"sqlite://{tmp_path / 'store'}") as watchers:
+        await in_order(watchers, WHOLE[: WARM + 8])
+        evidence = read(await bundle(watchers.detector, DARK))
+    assert evidence.claim.phase is Phase.CONFIRMED
+    assert evidence.rounds[-1].number == FIRST + 7
+    assert all(finding.holds for finding in checked(evidence))
+
+
+async def test_after_late_data_the_evidence_is_that_of_the_new_claim(tmp_path: Path) -> None:
+    late = {home.probe for n, home in enumerate(PAKISTAN) if n % 4 == 0}
+    async with watching(f"sqlite://{tmp_path / 'store'}") as watchers:
+        await in_order(watchers, [[i for i in items if i.batch.probe not in late] for items in WHOLE])
+        watchers.take([item for items in WHOLE for item in items if item.batch.probe in late])
+        watchers.clock.at += LATE_S
+        await watchers.detector.detect()
+        data = await bundle(watchers.detector, DARK)
+    assert all(holds(data).values()), holds(data)
+    assert sum(seen.of for seen in read(data).claim.parts[0].networks.values()) == len(PAKISTAN)
+
+
+async def test_after_a_quarantine_the_evidence_is_without_whom_it_is_about(told: Watchers) -> None:
+    put_aside(told, PAKISTAN[::4], START)
+    await told.detector.detect()
+    data = await bundle(told.detector, DARK)
+    assert all(holds(data).values()), holds(data)
+    homes = sum(seen.of for seen in read(data).claim.parts[0].networks.values())
+    assert homes == len(PAKISTAN) - len(PAKISTAN[::4])
+
+
+async def test_nobody_can_be_found_by_it(told: Watchers) -> None:
+    """Neither a probe nor a prefix by its name, nor a home by the second at which it measured."""
+    data = await bundle(told.detector, DARK)
+    for home in EVERYBODY:
+        assert home.probe.encode() not in data
+    assert b"prefix of" not in data
+    moments = {ballot.at for facts in read(data).rounds for _, ballots in facts.ballots for ballot in ballots}
+    assert {at % 60 < 1 for at in moments} == {True}
+    assert {one.since for one in read(data).standings.values()} == {0.0}
+
+
+async def test_nothing_of_other_countries_is_in_it_but_their_shares(told: Watchers) -> None:
+    evidence = read(await bundle(told.detector, DARK))
+    assert {place.country for facts in evidence.rounds for place, _ in facts.ballots} == {"PK"}
+    assert len(evidence.rounds[3].abroad["x"]) == 11
+
+
+def lie(evidence: dict[str, Any]) -> None:
+    for facts in evidence["rounds"]:
+        for _, ballots in facts["ballots"]:
+            for ballot in ballots:
+                ballot["failed"] = False
+
+
+def leave_out(evidence: dict[str, Any]) -> None:
+    del evidence["rounds"][2]
+
+
+def loosen(evidence: dict[str, Any]) -> None:
+    evidence["limits"]["false_alarms_a_year"] = 1e5
+    evidence["limits"]["confirm_rounds"] = 1
+
+
+def overstate(evidence: dict[str, Any]) -> None:
+    evidence["claim"]["parts"][0]["networks"]["1"]["of"] = 600
+
+
+def understate(evidence: dict[str, Any]) -> None:
+    evidence["revision"]["incident"]["parts"][0]["cause"] = "platform_outage"
+
+
+@pytest.mark.parametrize("change", [lie, leave_out, loosen, overstate, understate])
+async def test_a_bundle_that_was_changed_does_not_hold_even_with_a_digest_that_fits(
+    told: Watchers, change: Any
+) -> None:
+    data = await bundle(told.detector, DARK)
+    assert not all(holds(again(data, change)).values())
+
+
+async def test_a_changed_byte_is_a_changed_digest(told: Watchers) -> None:
+    data = await bundle(told.detector, DARK)
+    with pytest.raises(NoEvidence, match="changed since it was made"):
+        read(data.replace(b'"failed":true', b'"failed":false', 1))
+
+
+async def test_of_what_never_was_there_is_no_evidence(told: Watchers) -> None:
+    with pytest.raises(NoEvidence):
+        await bundle(told.detector, "pk-20240101T0000Z")
+
+
+@given(
+    st.binary() | st.recursive(st.none() | st.text() | st.floats(), st.lists).map(json.dumps).map(str.encode)
+)
+def test_bytes_that_are_no_bundle_are_said_to_be_none(data: bytes) -> None:
+    with pytest.raises(NoEvidence):
+        read(data)
+
+
+@dataclass
+class Measured:
+    """Homes whose votes come from real rounds of the lab."""
+
+    clean: Round
+    cut: Round
+
+    def says(self, index: int, number: int) -> Ingest:
+        home = EVERYBODY[index]
+        plain = said(home, number)
+        (failed,) = {vote.status != "ok" for cell in plain.cells.values() for vote in cell.votes.values()}
+        at = datetime.fromtimestamp(plain.batch.received_at + 17.25, UTC)
+        rnd = replace(self.cut if failed else self.clean, started_at=at)
+        verdicts = [verdict for verdict in judge(rnd) if verdict.platform == "x"]
+        cells = cells_of(
+            rnd, verdicts, country=home.country, asn=home.asn, prefix=plain.batch.prefix, probe=home.probe
+        )
+        body = batch(someone(), rnd, sequence=plain.batch.sequence)
+        return Ingest(batch=replace(plain.batch, body=body), cells=cells)
+
+
+@pytest.mark.slow
+async def test_whole_rounds_are_shown_and_judged_again_without_the_second_they_began(tmp_path: Path) -> None:
+    measured = Measured(golden.read("clean"), golden.read("sni_reset"))
+    async with watching(f"sqlite://{tmp_path / 'store'}") as watchers:
+        await in_order(
+            watchers,
+            [[measured.says(index, number) for index in range(len(EVERYBODY))] for number in range(-WARM, 8)],
+        )
+        data = await bundle(watchers.detector, DARK)
+    evidence = read(data)
+    assert len(evidence.samples) == 4, "one of each network that failed"
+    assert all(holds(data).values()), holds(data)
+    assert {one.round.started_at.second for one in evidence.samples} == {0}
+    assert {one.round.round_id for one in evidence.samples} == {"0" * 32}
+
+    def swap(content: dict[str, Any]) -> None:
+        content["samples"][0]["round"]["observations"] = []
+
+    assert not all(holds(again(data, swap)).values())
+
+
+async def test_verify_says_that_it_holds_or_what_fails(
+    told: Watchers, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good, bad, none = (tmp_path / name for name in ("good.json", "bad.json", "none.json"))
+    data = await bundle(told.detector, DARK)
+    good.write_bytes(data)
+    bad.write_bytes(again(data, lie))
+    none.write_bytes(b"{}")
+    assert main(["verify", str(good)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith(f"{DARK}, revision ")
+    assert [line.split("  ")[0] for line in lines[1:]] == ["holds"] * 4
+    assert main(["verify", str(bad)]) == 1
+    assert "FAILS" in capsys.readouterr().out
+    assert main(["verify", str(none)]) == 1
+    assert capsys.readouterr().err == f"reachwatch-collector: {none}: not an evidence bundle\n"
+    assert main(["verify", str(tmp_path / "gone")]) == 2
+    assert "No such file" in capsys.readouterr().err
