@@ -292,7 +292,7 @@ def _write(
         },
         nations={(name, PLATFORM): one.nation},
         worlds={PLATFORM: everywhere},
-        abroad={(name, PLATFORM): WorldWatch(rate=elsewhere)},
+        elsewhere={(name, PLATFORM): WorldWatch(rate=elsewhere)},
     )
     # What ended too long ago to go on is of no more use.
     recent = [

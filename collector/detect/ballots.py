@@ -115,7 +115,7 @@ def count(ballots: Iterable[Ballot], standings: Mapping[str, Standing], limits: 
     late_at = _late_at(homes, limits)
     for ballot in homes:
         weight = weight_of(standings.get(ballot.probe), ballot.at, limits)
-        late_weight = weight if ballot.at >= late_at else 0.0
+        late_weight = weight if _minute(ballot) >= late_at else 0.0
         votes += weight
         late_votes += late_weight
         if ballot.failed:
@@ -137,10 +137,15 @@ def count(ballots: Iterable[Ballot], standings: Mapping[str, Standing], limits: 
 
 
 def _late_at(homes: Sequence[Ballot], limits: Thresholds) -> float:
-    """The moment from which on homes measured last, in Unix seconds: a share of them, and who measured in
-    the same moment."""
-    moments = sorted((one.at for one in homes), reverse=True)
-    return moments[math.ceil(len(moments) * limits.late_part) - 1] if moments else math.inf
+    """The minute (of Unix time) from which on homes measured last: a share of them, and who measured in the
+    same minute."""
+    minutes = sorted((_minute(one) for one in homes), reverse=True)
+    return minutes[math.ceil(len(minutes) * limits.late_part) - 1] if minutes else math.inf
+
+
+def _minute(ballot: Ballot) -> float:
+    """As fine as evidence tells the moments of homes."""
+    return ballot.at // 60
 
 
 def _one_a_home(

@@ -37,6 +37,7 @@ def start_of(settled: Settled, country: str) -> Settled:
             networks={place: one for place, one in state.networks.items() if place.country == country},
             nations={key: one for key, one in state.nations.items() if key[0] == country},
             worlds=state.worlds,
+            elsewhere={key: watch for key, watch in state.elsewhere.items() if key[0] == country},
         ),
         book=tuple(one for one in settled.book if one.country in (country, WORLD)),
     )

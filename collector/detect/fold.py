@@ -36,13 +36,14 @@ class Network:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
     """Everything that the next round depends on. `number` is the last round folded. `worlds` are all
-    countries together, by platform; `abroad` all but one, by that one and platform."""
+    countries together, by platform; `elsewhere` all but one, by
+    that one and platform."""
 
     number: int = -1
     networks: Mapping[Place, Network] = field(default_factory=dict)
     nations: Mapping[tuple[str, str], NationWatch] = field(default_factory=dict)
     worlds: Mapping[str, WorldWatch] = field(default_factory=dict)
-    abroad: Mapping[tuple[str, str], WorldWatch] = field(default_factory=dict)
+    elsewhere: Mapping[tuple[str, str], WorldWatch] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,13 +76,13 @@ def advance(
         )
         for platform in sorted({*state.worlds, *abroad, *(place.platform for place in places)})
     }
-    abroad = _abroad(state, number, places, rates, setting.limits)
+    elsewhere = _elsewhere(state, number, places, rates, setting.limits)
     networks = {}
     for place in places:
-        elsewhere = abroad[place.country, place.platform]
+        theirs = elsewhere[place.country, place.platform]
         before = state.networks.get(place, Network())
-        watch = network.watch(before.watch, number, votes[place], elsewhere.rate, setting.limits)
-        stands_still = elsewhere.is_troubled(number, setting.limits)
+        watch = network.watch(before.watch, number, votes[place], theirs.rate, setting.limits)
+        stands_still = theirs.is_troubled(number, setting.limits)
         after = Network(watch, before.pasts, votes[place])
         if not before.watch.is_alarmed and not stands_still:
             after = _lived(after, ballots.get(place, ()), setting.limits)
@@ -93,11 +94,11 @@ def advance(
         networks=networks,
         nations=_nations(state, number, networks, setting),
         worlds=worlds,
-        abroad=abroad,
+        elsewhere=elsewhere,
     )
 
 
-def _abroad(
+def _elsewhere(
     state: State,
     number: int,
     places: Iterable[Place],
@@ -107,7 +108,7 @@ def _abroad(
     """Each platform in all countries but one, for each one."""
     return {
         (home, platform): world.watch(
-            state.abroad.get((home, platform), WorldWatch()),
+            state.elsewhere.get((home, platform), WorldWatch()),
             number,
             [rate for country, rate in rates.get(platform, {}).items() if country != home],
             limits,

@@ -195,11 +195,11 @@ def _part(state: State, country: str, platform: str, limits: Thresholds) -> Part
     is_sure = bool(sure) or nation.condition is Condition.CONFIRMED
     begun = [one.watch.since for one in alarmed.values() if one.watch.since is not None]
     broke, agreeing = agreement([one.votes for one in alarmed.values()])
-    abroad = state.abroad[country, platform]
+    elsewhere = state.elsewhere[country, platform]
     since = min(begun, default=state.number)
     # Of a nation, of enough of it, and of nothing that the world has had since it began: the table's word.
     is_national = nation.condition is Condition.CONFIRMED and nation.share >= limits.nation_share
-    is_likely = is_national and abroad.was_well(since) and agreeing >= limits.agreement
+    is_likely = is_national and elsewhere.was_well(since) and agreeing >= limits.agreement
     artefacts = _artefacts([one.votes for one in alarmed.values()])
     return Part(
         platform=platform,
@@ -211,7 +211,7 @@ def _part(state: State, country: str, platform: str, limits: Thresholds) -> Part
         broke=broke,
         agreeing=round(agreeing, 3),
         artefacts=artefacts,
-        world=abroad.rate,
+        world=elsewhere.rate,
         networks={
             asn: Witnesses(
                 failing=one.votes.failing_prefixes,

@@ -6,6 +6,7 @@ they are worth; leaving takes other thresholds than entering, so that nothing fl
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -113,9 +114,9 @@ def _confirms(after: Watch, number: int, votes: Count, limits: Thresholds) -> bo
     """Whether it is sure. The network must be large, not whole: of eight homes one is away now and then, or
     disarmed, and where as many fail as it takes of eight the evidence is no less. Who measured last must
     see it too, or it may be over."""
-    is_large = after.large_at is not None and number - after.large_at < limits.large_rounds
+    large_at = -math.inf if after.large_at is None else after.large_at
     return (
-        is_large
+        (number - large_at) * limits.round_s < limits.large_s
         and after.score >= limits.h
         and after.bad_rounds >= limits.confirm_rounds
         and votes.failing >= limits.confirm_share * limits.confirm_votes

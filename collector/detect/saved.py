@@ -38,7 +38,7 @@ class _Flat:
     networks: tuple[tuple[Place, Network], ...]
     nations: tuple[tuple[str, str, NationWatch], ...]
     worlds: tuple[tuple[str, WorldWatch], ...]
-    abroad: tuple[tuple[str, str, WorldWatch], ...]
+    elsewhere: tuple[tuple[str, str, WorldWatch], ...]
     book: tuple[Incident, ...]
 
 
@@ -55,7 +55,7 @@ def pack(settled: Settled) -> bytes:
         networks=tuple(sorted(state.networks.items(), key=lambda item: item[0])),
         nations=tuple((*key, watch) for key, watch in sorted(state.nations.items())),
         worlds=tuple(sorted(state.worlds.items())),
-        abroad=tuple((*key, watch) for key, watch in sorted(state.abroad.items())),
+        elsewhere=tuple((*key, watch) for key, watch in sorted(state.elsewhere.items())),
         book=settled.book,
     )
     return _canonical(_FLAT.dump_python(flat, mode="json"))
@@ -74,7 +74,7 @@ def unpack(data: bytes) -> Settled | None:
         networks=dict(flat.networks),
         nations={(country, platform): watch for country, platform, watch in flat.nations},
         worlds=dict(flat.worlds),
-        abroad={(country, platform): watch for country, platform, watch in flat.abroad},
+        elsewhere={(country, platform): watch for country, platform, watch in flat.elsewhere},
     )
     return Settled(state=state, book=flat.book)
 

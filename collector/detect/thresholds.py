@@ -43,8 +43,8 @@ class Thresholds:
     confirm_votes: float = 8.0
     confirm_share: float = 0.5
     confirm_rounds: int = 3
-    # A network counts as one of `confirm_votes` for so many rounds (a day) after it last had them.
-    large_rounds: int = 288
+    # A network counts as one of `confirm_votes` for so many seconds (a day) after it last had them.
+    large_s: float = 86_400.0
     # Of a round's homes, the part that measured last: a trouble of six minutes that two rounds share is over
     # by then. Without it 27 % of such troubles of a nation were confirmed, with it 2 to 5 %.
     late_part: float = 1 / 3
@@ -74,9 +74,9 @@ class Thresholds:
     outage_rounds: int = 2
     # A world in which this share fails is not well. Homes of 11 quiet countries fail at a fifth of it.
     trouble_rate: float = 0.1
-    # The homes' pasts stand still in a world in trouble for so many rounds (a day) at the most. The longest
+    # The homes' pasts stand still in a world in trouble for so many seconds (a day) at the most. The longest
     # outage of a large platform that is remembered, Facebook's of 13 March 2019, took about 14 hours.
-    trouble_rounds: int = 288
+    trouble_s: float = 86_400.0
 
     # Who votes: of the rounds in [t - 24, t - 3] that were measured so large a share was ok; at least
     # half were measured at all; and over a day it fails rarely. A frozen vote expires above the last.

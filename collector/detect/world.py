@@ -31,7 +31,7 @@ class WorldWatch:
         any outage is how things are."""
         if self.trouble is None or self.good_rounds >= limits.end_rounds:
             return False
-        return number - self.trouble[0] < limits.trouble_rounds
+        return (number - self.trouble[0]) * limits.round_s < limits.trouble_s
 
     def was_well(self, since: int) -> bool:
         """Whether it is known to be well now, and was in every round known from `since` on."""
