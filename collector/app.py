@@ -203,7 +203,7 @@ def build(config: Config, wall: Callable[[], float] = time.time) -> Service:
         orders=by_subject(store.quarantines()),
     )
     limits = Thresholds(round_s=config.detection.round_s)
-    detector = Detector(committer, limits, wall=wall, monotonic=time.monotonic)
+    detector = Detector(committer, limits, wall=wall, monotonic=time.monotonic, shares=config.shares)
     committer.committed = detector.committed
     courier = Courier(
         committer, hooks, limits, config.display.min_prefixes, metrics, wall, random.SystemRandom()

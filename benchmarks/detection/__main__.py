@@ -32,6 +32,8 @@ SLOW = tuple(Slow(n, homes, every) for n, homes in ((4, 8), (7, 8), (7, 20)) for
 SLOW_YEARS = {12: 4, 3: 2}
 # How long a trouble lasts that one would not want to be woken by, in rounds: 3 to 15 minutes.
 SHORT = (0.6, 1.2, 1.8, 2.4, 3.0)
+# Chance that a home is switched off or late, in a round.
+AWAY = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +128,8 @@ def _cases() -> Iterator[tuple[Case, int]]:
                 yield Case(kind, homes, efficacy), TRIALS_OF_TARGETS if efficacy >= 0.9 else TRIALS
         for homes in (5, 8, 20):
             yield Case(kind, homes, 0.9, noise=twice(STUDIED).name), TRIALS
+    for efficacy in (1.0, 0.9):
+        yield Case(Kind.NETWORK, 8, efficacy, away=AWAY), TRIALS_OF_TARGETS
     yield Case(Kind.PLATFORMS, 8, 0.9), TRIALS // 2
     for efficacy in (1.0, 0.7, 0.5, 0.3):
         yield Case(Kind.OUTAGE, 8, efficacy), TRIALS_OF_TARGETS

@@ -33,7 +33,8 @@ class Network:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """Everything that the next round depends on. `number` is the last round folded; `speeds` and `slow`
+    """Everything that the next round depends on. `number` is the last round folded. `worlds` are all
+    countries together, by platform; `elsewhere` all but one, by that one and platform. `speeds` and `slow`
     are what `networks` and `nations` are, of throttling."""
 
     number: int = -1
@@ -42,6 +43,7 @@ class State:
     worlds: Mapping[str, WorldWatch] = field(default_factory=dict)
     speeds: Mapping[Place, Speeds] = field(default_factory=dict)
     slow: Mapping[tuple[str, str], NationWatch] = field(default_factory=dict)
+    elsewhere: Mapping[tuple[str, str], WorldWatch] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,12 +77,13 @@ def advance(
         )
         for platform in sorted({*state.worlds, *abroad, *(place.platform for place in places)})
     }
+    elsewhere = _elsewhere(state, number, places, rates, setting.limits)
     networks = {}
     for place in places:
-        elsewhere = world.elsewhere(rates.get(place.platform, {}), place.country, setting.limits)
+        theirs = elsewhere[place.country, place.platform]
         before = state.networks.get(place, Network())
-        watch = network.watch(before.watch, number, votes[place], elsewhere, setting.limits)
-        stands_still = worlds[place.platform].out_since is not None
+        watch = network.watch(before.watch, number, votes[place], theirs.rate, setting.limits)
+        stands_still = theirs.is_troubled(number, setting.limits)
         after = Network(watch, before.pasts, votes[place])
         if not before.watch.is_alarmed and not stands_still:
             after = _lived(after, ballots.get(place, ()), setting.limits)
@@ -93,9 +96,25 @@ def advance(
         networks=networks,
         nations=_nations(state.nations, number, networks, setting),
         worlds=worlds,
+        elsewhere=elsewhere,
         speeds=speeds,
         slow=slow_nations,
     )
+
+
+def _elsewhere(
+    state: State, number: int, places: Iterable[Place], rates: Rates, limits: Thresholds
+) -> dict[tuple[str, str], WorldWatch]:
+    """Each platform in all countries but one, for each one."""
+    return {
+        (home, platform): world.watch(
+            state.elsewhere.get((home, platform), WorldWatch()),
+            number,
+            [rate for country, rate in rates.get(platform, {}).items() if country != home],
+            limits,
+        )
+        for home, platform in sorted({(place.country, place.platform) for place in places})
+    }
 
 
 def _slow(

@@ -207,7 +207,7 @@ def _parts(
         if one.watch.is_alarmed:
             alarmed.setdefault((place.country, place.platform), {})[place.asn] = one
     return {
-        key: _part(state, key[1], nation, alarmed.get(key, {}), limits)
+        key: _part(state, key, nation, alarmed.get(key, {}), limits)
         for key, nation in nations.items()
         if nation.is_alarmed
         or any(one.watch.condition is Condition.CONFIRMED for one in alarmed.get(key, {}).values())
@@ -227,7 +227,7 @@ def _homes(part: Part) -> int:
 
 def _part(
     state: State,
-    platform: str,
+    key: tuple[str, str],
     nation: NationWatch,
     alarmed: Mapping[int, Network | Speeds],
     limits: Thresholds,
@@ -235,23 +235,27 @@ def _part(
     sure = [one for one in alarmed.values() if one.watch.condition is Condition.CONFIRMED]
     is_sure = bool(sure) or nation.condition is Condition.CONFIRMED
     broke, agreeing = agreement([one.votes for one in alarmed.values()])
+    elsewhere = state.elsewhere[key]
     is_slow = broke == HELD_BACK and agreeing > limits.confirm_share
     # Where words are few, one slow by chance is long on its network's score, and soon gone from the nation's.
     climbs = [nation] if is_slow and nation.since is not None else [one.watch for one in alarmed.values()]
-    world = state.worlds[platform].rate
+    since = min((one.since for one in climbs if one.since is not None), default=state.number)
+    # Of a nation, of enough of it, and of nothing that the world has had since it began: the table's word.
+    is_national = nation.condition is Condition.CONFIRMED and nation.share >= limits.nation_share
+    is_likely = is_national and elsewhere.was_well(since) and agreeing >= limits.agreement
     artefacts = _artefacts([one.votes for one in alarmed.values()])
-    cause = _cause(agreeing, artefacts, world, limits) if is_sure else Cause.DISRUPTION
+    cause = _cause(is_sure=is_sure, is_likely=is_likely, is_shown=bool(artefacts))
     return Part(
-        platform=platform,
+        platform=key[1],
         phase=Phase.CONFIRMED if is_sure else Phase.SUSPECTED,
-        since=min((one.since for one in climbs if one.since is not None), default=state.number),
+        since=since,
         confirmed=state.number if is_sure else None,
         scope=Scope.NATION if nation.is_alarmed else Scope.NETWORK,
         cause=Cause.THROTTLING if is_slow and not artefacts else cause,
         broke=broke,
         agreeing=round(agreeing, 3),
         artefacts=artefacts,
-        world=world,
+        world=elsewhere.rate,
         networks={
             asn: Witnesses(
                 failing=one.votes.failing_prefixes,
@@ -287,12 +291,10 @@ def _artefacts(votes: Iterable[Count]) -> tuple[str, ...]:
     return tuple(sorted(mechanism for mechanism, homes in together.items() if homes > 1))
 
 
-def _cause(agreeing: float, artefacts: Collection[str], world: float | None, limits: Thresholds) -> Cause:
-    if artefacts:
+def _cause(*, is_sure: bool, is_likely: bool, is_shown: bool) -> Cause:
+    if is_sure and is_shown:
         return Cause.BLOCKING_CONFIRMED
-    # Without a world to compare with, it may be the platform's own trouble.
-    is_local = world is not None and world < limits.outage_rate
-    return Cause.LIKELY_BLOCKING if is_local and agreeing >= limits.agreement else Cause.DISRUPTION
+    return Cause.LIKELY_BLOCKING if is_likely else Cause.DISRUPTION
 
 
 def _continued(

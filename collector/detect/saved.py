@@ -41,6 +41,7 @@ class _Flat:
     worlds: tuple[tuple[str, WorldWatch], ...]
     speeds: tuple[tuple[Place, Speeds], ...]
     slow: tuple[tuple[str, str, NationWatch], ...]
+    elsewhere: tuple[tuple[str, str, WorldWatch], ...]
     book: tuple[Incident, ...]
 
 
@@ -59,6 +60,7 @@ def pack(settled: Settled) -> bytes:
         worlds=tuple(sorted(state.worlds.items())),
         speeds=tuple(sorted(state.speeds.items(), key=lambda item: item[0])),
         slow=tuple((*key, watch) for key, watch in sorted(state.slow.items())),
+        elsewhere=tuple((*key, watch) for key, watch in sorted(state.elsewhere.items())),
         book=settled.book,
     )
     return _canonical(_FLAT.dump_python(flat, mode="json"))
@@ -79,6 +81,7 @@ def unpack(data: bytes) -> Settled | None:
         worlds=dict(flat.worlds),
         speeds=dict(flat.speeds),
         slow={(country, platform): watch for country, platform, watch in flat.slow},
+        elsewhere={(country, platform): watch for country, platform, watch in flat.elsewhere},
     )
     return Settled(state=state, book=flat.book)
 
