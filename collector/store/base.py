@@ -17,6 +17,7 @@ from collector.detect.ballots import Standing
 from collector.detect.cells import Cell, CellKey
 from collector.detect.chronicle import CountryRound
 from collector.detect.revisions import Revision
+from collector.detect.spans import Span
 from probe.wire.exchange import Presence
 
 
@@ -59,7 +60,7 @@ class Ingest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """A probe's last heartbeat: `at` in Unix seconds by our clock."""
+    """A heartbeat as received: `at` in Unix seconds by our clock."""
 
     probe: str
     at: float
@@ -67,6 +68,39 @@ class Seen:
     country: str
     asn: int
     prefix: str
+
+
+def span_of(heartbeat: Seen) -> Span:
+    """The span that one heartbeat is."""
+    return Span(
+        probe=heartbeat.probe,
+        country=heartbeat.country,
+        asn=heartbeat.asn,
+        first_at=heartbeat.at,
+        last_at=heartbeat.at,
+        said_bye=heartbeat.state is Presence.BYE,
+        prefix=heartbeat.prefix,
+    )
+
+
+def newest(spans: Iterable[Span]) -> list[Seen]:
+    """Each probe's newest heartbeat."""
+    last: dict[str, Span] = {}
+    for span in spans:
+        known = last.get(span.probe)
+        if known is None or (known.last_at, known.said_bye) <= (span.last_at, span.said_bye):
+            last[span.probe] = span
+    return [
+        Seen(
+            probe=span.probe,
+            at=span.last_at,
+            state=Presence.BYE if span.said_bye else Presence.ALIVE,
+            country=span.country,
+            asn=span.asn,
+            prefix=span.prefix,
+        )
+        for span in last.values()
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,10 +157,18 @@ class Store(Protocol):
         """Store a group durably, batches and cells in one transaction; one answer per batch."""
 
     def see(self, heartbeats: Iterable[Seen]) -> None:
-        """Remember the newest heartbeat of each probe."""
+        """Remember heartbeats durably, all or none, as spans; the same ones in any order, and again, are
+        remembered the same."""
 
     def seen(self, since: float) -> list[Seen]:
         """The probes heard from at or after `since`, with their newest heartbeat."""
+
+    def spans(self, since: float, until: float) -> list[Span]:
+        """Every span last heard from after `since` that began by `until`, both Unix seconds."""
+
+    def forget(self, before: float) -> None:
+        """Drop the spans that ended before a moment: when somebody's machine is on is nobody's business
+        for longer than it is needed."""
 
     def cells(self, first_minute: int, last_minute: int) -> dict[CellKey, Cell]:
         """Every cell of those minutes, both ends included."""

@@ -8,8 +8,9 @@ from collector.detect.ballots import Standing
 from collector.detect.cells import Cell, CellKey, merge
 from collector.detect.chronicle import CountryRound
 from collector.detect.revisions import Revision
+from collector.detect.spans import Span, is_near, union
 
-from .base import Ingest, Seen, SignedBatch, Stored, StoreError, StoreFigures
+from .base import Ingest, Seen, SignedBatch, Stored, StoreError, StoreFigures, newest, span_of
 
 
 class MemoryStore:
@@ -24,7 +25,7 @@ class MemoryStore:
         self._chronicle: dict[tuple[str, int], CountryRound] = {}
         self._batches: dict[tuple[str, int], SignedBatch] = {}
         self._cells: dict[CellKey, Cell] = {}
-        self._seen: dict[str, Seen] = {}
+        self._spans: dict[tuple[str, str, int], list[Span]] = {}
         self._dropped_until: float | None = None
 
     @classmethod
@@ -96,14 +97,25 @@ class MemoryStore:
 
     def see(self, heartbeats: Iterable[Seen]) -> None:
         """See `base.Store`."""
-        for seen in heartbeats:
-            known = self._seen.get(seen.probe)
-            if known is None or known.at <= seen.at:
-                self._seen[seen.probe] = seen
+        for heartbeat in heartbeats:
+            span = span_of(heartbeat)
+            known = self._spans.setdefault((span.probe, span.country, span.asn), [])
+            near = [one for one in known if is_near(one, span)]
+            known[:] = [*(one for one in known if one not in near), union((span, *near))]
 
     def seen(self, since: float) -> list[Seen]:
         """See `base.Store`."""
-        return [seen for seen in self._seen.values() if seen.at >= since]
+        return newest(one for known in self._spans.values() for one in known if one.last_at >= since)
+
+    def spans(self, since: float, until: float) -> list[Span]:
+        """See `base.Store`."""
+        known = (one for some in self._spans.values() for one in some)
+        return [one for one in known if one.last_at > since and one.first_at <= until]
+
+    def forget(self, before: float) -> None:
+        """See `base.Store`."""
+        for known in self._spans.values():
+            known[:] = [one for one in known if one.last_at >= before]
 
     def cells(self, first_minute: int, last_minute: int) -> dict[CellKey, Cell]:
         """See `base.Store`."""

@@ -23,13 +23,13 @@ from collector.detect.cells import Cell, CellKey, merge
 from collector.detect.chronicle import CountryRound, pack_round, unpack_round
 from collector.detect.revisions import Revision
 from collector.detect.saved import pack_revision, unpack_revision
-from probe.wire.exchange import Presence
+from collector.detect.spans import PAUSE_S, Span, union
 
-from .base import Ingest, Seen, SignedBatch, Stored, StoreError, StoreFigures
+from .base import Ingest, Seen, SignedBatch, Stored, StoreError, StoreFigures, newest, span_of
 from .packing import Torn, compress, decompress, pack_cell, pack_segment, unpack_cell, unpack_segment
 
 DATABASE = "reachwatch.sqlite"  # the file in the folder
-_VERSION = 4  # 3 keeps votes by probe, 4 what detection saw
+_VERSION = 5  # 3 keeps votes by probe, 4 what detection saw, 5 when probes were there
 _TAKEN_AT_ONCE = 100  # additions summed in memory before the table is touched
 
 _CELL_COLUMNS = """
@@ -49,9 +49,11 @@ CREATE TABLE IF NOT EXISTS cells ({_CELL_COLUMNS}) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS dropped (until REAL);
 CREATE TABLE IF NOT EXISTS probes (
     probe TEXT PRIMARY KEY, public_key BLOB NOT NULL, enrolled_at REAL NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS presence (
-    probe TEXT PRIMARY KEY, at REAL NOT NULL, state TEXT NOT NULL, country TEXT NOT NULL,
-    asn INTEGER NOT NULL, prefix TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS spans (
+    probe TEXT NOT NULL, country TEXT NOT NULL, asn INTEGER NOT NULL, first_at REAL NOT NULL,
+    last_at REAL NOT NULL, said_bye INTEGER NOT NULL, prefix TEXT NOT NULL,
+    PRIMARY KEY (probe, country, asn, first_at)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS spans_by_time ON spans (last_at, first_at);
 CREATE TABLE IF NOT EXISTS settled (id INTEGER PRIMARY KEY CHECK (id = 1), data BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS chronicle (
     country TEXT NOT NULL, number INTEGER NOT NULL, data BLOB NOT NULL,
@@ -210,24 +212,50 @@ class SqliteStore:
 
     def see(self, heartbeats: Iterable[Seen]) -> None:
         """See `base.Store`."""
-        rows = [(s.probe, s.at, str(s.state), s.country, s.asn, s.prefix) for s in heartbeats]
         with self._transaction():
-            self._db.executemany(
-                "INSERT INTO presence VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (probe)"
-                " DO UPDATE SET at = excluded.at, state = excluded.state,"
-                " country = excluded.country, asn = excluded.asn, prefix = excluded.prefix"
-                " WHERE excluded.at >= at",
-                rows,
-            )
+            for heartbeat in heartbeats:
+                self._join(span_of(heartbeat))
+
+    def _join(self, span: Span) -> None:
+        """Put a heartbeat to the spans it continues: nearly always one, and only its end moves."""
+        where = (span.probe, span.country, span.asn)
+        rows = self._db.execute(
+            "SELECT * FROM spans WHERE (probe, country, asn) = (?, ?, ?) AND first_at <= ? AND last_at >= ?",
+            (*where, span.last_at + PAUSE_S, span.first_at - PAUSE_S),
+        ).fetchall()
+        known = [_span(row) for row in rows]
+        whole = union((span, *known))
+        if known == [whole]:
+            return
+        self._db.executemany(
+            "DELETE FROM spans WHERE (probe, country, asn, first_at) = (?, ?, ?, ?)",
+            [(*where, one.first_at) for one in known if one.first_at != whole.first_at],
+        )
+        end = (whole.last_at, whole.said_bye, whole.prefix)
+        self._db.execute(
+            "INSERT INTO spans VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
+            " last_at = excluded.last_at, said_bye = excluded.said_bye, prefix = excluded.prefix",
+            (*where, whole.first_at, *end),
+        )
 
     def seen(self, since: float) -> list[Seen]:
         """See `base.Store`."""
         with _translated(self._folder):
-            rows = self._db.execute("SELECT * FROM presence WHERE at >= ?", (since,)).fetchall()
-        return [
-            Seen(probe=p, at=at, state=Presence(state), country=country, asn=asn, prefix=prefix)
-            for p, at, state, country, asn, prefix in rows
-        ]
+            rows = self._db.execute("SELECT * FROM spans WHERE last_at >= ?", (since,)).fetchall()
+        return newest(map(_span, rows))
+
+    def spans(self, since: float, until: float) -> list[Span]:
+        """See `base.Store`."""
+        with _translated(self._folder):
+            rows = self._db.execute(
+                "SELECT * FROM spans WHERE last_at > ? AND first_at <= ?", (since, until)
+            ).fetchall()
+        return [_span(row) for row in rows]
+
+    def forget(self, before: float) -> None:
+        """See `base.Store`."""
+        with self._transaction():
+            self._db.execute("DELETE FROM spans WHERE last_at < ?", (before,))
 
     def cells(self, first_minute: int, last_minute: int) -> dict[CellKey, Cell]:
         """See `base.Store`."""
@@ -335,6 +363,19 @@ class SqliteStore:
             finally:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
+
+
+def _span(row: tuple[str, str, int, float, float, int, str]) -> Span:
+    probe, country, asn, first_at, last_at, said_bye, prefix = row
+    return Span(
+        probe=probe,
+        country=country,
+        asn=asn,
+        first_at=first_at,
+        last_at=last_at,
+        said_bye=bool(said_bye),
+        prefix=prefix,
+    )
 
 
 def _lock(lock: IO[str], folder: Path) -> None:
