@@ -83,26 +83,6 @@ def span_of(heartbeat: Seen) -> Span:
     )
 
 
-def newest(spans: Iterable[Span]) -> list[Seen]:
-    """Each probe's newest heartbeat."""
-    last: dict[str, Span] = {}
-    for span in spans:
-        known = last.get(span.probe)
-        if known is None or (known.last_at, known.said_bye) <= (span.last_at, span.said_bye):
-            last[span.probe] = span
-    return [
-        Seen(
-            probe=span.probe,
-            at=span.last_at,
-            state=Presence.BYE if span.said_bye else Presence.ALIVE,
-            country=span.country,
-            asn=span.asn,
-            prefix=span.prefix,
-        )
-        for span in last.values()
-    ]
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreFigures:
     """What an operator watches about the store. `free_bytes` is the room left on its disk; None where

@@ -9,8 +9,9 @@ from collector.detect.cells import Cell, CellKey, merge
 from collector.detect.chronicle import CountryRound
 from collector.detect.revisions import Revision
 from collector.detect.spans import Span, is_near, union
+from probe.wire.exchange import Presence
 
-from .base import Ingest, Seen, SignedBatch, Stored, StoreError, StoreFigures, newest, span_of
+from .base import Ingest, Seen, SignedBatch, Stored, StoreError, StoreFigures, span_of
 
 
 class MemoryStore:
@@ -105,7 +106,7 @@ class MemoryStore:
 
     def seen(self, since: float) -> list[Seen]:
         """See `base.Store`."""
-        return newest(one for known in self._spans.values() for one in known if one.last_at >= since)
+        return _newest(one for known in self._spans.values() for one in known if one.last_at >= since)
 
     def spans(self, since: float, until: float) -> list[Span]:
         """See `base.Store`."""
@@ -172,3 +173,23 @@ class MemoryStore:
 def _add(cells: dict[CellKey, Cell], additions: Mapping[CellKey, Cell]) -> None:
     for key, cell in additions.items():
         cells[key] = merge(cells.get(key, Cell()), cell)
+
+
+def _newest(spans: Iterable[Span]) -> list[Seen]:
+    """Each probe's newest heartbeat."""
+    last: dict[str, Span] = {}
+    for span in spans:
+        known = last.get(span.probe)
+        if known is None or (known.last_at, known.said_bye) <= (span.last_at, span.said_bye):
+            last[span.probe] = span
+    return [
+        Seen(
+            probe=span.probe,
+            at=span.last_at,
+            state=Presence.BYE if span.said_bye else Presence.ALIVE,
+            country=span.country,
+            asn=span.asn,
+            prefix=span.prefix,
+        )
+        for span in last.values()
+    ]

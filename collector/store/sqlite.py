@@ -24,8 +24,9 @@ from collector.detect.chronicle import CountryRound, pack_round, unpack_round
 from collector.detect.revisions import Revision
 from collector.detect.saved import pack_revision, unpack_revision
 from collector.detect.spans import PAUSE_S, Span, union
+from probe.wire.exchange import Presence
 
-from .base import Ingest, Seen, SignedBatch, Stored, StoreError, StoreFigures, newest, span_of
+from .base import Ingest, Seen, SignedBatch, Stored, StoreError, StoreFigures, span_of
 from .packing import Torn, compress, decompress, pack_cell, pack_segment, unpack_cell, unpack_segment
 
 DATABASE = "reachwatch.sqlite"  # the file in the folder
@@ -51,8 +52,8 @@ CREATE TABLE IF NOT EXISTS probes (
     probe TEXT PRIMARY KEY, public_key BLOB NOT NULL, enrolled_at REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS spans (
     probe TEXT NOT NULL, country TEXT NOT NULL, asn INTEGER NOT NULL, first_at REAL NOT NULL,
-    last_at REAL NOT NULL, said_bye INTEGER NOT NULL, prefix TEXT NOT NULL,
-    PRIMARY KEY (probe, country, asn, first_at)) WITHOUT ROWID;
+    last_at REAL NOT NULL, said_bye INTEGER NOT NULL, prefix TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS spans_by_probe ON spans (probe, country, asn);
 CREATE INDEX IF NOT EXISTS spans_by_time ON spans (last_at, first_at);
 CREATE TABLE IF NOT EXISTS settled (id INTEGER PRIMARY KEY CHECK (id = 1), data BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS chronicle (
@@ -218,31 +219,45 @@ class SqliteStore:
 
     def _join(self, span: Span) -> None:
         """Put a heartbeat to the spans it continues: nearly always one, and only its end moves."""
-        where = (span.probe, span.country, span.asn)
         rows = self._db.execute(
-            "SELECT * FROM spans WHERE (probe, country, asn) = (?, ?, ?) AND first_at <= ? AND last_at >= ?",
-            (*where, span.last_at + PAUSE_S, span.first_at - PAUSE_S),
+            "SELECT *, rowid FROM spans WHERE (probe, country, asn) = (?, ?, ?)"
+            " AND first_at <= ? AND last_at >= ?",
+            (span.probe, span.country, span.asn, span.last_at + PAUSE_S, span.first_at - PAUSE_S),
         ).fetchall()
-        known = [_span(row) for row in rows]
-        whole = union((span, *known))
-        if known == [whole]:
+        if not rows:
+            values = (span.probe, span.country, span.asn, span.first_at, span.last_at)
+            self._db.execute(
+                "INSERT INTO spans VALUES (?, ?, ?, ?, ?, ?, ?)", (*values, span.said_bye, span.prefix)
+            )
             return
-        self._db.executemany(
-            "DELETE FROM spans WHERE (probe, country, asn, first_at) = (?, ?, ?, ?)",
-            [(*where, one.first_at) for one in known if one.first_at != whole.first_at],
-        )
-        end = (whole.last_at, whole.said_bye, whole.prefix)
+        whole = union((span, *(_span(row[:-1]) for row in rows)))
+        # Where the row is stays: probes are heard in the same order every minute, so that neighbours change
+        # together and few pages are written.
         self._db.execute(
-            "INSERT INTO spans VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
-            " last_at = excluded.last_at, said_bye = excluded.said_bye, prefix = excluded.prefix",
-            (*where, whole.first_at, *end),
+            "UPDATE spans SET (first_at, last_at, said_bye, prefix) = (?, ?, ?, ?) WHERE rowid = ?",
+            (whole.first_at, whole.last_at, whole.said_bye, whole.prefix, rows[0][-1]),
         )
+        self._db.executemany("DELETE FROM spans WHERE rowid = ?", [row[-1:] for row in rows[1:]])
 
     def seen(self, since: float) -> list[Seen]:
         """See `base.Store`."""
-        with _translated(self._folder):
-            rows = self._db.execute("SELECT * FROM spans WHERE last_at >= ?", (since,)).fetchall()
-        return newest(map(_span, rows))
+        with _translated(self._folder):  # max() in SQLite brings its own row's other columns along
+            rows = self._db.execute(
+                "SELECT probe, max(last_at), said_bye, country, asn, prefix FROM spans"
+                " WHERE last_at >= ? GROUP BY probe",
+                (since,),
+            ).fetchall()
+        return [
+            Seen(
+                probe=probe,
+                at=at,
+                state=Presence.BYE if said_bye else Presence.ALIVE,
+                country=country,
+                asn=asn,
+                prefix=prefix,
+            )
+            for probe, at, said_bye, country, asn, prefix in rows
+        ]
 
     def spans(self, since: float, until: float) -> list[Span]:
         """See `base.Store`."""
