@@ -28,6 +28,7 @@ PURE = (
     "collector.ingest.admit",
     "collector.snapshot",
     "collector.store.packing",
+    "collector.web.ledger",
     "collector.web.page",
 )
 IMPURE = {

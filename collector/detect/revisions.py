@@ -10,6 +10,8 @@ import math
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
+from probe.wire.version import __version__
+
 from .incidents import Incident, Phase
 
 
@@ -17,7 +19,8 @@ from .incidents import Incident, Phase
 class Revision:
     """One published word on an incident. `number` counts from 1; `at` is Unix seconds; `reason` says
     what is new. `superseded_by` names the incident that says it better, where late data moved the
-    beginning or showed that there was nothing (then it is empty and `withdrawn` set)."""
+    beginning or showed that there was nothing (then it is empty and `withdrawn` set). `release` is the
+    version of detector and rules that said it; empty where that was not kept."""
 
     number: int
     at: float
@@ -25,6 +28,7 @@ class Revision:
     incident: Incident
     withdrawn: bool = False
     superseded_by: str = ""
+    release: str = ""
 
 
 def revised(
@@ -36,7 +40,13 @@ def revised(
         last = published.get(incident.id)
         reason = _news(last, incident)
         if reason:
-            yield Revision(number=last.number + 1 if last else 1, at=at, reason=reason, incident=incident)
+            yield Revision(
+                number=last.number + 1 if last else 1,
+                at=at,
+                reason=reason,
+                incident=incident,
+                release=__version__,
+            )
     known = {incident.id for incident in book}
     for last in published.values():
         over = last.incident.ended
@@ -50,6 +60,7 @@ def revised(
             incident=last.incident,
             withdrawn=True,
             superseded_by=heir,
+            release=__version__,
         )
 
 

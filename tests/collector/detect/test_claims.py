@@ -1,0 +1,178 @@
+"""What is claimed in public: true to the rounds, never surer than they are, never about one home."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import datetime
+from random import Random
+from typing import Any
+
+import pytest
+
+from collector.detect.claims import describe, sentence, title
+from collector.detect.incidents import WORLD, Cause, Incident, Part, Phase, Scope, Witnesses
+from collector.detect.revisions import Revision, revised
+from collector.detect.thresholds import DEFAULT
+from probe.wire.version import __version__
+from tests.collector.detect.homes import FIRST, Story, homes, world
+
+PART = Part(
+    platform="x",
+    phase=Phase.CONFIRMED,
+    since=FIRST,
+    confirmed=FIRST + 2,
+    scope=Scope.NATION,
+    cause=Cause.LIKELY_BLOCKING,
+    broke="tls tls_reset_error",
+    agreeing=0.93,
+    world=0.01,
+    networks={
+        17557: Witnesses(failing=20, of=21, confirmed=True),
+        45669: Witnesses(failing=18, of=19, confirmed=True),
+        9541: Witnesses(failing=3, of=4),
+    },
+)
+SAID = Revision(
+    number=2,
+    at=(FIRST + 3) * 300 + 16,
+    reason="x: likely blocking",
+    incident=Incident(id="pk-20231217T1000Z", country="PK", parts=(PART,)),
+    release="0.1.0",
+)
+VERSIONS = "detector 0.1.0, rules 0.1.0"
+
+
+def with_part(**changes: Any) -> Revision:
+    return replace(SAID, incident=replace(SAID.incident, parts=(replace(PART, **changes),)))
+
+
+def together(*parts: Part) -> Revision:
+    return replace(SAID, incident=replace(SAID.incident, parts=parts))
+
+
+def said(revision: Revision) -> str:
+    return sentence(revision, DEFAULT)
+
+
+def test_a_claim_says_how_many_where_since_when_and_why() -> None:
+    assert said(SAID) == (
+        "nation-scale disruption of X in PK: at worst 41 of 44 probes on 3 affected networks, 44 prefixes; "
+        "began between 09:55 and 10:05 UTC on 2023-12-17; likely blocking at the TLS stage; " + VERSIONS
+    )
+
+
+def test_what_is_suspected_reads_possible_and_so_does_what_was_never_confirmed() -> None:
+    unsure = {"cause": Cause.DISRUPTION, "confirmed": None}
+    suspected = with_part(phase=Phase.SUSPECTED, **unsure)
+    assert said(suspected).startswith("possible nation-scale disruption of X in PK")
+    assert title(suspected) == "Possible nation-scale disruption of X in PK"
+    dismissed = said(with_part(phase=Phase.DISMISSED, ended=FIRST + 5, **unsure))
+    assert dismissed.startswith("possible nation-scale")
+    assert "never confirmed; well again by 10:30 UTC on 2023-12-17; cause unknown" in dismissed
+
+
+def test_a_platform_that_is_merely_suspected_is_possibly_meant() -> None:
+    other = replace(PART, platform="youtube", phase=Phase.SUSPECTED, confirmed=None, cause=Cause.DISRUPTION)
+    text = said(together(PART, other))
+    assert text.startswith("nation-scale disruption of X, possibly also YouTube, in PK: at worst 41 of 44")
+    assert "44 probes (X) and 41 of 44 probes (YouTube) on 3 affected networks, 44 prefixes" in text
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"cause": Cause.DISRUPTION}, "cause unknown"),
+        ({"cause": Cause.BLOCKING_CONFIRMED, "artefacts": ("dns", "tls")}, "blocking shown by dns, tls"),
+        ({"ended": FIRST + 83, "phase": Phase.ENDED}, "well again by 17:00 UTC on 2023-12-17"),
+        ({"since": FIRST + 168}, "began between 2023-12-17 23:55 and 2023-12-18 00:05 UTC"),
+        ({"networks": {1: Witnesses(failing=9, of=9)}}, "at worst 9 of 9 probes on 1 affected network, 9"),
+        ({"scope": Scope.NETWORK}, "disruption of X in PK"),
+    ],
+)
+def test_what_differs_is_said_otherwise(changes: dict[str, Any], expected: str) -> None:
+    assert expected in said(with_part(**changes))
+
+
+@pytest.mark.parametrize("cause", Cause)
+def test_every_cause_has_words(cause: Cause) -> None:
+    assert "_" not in said(with_part(cause=cause, artefacts=("tls",)))
+
+
+def test_a_platform_that_fails_everywhere_is_told_by_the_worlds_rate() -> None:
+    part = replace(
+        PART, networks={}, scope=Scope.WORLD, cause=Cause.PLATFORM_OUTAGE, world=0.42, platform="instagram"
+    )
+    everywhere = replace(SAID, incident=replace(SAID.incident, country=WORLD, parts=(part,)))
+    assert said(everywhere).startswith(
+        "outage of Instagram in many countries: 42% of votes failed in the mean over countries; began"
+    )
+
+
+def test_what_was_withdrawn_says_so_first_and_has_no_other_phase() -> None:
+    taken_back = replace(SAID, withdrawn=True, reason="late data: nothing was wrong")
+    assert said(taken_back).startswith("withdrawn (late data: nothing was wrong); what had been said: ")
+    assert title(taken_back).startswith("Withdrawn: nation-scale")
+    assert describe(taken_back, DEFAULT, 5)["phase"] == "withdrawn"
+
+
+def test_a_release_that_is_not_known_is_not_made_up() -> None:
+    before = replace(SAID, release="")
+    assert "detector" not in said(before)
+    assert describe(before, DEFAULT, 5)["release"] is None
+
+
+def test_the_description_is_json_with_the_counts_that_the_claim_rests_on() -> None:
+    told = json.loads(json.dumps(describe(SAID, DEFAULT, 5), allow_nan=False))
+    (part,) = told.pop("parts")
+    assert told == {
+        "schema": "reachwatch/incident/1",
+        "id": "pk-20231217T1000Z",
+        "country": "PK",
+        "phase": "confirmed",
+        "scope": "nation",
+        "cause": "likely_blocking",
+        "began": {"after": "2023-12-17T09:55:00.000Z", "before": "2023-12-17T10:05:00.000Z"},
+        "ended": None,
+        "claim": said(SAID),
+        "release": "0.1.0",
+        "revision": {
+            "number": 2,
+            "at": "2023-12-17T10:15:16.000Z",
+            "reason": "x: likely blocking",
+            "withdrawn": False,
+            "superseded_by": None,
+        },
+    }
+    assert (part["failing"], part["prefixes"]) == (41, 44)
+    assert (part["stage"], part["failure"]) == ("tls", "tls_reset_error")
+    assert part["confirmed_at"] == "2023-12-17T10:15:00.000Z"
+    assert (part["agreeing_ratio"], part["world_failing_ratio"]) == (0.93, 0.01)
+
+
+def test_a_network_of_few_prefixes_is_counted_and_never_named() -> None:
+    (part,) = describe(SAID, DEFAULT, 5)["parts"]
+    assert [one["asn"] for one in part["networks"]] == [17557, 45669]
+    assert part["small_networks"] == {"count": 1, "failing": 3, "prefixes": 4}
+    assert "9541" not in json.dumps(describe(SAID, DEFAULT, 5))
+
+
+def test_a_revision_says_which_release_said_it() -> None:
+    (revision,) = revised({}, [SAID.incident], 9.0, 0)
+    assert revision.release == __version__
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_true_beginning_lies_between_the_two_moments_that_are_said(seed: int) -> None:
+    """Homes measure all through a round, and the event begins anywhere in one."""
+    chance = Random(seed)
+    began = 2 + seed / 12
+    everybody = [*homes("PK", 5, 8), *world()]
+    phases = {home.probe: chance.random() for home in everybody}
+    story = Story(homes=everybody, seed=seed, noise=0.01)
+    told = story.told(8, lambda home, n, _: home.country == "PK" and n + phases[home.probe] >= began)
+    (incident,) = (one for one in told.books[-1] if one.country == "PK")
+    (revision,) = revised({}, [incident], 9.0, 0)
+    between = describe(revision, DEFAULT, 5)["began"]
+    after, before = (datetime.fromisoformat(between[end]).timestamp() for end in ("after", "before"))
+    assert after <= (FIRST + began) * DEFAULT.round_s <= before
