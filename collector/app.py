@@ -43,6 +43,7 @@ FIGURES_S = 30.0  # counting every cell is the one slow question, so it is asked
 EXPIRE_S = 3600.0
 DETECT_S = 2.0
 PRESENCE_S = 180.0  # three heartbeats missed: no longer reporting
+PRESENCE_DAYS = 5.0  # as far back as detection ever goes: three days, to a state at most one older
 STALE_S = 30.0  # a snapshot older than this is not news
 DRAIN_S = 20.0  # what stopping waits for requests in progress
 DAY_S = 86_400.0
@@ -125,6 +126,7 @@ class Service:
             cells_before,
             int(cells_before // DEFAULT.round_s),
         )
+        await self.committer.call(self.committer.store.forget, now - PRESENCE_DAYS * DAY_S)
         if dropped:
             log.info("expired batches=%d", dropped)
 
@@ -169,8 +171,9 @@ def build(config: Config, wall: Callable[[], float] = time.time) -> Service:
         platforms=frozenset(config.platforms),
         peers=lambda country: service.peers(country),
     )
-    detector = Detector(committer, DEFAULT, wall=wall, monotonic=time.monotonic)
-    committer.committed = detector.committed
+    mobile = frozenset(config.mobile_networks)
+    detector = Detector(committer, DEFAULT, wall=wall, monotonic=time.monotonic, mobile=mobile)
+    committer.committed, committer.heard = detector.committed, detector.heard
     service = Service(config, committer, intake, metrics, wall, empty, detector)
     return service
 

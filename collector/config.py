@@ -19,6 +19,9 @@ from probe.wire.settings import ConfigError, settle
 from probe.wire.stage import Text
 from probe.wire.strict import STRICT
 
+from .detect.cells import CONNECTIVITY
+
+Asn = Annotated[int, Ge(1), Le(2**32 - 1)]
 Days = Annotated[float, Ge(1), Le(36_500)]
 _LISTEN = re.compile(r"(?:\[(?P<six>[0-9a-fA-F:.]+)\]|(?P<host>[^:\[\]]+)):(?P<port>[0-9]{1,5})")
 
@@ -54,13 +57,14 @@ class Display:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """Everything the collector can be told."""
+    """Everything the collector can be told. `mobile_networks` are AS numbers."""
 
     __pydantic_config__ = STRICT
     listen: Text = "127.0.0.1:8460"
     metrics_listen: Text = "127.0.0.1:8461"
     data_dir: Text = "~/.local/share/reachwatch"
     platforms: Annotated[tuple[Name, ...], Len(1, 16)] = ("x", "facebook", "instagram", "youtube")
+    mobile_networks: tuple[Asn, ...] = (24499, 45669, 56167, 59257)
     geo: Geo = field(default_factory=Geo)
     retention: Retention = field(default_factory=Retention)
     display: Display = field(default_factory=Display)
@@ -68,6 +72,8 @@ class Config:
     def __post_init__(self) -> None:
         for text in (self.listen, self.metrics_listen):
             address_of(text)
+        if CONNECTIVITY in self.platforms:
+            raise ValueError(f"platforms: {CONNECTIVITY!r} is what no platform may be called")
 
     @property
     def data_path(self) -> Path:

@@ -1,8 +1,9 @@
-"""The thin loop around detection: read cells, fold, publish what changed.
+"""The thin loop around detection: read cells and heartbeats, fold, publish what changed.
 
 States are kept of a few rounds back, because some of what was measured comes late: what falls into a
 round that was folded already is answered by folding again from the last state before it. After
-`late_s` nothing can come any more; the state from then is stored, and a restart begins with it.
+`late_s` nothing can come any more; the state from then is stored, and a restart begins with it. Silence
+goes by the minute, ahead of the rounds.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .detect import saved
@@ -18,18 +19,21 @@ from .detect.ballots import by_round
 from .detect.bundling import start_of
 from .detect.cells import Cell, CellKey
 from .detect.chronicle import told
-from .detect.fold import Setting, State, advance
+from .detect.fold import Setting, State, advance, listen
 from .detect.incidents import Cause, Incident, record
 from .detect.revisions import Revision, revised
 from .detect.saved import Settled
-from .detect.thresholds import Thresholds
+from .detect.spans import Span
+from .detect.thresholds import PAUSE_S, Thresholds
 from .ingest.commit import Committer
-from .store.base import Ingest, Stored
+from .store.base import Ingest, Seen, Stored
 
 log = logging.getLogger("reachwatch.detector")
 
 # A round is begun before its last second and told within so many seconds; who is later is late.
 GRACE_S = 15.0
+# A heartbeat is stored within so many seconds of its arrival.
+HEARTBEAT_GRACE_S = 5.0
 # Old rounds are folded again no more often than this, in seconds: late uploads come one by one.
 LATE_S = 300.0
 # Rounds of which states are kept: the newest, and of what lies behind every so many.
@@ -67,7 +71,9 @@ class Detector:
     findings: Findings = field(init=False)
     published: dict[str, Revision] = field(default_factory=dict)
     confirmed: Counter[Cause] = field(default_factory=Counter)
+    mobile: frozenset[int] = frozenset()
     _kept: dict[int, Settled] = field(default_factory=dict)
+    _listened: Settled = field(default_factory=lambda: Settled(state=State(), book=()))
     _touched: int | None = None
     _late_at: float = 0.0
     _settled: int | None = None
@@ -83,6 +89,15 @@ class Detector:
                 number = self._round(key.minute * 60)
                 self._touched = number if self._touched is None else min(number, self._touched)
 
+    def heard(self, heartbeats: Sequence[Seen]) -> None:
+        """Note which minutes are to be listened to again: hardly ever any, heartbeats never come late."""
+        until = (self._listened.state.minute + 1) * 60
+        late = [seen.at for seen in heartbeats if seen.at < until]
+        if late:
+            number = self._round(min(late) - PAUSE_S)
+            self._touched = number if self._touched is None else min(number, self._touched)
+            self._listened = self._kept[max(self._kept)]
+
     def _round(self, at: float) -> int:
         return int(at // self.limits.round_s)
 
@@ -97,6 +112,7 @@ class Detector:
 
     def _begin(self, settled: Settled) -> None:
         self._kept = {settled.state.number: settled}
+        self._listened = settled
 
     def _nothing_before(self, head: int) -> Settled:
         """An empty state from before anything that can still come."""
@@ -108,31 +124,48 @@ class Detector:
         head = self._round(self.wall() - GRACE_S) - 1
         if head - max(self._kept) > ABSURD:
             self._begin(self._nothing_before(head))
-        begin = self._first_to_fold()
-        if begin > head:
+        begin, minute = self._first_to_fold(), int((self.wall() - HEARTBEAT_GRACE_S) // 60) - 1
+        if begin > head and (head < max(self._kept) or minute <= self._listened.state.minute):
             return
         began = self.monotonic()
         setting = await self.setting()
-        self._kept = {number: kept for number, kept in self._kept.items() if number < begin}
-        # Between the last state kept and the first round to fold there may be rounds: they are folded too.
-        for number in range(max(self._kept) + 1, head + 1):
-            self._kept[number] = await self._folded(self._kept[number - 1], number, setting)
-            await self.committer.call(self.committer.store.tell, told(self._kept[number].state))
-            self._forget(number)
-        await self._settle()
-        await self._ground(self._kept[head].book, begin)
-        await self._publish(self._kept[head])
+        if begin <= head:
+            await self._fold(begin, head, setting)
+        now = await self._heard_since(head, minute, setting)
+        await self._ground(now.book, begin)
+        await self._publish(now)
         self.findings = Findings(
-            state=self._kept[head].state,
-            book=self._kept[head].book,
+            state=now.state,
+            book=now.book,
             until=(head + 1) * self.limits.round_s,
             took_s=self.monotonic() - began,
         )
 
+    async def _fold(self, begin: int, head: int, setting: Setting) -> None:
+        """Fold rounds; between the last state kept and the first of them there may be more, which are too."""
+        self._kept = {number: kept for number, kept in self._kept.items() if number < begin}
+        for number in range(max(self._kept) + 1, head + 1):
+            self._kept[number] = await self._folded(self._kept[number - 1], number, setting)
+            await self.committer.call(self.committer.store.tell, told(self._kept[number].state))
+            self._forget(number)
+        self._listened = self._kept[head]
+        await self._settle()
+
+    async def _heard_since(self, head: int, minute: int, setting: Setting) -> Settled:
+        """What is known once the minutes after the last round are listened to as well. Not kept: the round
+        that they are of begins with them when it is folded."""
+        first = max(self._listened.state.minute + 1, (head + 1) * self._per_round)
+        if first <= minute:
+            spans = await self._spans(first, minute)
+            self._listened = await asyncio.to_thread(
+                self._hear, self._listened, range(first, minute + 1), spans, setting
+            )
+        return self._listened
+
     async def setting(self) -> Setting:
         """What is known beside the measurements."""
         standings = await self.committer.call(self.committer.store.standings)
-        return Setting(limits=self.limits, standings=standings, shares=self.shares)
+        return Setting(limits=self.limits, standings=standings, shares=self.shares, mobile=self.mobile)
 
     @property
     def head(self) -> int:
@@ -153,11 +186,34 @@ class Detector:
         self._touched = None
         return min(following, max(touched, min(self._kept) + 1))
 
+    @property
+    def _per_round(self) -> int:
+        return int(self.limits.round_s // 60)
+
+    async def _spans(self, first: int, last: int) -> list[Span]:
+        """All that minutes `first` to `last` are about."""
+        since, until = (first + 1) * 60.0 - 2 * PAUSE_S, (last + 1) * 60.0
+        return await self.committer.call(self.committer.store.spans, since, until)
+
     async def _folded(self, before: Settled, number: int, setting: Setting) -> Settled:
-        per_round = int(self.limits.round_s // 60)
-        first = number * per_round
-        cells = await self.committer.call(self.committer.store.cells, first, first + per_round - 1)
-        return await asyncio.to_thread(self._step, before, number, cells, setting)
+        first = number * self._per_round
+        last = first + self._per_round - 1
+        cells = await self.committer.call(self.committer.store.cells, first, last)
+        spans = await self._spans(first, last)
+
+        def folded() -> Settled:
+            heard = self._hear(before, range(first, last + 1), spans, setting)
+            return self._step(heard, number, cells, setting)
+
+        return await asyncio.to_thread(folded)
+
+    def _hear(
+        self, before: Settled, minutes: Iterable[int], spans: Collection[Span], setting: Setting
+    ) -> Settled:
+        for minute in minutes:
+            state = listen(before.state, minute, spans, setting)
+            before = Settled(state=state, book=record(before.book, state, self.limits))
+        return before
 
     def _step(self, before: Settled, number: int, cells: Mapping[CellKey, Cell], setting: Setting) -> Settled:
         ballots = by_round(cells.items(), self.limits).get(number, {})

@@ -12,11 +12,11 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from probe.verdict import Level, Status, Verdict, judge
-from probe.wire.observation import Batch, Observation, Phase, Purpose, Round
+from probe.wire.observation import Batch, GateState, Observation, Phase, Purpose, Round
 from probe.wire.stage import STEPS
 
 V = TypeVar("V")
@@ -28,6 +28,12 @@ BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 # The statuses that are a vote on the platform, and those among them that count as failing.
 VOTING = frozenset({Status.OK, Status.BLOCKED, Status.THROTTLED, Status.UNREACHABLE})
 FAILING = VOTING - {Status.OK}
+
+# What stands in a platform's place where a cell, a vote or an incident's part is of the lines themselves,
+# whatever they reach: the votes are on whether the controls abroad answer. A line that a portal or the home
+# itself holds does not vote. No platform may be called so (`Config` refuses it).
+CONNECTIVITY = "connectivity"
+_CUT = frozenset({GateState.OFFLINE, GateState.DOMESTIC_ONLY})
 
 UNKNOWN_COUNTRY = "ZZ"  # ISO 3166-1 reserves it for users; CLDR reads it as "unknown region".
 UNKNOWN_ASN = 0  # RFC 7607 reserves AS 0.
@@ -127,16 +133,26 @@ def cells_of(
 ) -> dict[CellKey, Cell]:
     """What one round of a probe adds. `prefix` is the tag of its source prefix, not the prefix itself."""
     at = rnd.started_at.timestamp()
+    line = CellKey(int(at // 60), country, asn, CONNECTIVITY)
     by_platform: dict[str, list[Observation]] = {}
     for observation in rnd.observations:
         if _counts(observation):
             by_platform.setdefault(observation.target.partition("/")[0], []).append(observation)
-    return {
-        CellKey(int(at // 60), country, asn, verdict.platform): _cell(
+    return {line: _line(rnd.gate.state, at, prefix, probe)} | {
+        replace(line, platform=verdict.platform): _cell(
             verdict, by_platform.get(verdict.platform, []), at, prefix, probe
         )
         for verdict in verdicts
     }
+
+
+def _line(gate: GateState, at: float, prefix: str, probe: str) -> Cell:
+    votes = {}
+    if gate is GateState.ONLINE:
+        votes[probe] = Vote(at, Status.OK, prefix)
+    elif gate in _CUT:
+        votes[probe] = Vote(at, Status.UNREACHABLE, prefix, f"gate {gate.label}")
+    return Cell(statuses={gate.label: 1}, votes=votes)
 
 
 def _counts(observation: Observation) -> bool:

@@ -8,15 +8,17 @@ folding again from before it, never by patching.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from . import nation, network, past, world
+from . import nation, network, past, silence, world
 from .ballots import Ballot, Count, Place, Standing, count
+from .cells import CONNECTIVITY
 from .nation import NationWatch, Seen
 from .network import Condition, Watch
 from .past import Past
+from .spans import Span
 from .thresholds import Thresholds
 from .world import WorldWatch
 
@@ -34,21 +36,36 @@ class Network:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """Everything that the next round depends on. `number` is the last round folded."""
+    """Everything that the next round depends on. `number` is the last round folded, `minute` the last
+    minute that was listened to: silence does not wait for rounds."""
 
     number: int = -1
     networks: Mapping[Place, Network] = field(default_factory=dict)
     nations: Mapping[tuple[str, str], NationWatch] = field(default_factory=dict)
     worlds: Mapping[str, WorldWatch] = field(default_factory=dict)
+    minute: int = -1
+    silences: Mapping[str, silence.Watch] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """What detection is told beside the measurements. `shares` are users' shares by country and ASN."""
+    """What detection is told beside the measurements. `shares` are users' shares by country and ASN,
+    `mobile` the ASNs of mobile networks."""
 
     limits: Thresholds
     standings: Mapping[str, Standing] = field(default_factory=dict)
     shares: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
+    mobile: frozenset[int] = frozenset()
+
+
+def listen(state: State, number: int, spans: Collection[Span], setting: Setting) -> State:
+    """The state after minute `number`, which must be the next, and of a round that is not folded yet.
+    `spans` are those that reach into the six minutes before its end; others do no harm."""
+    minute = silence.minute_of(spans, number, setting.limits)
+    watches = silence.advance(
+        state.silences, minute, setting.standings, setting.shares, setting.mobile, setting.limits
+    )
+    return replace(state, minute=number, silences=watches)
 
 
 def advance(
@@ -82,9 +99,25 @@ def advance(
         elif not stands_still and not _is_explained(state, place):
             after = _worn(after, ballots.get(place, ()), setting.limits)
         networks[place] = after
-    return State(
-        number=number, networks=networks, nations=_nations(state, number, networks, setting), worlds=worlds
+    return replace(
+        state,
+        number=number,
+        networks=networks,
+        nations=_nations(state, number, networks, setting),
+        worlds=worlds,
+        silences=_told(state.silences, ballots),
     )
+
+
+def _told(
+    silences: Mapping[str, silence.Watch], ballots: Mapping[Place, Sequence[Ballot]]
+) -> dict[str, silence.Watch]:
+    """What those who are silent say of their lines."""
+    lines: dict[str, dict[int, Sequence[Ballot]]] = {}
+    for place, some in ballots.items():
+        if place.platform == CONNECTIVITY:
+            lines.setdefault(place.country, {})[place.asn] = some
+    return {country: silence.told(watch, lines.get(country, {})) for country, watch in silences.items()}
 
 
 def _votes(state: State, place: Place, ballots: Iterable[Ballot], setting: Setting) -> Count:

@@ -12,7 +12,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 
+from . import silence
 from .ballots import Count, agreement
+from .cells import CONNECTIVITY
 from .fold import State
 from .network import Condition
 from .thresholds import Thresholds
@@ -53,6 +55,8 @@ class Cause(StrEnum):
 
 
 _STRENGTH = tuple(Cause)
+# Of a silence the last word counts: what was measured meanwhile comes late, and may clear a nation.
+_SILENT = frozenset({Cause.COLLECTOR_BLOCKED, Cause.MOBILE_SHUTDOWN, Cause.SHUTDOWN})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,8 +70,9 @@ class Witnesses:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """One platform in an incident. Rounds are the detector's: `since` the first that failed,
-    `confirmed` the one that made it sure, `ended` the first that was well again."""
+    """One platform in an incident, or `CONNECTIVITY`: the lines themselves, silent or cut. Rounds are the
+    detector's: `since` the first that failed, `confirmed` the one that made it sure, `ended` the first that
+    was well again."""
 
     platform: str
     phase: Phase
@@ -166,9 +171,11 @@ def _alarms(state: State, limits: Thresholds) -> Iterator[tuple[str, Part]]:
     }
     troubled |= {key for key, nation in state.nations.items() if nation.is_alarmed}
     for country, platform in sorted(troubled):
-        yield country, _part(state, country, platform, limits)
+        part = _part(state, country, platform, limits)
+        yield country, _degraded(part) if platform == CONNECTIVITY else part
     for platform, world in state.worlds.items():
-        if world.out_since is not None:
+        # Where the controls fail everywhere it is the controls.
+        if world.out_since is not None and platform != CONNECTIVITY:
             yield (
                 WORLD,
                 Part(
@@ -181,6 +188,45 @@ def _alarms(state: State, limits: Thresholds) -> Iterator[tuple[str, Part]]:
                     world=world.rate,
                 ),
             )
+    for country, watch in state.silences.items():
+        if watch.event is not None and watch.is_alarmed:
+            yield country, _silence(watch, watch.event, limits)
+
+
+def _degraded(part: Part) -> Part:
+    """Lines that are up and reach no control abroad: of the lines, whatever else their votes have in
+    common."""
+    is_national = part.phase is Phase.CONFIRMED and part.scope is Scope.NATION
+    return replace(part, cause=Cause.DEGRADATION if is_national else Cause.DISRUPTION)
+
+
+def _silence(watch: silence.Watch, event: silence.Event, limits: Thresholds) -> Part:
+    """A country that has fallen silent: of all platforms and of none."""
+    is_sure = event.confirmed is not None
+    return Part(
+        platform=CONNECTIVITY,
+        phase=Phase.CONFIRMED if is_sure else Phase.SUSPECTED,
+        since=_round_of(event.since, limits),
+        confirmed=_round_of(event.confirmed, limits) if event.confirmed is not None else None,
+        scope=Scope.NATION if event.nationwide else Scope.NETWORK,
+        cause=_cause_of(event, limits) if is_sure else Cause.DISRUPTION,
+        networks={
+            asn: Witnesses(failing=dark.homes, of=dark.of, confirmed=watch.is_sure_alone(dark, limits))
+            for asn, dark in watch.networks.items()
+        },
+    )
+
+
+def _cause_of(event: silence.Event, limits: Thresholds) -> Cause:
+    if event.was_heard_elsewhere(limits):
+        return Cause.COLLECTOR_BLOCKED
+    if not event.nationwide:
+        return Cause.DISRUPTION
+    return Cause.SHUTDOWN if event.beyond_mobile else Cause.MOBILE_SHUTDOWN
+
+
+def _round_of(minute: int, limits: Thresholds) -> int:
+    return int(minute * 60 // limits.round_s)
 
 
 def _part(state: State, country: str, platform: str, limits: Thresholds) -> Part:
@@ -245,17 +291,35 @@ def _continued(
         if part.is_open and now is not None:
             parts.append(_both(part, now))
         elif part.is_open:
-            parts.append(_over(part, state.number, limits))
+            parts.append(_over(part, state, incident.country, limits))
         else:
-            parts.append(part)
+            parts.append(_told(part, state, incident.country, limits))
     return replace(incident, parts=tuple(parts))
 
 
-def _over(part: Part, number: int, limits: Thresholds) -> Part:
+def _over(part: Part, state: State, country: str, limits: Thresholds) -> Part:
     sure = part.confirmed is not None
     # Its last rounds were the proof that it is over: it was well from the first of them.
-    ended = max(part.since + 1, number - limits.end_rounds + 1)
+    ended = max(part.since + 1, state.number - limits.end_rounds + 1)
+    event = _event(part, state, country)
+    if event is not None and event.over is not None:
+        ended = max(ended, _round_of(event.over, limits))
     return replace(part, phase=Phase.ENDED if sure else Phase.DISMISSED, ended=ended)
+
+
+def _event(part: Part, state: State, country: str) -> silence.Event | None:
+    watch = state.silences.get(country)
+    return watch.event if watch is not None and part.platform == CONNECTIVITY else None
+
+
+def _told(part: Part, state: State, country: str, limits: Thresholds) -> Part:
+    """A silence that is over and of which nobody has anything to tell: the machines were off, and why is not
+    known."""
+    event = _event(part, state, country)
+    if event is None or not event.was_never_told_of(state.minute, limits):
+        return part
+    is_its = part.since <= _round_of(event.since, limits) <= (part.ended or 0)
+    return replace(part, cause=Cause.DISRUPTION) if is_its else part
 
 
 def _both(before: Part, now: Part) -> Part:
@@ -274,7 +338,7 @@ def _both(before: Part, now: Part) -> Part:
         confirmed=now.confirmed if before.confirmed is None else before.confirmed,
         ended=None,
         scope=Scope.NATION if Scope.NATION in (before.scope, now.scope) else before.scope,
-        cause=max(before.cause, now.cause, key=_STRENGTH.index),
+        cause=now.cause if now.cause in _SILENT else max(before.cause, now.cause, key=_STRENGTH.index),
         broke=now.broke if better else before.broke,
         agreeing=now.agreeing if better else before.agreeing,
         artefacts=tuple(sorted({*before.artefacts, *now.artefacts})),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from pydantic import TypeAdapter, ValidationError
 
+from . import silence
 from .ballots import Place
 from .fold import Network, State
 from .incidents import Incident
@@ -18,7 +19,7 @@ from .nation import NationWatch
 from .revisions import Revision
 from .world import WorldWatch
 
-FORM = 1
+FORM = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +39,8 @@ class _Flat:
     networks: tuple[tuple[Place, Network], ...]
     nations: tuple[tuple[str, str, NationWatch], ...]
     worlds: tuple[tuple[str, WorldWatch], ...]
+    minute: int
+    silences: tuple[tuple[str, silence.Watch], ...]
     book: tuple[Incident, ...]
 
 
@@ -54,6 +57,8 @@ def pack(settled: Settled) -> bytes:
         networks=tuple(sorted(state.networks.items(), key=lambda item: item[0])),
         nations=tuple((*key, watch) for key, watch in sorted(state.nations.items())),
         worlds=tuple(sorted(state.worlds.items())),
+        minute=state.minute,
+        silences=tuple(sorted(state.silences.items(), key=lambda item: item[0])),
         book=settled.book,
     )
     return _canonical(_FLAT.dump_python(flat, mode="json"))
@@ -72,6 +77,8 @@ def unpack(data: bytes) -> Settled | None:
         networks=dict(flat.networks),
         nations={(country, platform): watch for country, platform, watch in flat.nations},
         worlds=dict(flat.worlds),
+        minute=flat.minute,
+        silences=dict(flat.silences),
     )
     return Settled(state=state, book=flat.book)
 

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-# Three heartbeats missed: a pause that long is no chance of the line.
-PAUSE_S = 180.0
+from .thresholds import PAUSE_S
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

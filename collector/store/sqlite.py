@@ -23,7 +23,8 @@ from collector.detect.cells import Cell, CellKey, merge
 from collector.detect.chronicle import CountryRound, pack_round, unpack_round
 from collector.detect.revisions import Revision
 from collector.detect.saved import pack_revision, unpack_revision
-from collector.detect.spans import PAUSE_S, Span, union
+from collector.detect.spans import Span, union
+from collector.detect.thresholds import PAUSE_S
 from probe.wire.exchange import Presence
 
 from .base import Ingest, Seen, SignedBatch, Stored, StoreError, StoreFigures, span_of
