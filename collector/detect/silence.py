@@ -145,7 +145,7 @@ def advance(
     for country in sorted({*watches, *minute.ballots}):
         abroad = [share for other, share in heard.items() if other != country and share is not None]
         ballots = minute.ballots.get(country, {})
-        hears = _hears(ballots, abroad, minute, limits)
+        hears = _hears(ballots, abroad, mobile, minute, limits)
         before = watches.get(country, Watch())
         if ballots and not hears:
             before = replace(before, deaf_at=minute.number)
@@ -159,15 +159,30 @@ def advance(
 
 
 def _hears(
-    ballots: Mapping[int, Sequence[Ballot]], abroad: Collection[float], minute: Minute, limits: Thresholds
+    ballots: Mapping[int, Sequence[Ballot]],
+    abroad: Collection[float],
+    mobile: Collection[int],
+    minute: Minute,
+    limits: Thresholds,
 ) -> set[int]:
-    """The networks that we would hear, because we hear others: those abroad, or else of their neighbours
-    those that are not going dark themselves."""
+    """The networks that we would hear, because we hear others: those abroad, or else their neighbours, all
+    that are not going dark themselves or, of phones, the fixed lines and the other way round."""
     if abroad and sum(abroad) / len(abroad) >= limits.heard_share:
         return set(ballots)
-    lit = [asn for asn, some in ballots.items() if _lost(some) < limits.dark_share]
-    beside = {asn: _heard((ballots[other] for other in lit if other != asn), minute) for asn in ballots}
-    return {asn for asn, share in beside.items() if share is not None and share >= limits.heard_share}
+    lit = {asn for asn, some in ballots.items() if _lost(some) < limits.dark_share}
+
+    def is_heard(others: Iterable[int]) -> bool:
+        return (_heard((ballots[other] for other in others), minute) or 0.0) >= limits.heard_share
+
+    return {
+        asn
+        for asn in ballots
+        if is_heard(lit - {asn}) or is_heard(o for o in ballots if (o in mobile) != (asn in mobile))
+    }
+
+
+def _lost(ballots: Sequence[Ballot]) -> float:
+    return sum(ballot.failed for ballot in ballots) / len(ballots)
 
 
 def _voting(ballots: Iterable[Ballot], standings: Mapping[str, Standing], limits: Thresholds) -> list[Ballot]:
