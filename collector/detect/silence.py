@@ -24,6 +24,7 @@ from .thresholds import PAUSE_S, Thresholds
 
 BEAT_S = 60.0  # how often a probe says that it is there
 HOURS_A_WEEK = 168
+FEWEST_HEARD = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,9 +171,13 @@ def _hears(
     if abroad and sum(abroad) / len(abroad) >= limits.heard_share:
         return set(ballots)
     lit = {asn for asn, some in ballots.items() if _lost(some) < limits.dark_share}
+    fresh = {
+        asn: (sum(one.probe in minute.fresh for one in some), len(some)) for asn, some in ballots.items()
+    }
 
     def is_heard(others: Iterable[int]) -> bool:
-        return (_heard((ballots[other] for other in others), minute) or 0.0) >= limits.heard_share
+        counts = [fresh[other] for other in others]
+        return (_share(sum(f for f, _ in counts), sum(n for _, n in counts)) or 0.0) >= limits.heard_share
 
     return {
         asn
@@ -190,9 +195,14 @@ def _voting(ballots: Iterable[Ballot], standings: Mapping[str, Standing], limits
 
 
 def _heard(networks: Iterable[Sequence[Ballot]], minute: Minute) -> float | None:
-    """The share of those who were there that was heard just now; None for too few to say."""
+    """The share of those who were there that was heard just now."""
     probes = [ballot.probe for some in networks for ballot in some]
-    return sum(probe in minute.fresh for probe in probes) / len(probes) if len(probes) >= 3 else None
+    return _share(sum(probe in minute.fresh for probe in probes), len(probes))
+
+
+def _share(some: int, of: int) -> float | None:
+    """None where they are too few to say."""
+    return some / of if of >= FEWEST_HEARD else None
 
 
 @dataclass(frozen=True, slots=True)
