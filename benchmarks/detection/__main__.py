@@ -17,6 +17,8 @@ from collector.detect.thresholds import DEFAULT, Thresholds
 from .events import Case, Kind, Trial, trials
 from .noise import QUIET, ROUNDS_A_YEAR, STUDIED, Noise, twice
 from .report import Run, written
+from .silence import CASES as SHUTDOWNS
+from .silence import Quiet, Shutdown, delays, quiet
 from .years import HOMES, Year, lands, lived
 
 OUT = Path(__file__).parent.parent.parent / "docs" / "detection.md"
@@ -26,6 +28,8 @@ NOISES = {noise.name: noise for noise in (STUDIED, twice(STUDIED))}
 YEARS = {STUDIED.name: 18, twice(STUDIED).name: 6}
 # Events of each case: more where a target speaks of it.
 TRIALS, TRIALS_OF_TARGETS = 120, 240
+# Shutdowns of each case, and years of silence of all lands together.
+SHUTDOWN_TRIALS, SILENT_YEARS = 240, 12
 # How long a trouble lasts that one would not want to be woken by, in rounds: 3 to 15 minutes.
 SHORT = (0.6, 1.2, 1.8, 2.4, 3.0)
 
@@ -48,8 +52,11 @@ def main() -> int:
     years: dict[str, list[Year]] = {}
     found: dict[Case, list[Trial]] = {}
     limits = replace(DEFAULT, **dict(arguments.set))
+    silences = [f"{arguments.seed} silence {n}" for n in range(max(1, round(SILENT_YEARS * arguments.scale)))]
     jobs = sorted(_jobs(arguments.seed, arguments.scale, limits), key=_heaviest_first)
     with ProcessPoolExecutor(os.cpu_count()) as pool:
+        silent = [pool.submit(_silent, seed) for seed in silences]
+        shut = pool.submit(_shut, str(arguments.seed), max(5, round(SHUTDOWN_TRIALS * arguments.scale)))
         waiting = {pool.submit(_done, job): job for job in jobs}
         for n, future in enumerate(as_completed(waiting), 1):
             job, result = waiting[future], future.result()
@@ -59,9 +66,16 @@ def main() -> int:
                 found[job.case] = result
             if n % 20 == 0:
                 print(f"{n} of {len(jobs)}, {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
-    took_s = time.monotonic() - began
+        nights, cuts = [one for future in silent for one in future.result()], shut.result()
     run = Run(
-        years=years, trials=found, noises=NOISES, seed=arguments.seed, took_s=took_s, others=arguments.set
+        years=years,
+        trials=found,
+        noises=NOISES,
+        seed=arguments.seed,
+        took_s=time.monotonic() - began,
+        nights=nights,
+        shutdowns=cuts,
+        others=arguments.set,
     )
     text = written(run)
     arguments.out.write_text(text, encoding="utf-8")
@@ -122,6 +136,16 @@ def _done(job: Job) -> Year | list[Trial]:
     # Events have the noise of every round, not the glitches: those are what the years are for.
     quiet = replace(QUIET, p0=job.noise.p0)
     return list(trials(job.case, job.trials, quiet, chance, job.limits))
+
+
+def _silent(seed: str) -> list[Quiet]:
+    """A year of every land."""
+    chance = Random(seed)  # noqa: S311
+    return [quiet(land, STUDIED, chance) for land in lands()]
+
+
+def _shut(seed: str, trials_of_each: int) -> dict[Shutdown, list[float | None]]:
+    return {case: list(delays(case, trials_of_each, Random(f"{seed} {case}"))) for case in SHUTDOWNS}  # noqa: S311
 
 
 if __name__ == "__main__":

@@ -255,11 +255,13 @@ class _Place:
     def _fallen(self, asn: int, hazard: float) -> Dark | None:
         """The network as one that went dark in these minutes, if it did."""
         one = self.counts[asn]
-        if not one.votes or one.share < self.limits.dark_share:
+        if one.votes < self.limits.least_votes or one.share < self.limits.dark_share:
             return None
         lost = sorted(ballot.at for ballot in self.ballots[asn] if ballot.failed)
         chance = 1 - (1 - hazard) ** (PAUSE_S / 60)
-        rare = surprise(int(one.failing), max(1, round(one.votes)), chance, self.limits.rho_silence)
+        rare = surprise(int(one.failing), round(one.votes), chance, self.limits.rho_silence)
+        if rare < self.limits.silence_h / 2:
+            return None
         # The first heartbeat that did not come, but for one in ten that may have gone by itself.
         began = lost[len(lost) // 10] + BEAT_S
         return Dark(
