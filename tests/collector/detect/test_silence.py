@@ -8,11 +8,12 @@ import pytest
 
 from collector.detect.ballots import Standing
 from collector.detect.cells import CONNECTIVITY
+from collector.detect.figures import SilenceFigure, figures_of
 from collector.detect.incidents import Cause, Incident, Phase, Scope
 from collector.detect.likelihood import surprise
 from collector.detect.network import Condition
 from collector.detect.thresholds import DEFAULT
-from tests.collector.detect.homes import FIRST, Home, homes, world
+from tests.collector.detect.homes import FIRST, Home, Story, hit, homes, world
 from tests.collector.detect.lines import BEGAN, Cut, Heard, Telling, cut
 
 PAKISTAN = homes("PK", 4, 6)
@@ -99,6 +100,9 @@ def test_one_networks_silence_is_that_networks() -> None:
     heard = Telling([*EVERYBODY, *isp], 40, cut(isp, SINCE)).told()
     assert (one(heard).scope, one(heard).cause) == (Scope.NETWORK, Cause.DISRUPTION)
     assert heard.watch().condition is Condition.OK
+    two = [*homes("PK", 1, 12), *isp]
+    heard = Telling([*two, *world()], 40, cut(isp, SINCE)).told()
+    assert {state.silences["PK"].condition for state in heard.states[10:]} == {Condition.OK}, "of two"
 
 
 def test_when_the_whole_world_is_silent_it_is_we_who_were_away() -> None:
@@ -106,6 +110,11 @@ def test_when_the_whole_world_is_silent_it_is_we_who_were_away() -> None:
         heard = Telling(EVERYBODY, 90, away=(SINCE, until)).told()
         assert heard.last == (), until
         assert all(book == () for book in heard.books), until
+
+
+def test_whoever_comes_back_to_us_later_than_the_world_was_not_lost() -> None:
+    heard = Telling(EVERYBODY, 60, cut(PAKISTAN, SINCE, 28), away=(SINCE, 26)).told()
+    assert all(book == () for book in heard.books)
 
 
 def test_a_shutdown_goes_on_while_we_were_away() -> None:
@@ -143,6 +152,10 @@ def test_nine_who_were_there_are_too_few() -> None:
     heard = Telling([*nine, *world()], 40, cut(nine, SINCE)).told()
     assert heard.last == ()
     assert heard.watch(minute=10).condition is Condition.INSUFFICIENT
+    young = [Home("PK", 1, f"young {n}") for n in range(20)]
+    new = {home.probe: Standing(BEGAN - 3600) for home in young}
+    padded = Telling([*nine, *young, *world()], 40, cut([*nine, *young], SINCE), standings=new)
+    assert padded.told().last == (), "keys of today are none that were there"
     ten = [*nine, *homes("PK", 1, 1, first_asn=6)]
     assert one(Telling([*ten, *world()], 40, cut(ten, SINCE)).told()).cause is Cause.SHUTDOWN
 
@@ -204,8 +217,8 @@ def test_machines_that_measured_nothing_were_off() -> None:
     assert causes[-1] is Cause.DISRUPTION
 
 
-def test_one_liar_clears_no_shutdown() -> None:
-    lines = rounds(PAKISTAN[:2], range(5, 12), failed=False)
+def test_a_few_liars_clear_no_shutdown() -> None:
+    lines = rounds(PAKISTAN[:5], range(5, 12), failed=False)
     heard = Telling(EVERYBODY, 50, cut(PAKISTAN, SINCE), lines=lines).told()
     assert one(heard).cause is Cause.SHUTDOWN
 
@@ -215,3 +228,31 @@ def test_after_a_week_nobody_waits_for_them_any_more() -> None:
     isp = homes("PK", 1, 12, first_asn=9)
     heard = Telling([*isp, *homes("DE", 1, 3)], minutes, cut(isp, SINCE)).told()
     assert one(heard).phase is Phase.ENDED
+
+
+def test_lines_that_are_up_and_reach_nothing_abroad_are_a_degradation() -> None:
+    """Rounds with failing controls that come in time: whoever sends them has a line."""
+    told = Story(EVERYBODY, platforms=(CONNECTIVITY,), broke="gate domestic_only").told(
+        8, hit(PAKISTAN, 0, 8)
+    )
+    (incident,) = told.last
+    assert (incident.country, incident.scope, incident.phase) == ("PK", Scope.NATION, Phase.CONFIRMED)
+    assert incident.cause is Cause.DEGRADATION
+    isp = homes("PK", 1, 12, first_asn=9)
+    told = Story([*EVERYBODY, *isp], platforms=(CONNECTIVITY,)).told(8, hit(isp, 0, 8))
+    (incident,) = told.last
+    assert (incident.scope, incident.cause) == (Scope.NETWORK, Cause.DISRUPTION)
+
+
+def test_where_the_controls_fail_everywhere_it_is_the_controls() -> None:
+    told = Story(EVERYBODY, platforms=(CONNECTIVITY,)).told(8, hit(EVERYBODY, 0, 8))
+    assert all(incident.country != "*" for book in told.books for incident in book)
+
+
+def test_what_metrics_are_handed_says_how_many_are_silent() -> None:
+    heard = Telling(EVERYBODY, 40, cut(PAKISTAN, SINCE)).told()
+    figures = figures_of(heard.states[-1], heard.last, {}, until=0.0, took_s=0.0)
+    assert figures.silence["PK"] == SilenceFigure(condition=Condition.CONFIRMED, lost=24)
+    assert figures.silence["DE"] == SilenceFigure(condition=Condition.INSUFFICIENT, lost=0)
+    assert figures.alarmed() == {"PK"}
+    assert figures.incidents_open == {("PK", Cause.SHUTDOWN): 1}
