@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
@@ -67,6 +68,14 @@ class Display:
     window_s: Annotated[float, Ge(60), Le(86_400)] = 600.0
     min_prefixes: Annotated[int, Ge(1)] = 5
     max_networks: Annotated[int, Ge(1), Le(1000)] = 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Door:
+    """Who may bring a key: everybody where it is `open`, else whoever has a token."""
+
+    __pydantic_config__ = STRICT
+    open: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +146,7 @@ class Config:
     platforms: Annotated[tuple[Name, ...], Len(1, 16)] = ("x", "facebook", "instagram", "youtube")
     mobile_networks: tuple[Asn, ...] = (24499, 45669, 56167, 59257)
     geo: Geo = field(default_factory=Geo)
+    enrolment: Door = field(default_factory=Door)
     retention: Retention = field(default_factory=Retention)
     detection: Detection = field(default_factory=Detection)
     display: Display = field(default_factory=Display)
@@ -164,6 +174,17 @@ def address_of(text: str) -> tuple[str, int]:
     if match is None or int(match["port"]) > 65_535:
         raise ValueError(f"{text!r} is not host:port")
     return match["six"] or match["host"], int(match["port"])
+
+
+def moment_of(text: str, flag: str) -> float:
+    """A time with its zone (RFC 3339) as Unix seconds; raises `ConfigError`."""
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is not None:
+            return moment.astimezone(UTC).timestamp()
+    except (ValueError, OverflowError):
+        pass
+    raise ConfigError(f"{flag}: {text!r} is not a time with its zone, such as 2026-11-24T12:00:00Z")
 
 
 def load(path: Path | None, flags: Mapping[str, object], environ: Mapping[str, str] = os.environ) -> Config:

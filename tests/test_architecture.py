@@ -31,6 +31,7 @@ PURE = (
     "collector.ingest.admit",
     "collector.snapshot",
     "collector.store.packing",
+    "collector.tokens",
     "collector.web.ledger",
     "collector.web.page",
 )

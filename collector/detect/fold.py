@@ -18,6 +18,7 @@ from .cells import CONNECTIVITY
 from .nation import NationWatch, Seen
 from .network import Condition, Watch
 from .past import Past
+from .quarantine import Orders, is_mute
 from .spans import Span
 from .thresholds import Thresholds
 from .world import WorldWatch
@@ -49,19 +50,23 @@ class State:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """What detection is told beside the measurements. `shares` are users' shares by country and ASN,
-    `mobile` the ASNs of mobile networks."""
+    """What detection is told beside the measurements. `shares` are users' shares by country and ASN;
+    `mobile` the ASNs of mobile networks; `orders` tell whose votes are left out of the cells before any of
+    them is read, and who is not listened to."""
 
     limits: Thresholds
     standings: Mapping[str, Standing] = field(default_factory=dict)
     shares: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
     mobile: frozenset[int] = frozenset()
+    orders: Orders = field(default_factory=dict)
 
 
 def listen(state: State, number: int, spans: Collection[Span], setting: Setting) -> State:
     """The state after minute `number`, which must be the next, and of a round that is not folded yet.
     `spans` are those that reach into the six minutes before its end; others do no harm."""
-    minute = silence.minute_of(spans, number, setting.limits)
+    at, orders = number * 60.0, setting.orders
+    some = [one for one in spans if not is_mute(orders, one.probe, one.prefix, at)] if orders else spans
+    minute = silence.minute_of(some, number, setting.limits)
     watches = silence.advance(
         state.silences, minute, setting.standings, setting.shares, setting.mobile, setting.limits
     )

@@ -15,6 +15,7 @@ from collector.detect.cells import CONNECTIVITY, Cell, CellKey, Vote
 from collector.detect.chronicle import pack_round
 from collector.detect.incidents import Cause, Phase, Scope
 from collector.detect.kept import NEWEST
+from collector.detect.quarantine import Quarantine
 from collector.detect.saved import pack
 from collector.detect.thresholds import DEFAULT
 from collector.detector import GRACE_S, LATE_S, Detector
@@ -445,3 +446,69 @@ async def test_where_no_round_is_complete_nothing_is_said(url: str) -> None:
         watchers.clock.at -= 5 * 86_400
         await watchers.detector.detect()
         assert watchers.detector.findings is before
+
+
+def put_aside(watchers: Watchers, homes: Sequence[Home], since: float, until: float | None = None) -> None:
+    """Order a quarantine of each home's key, as an operator does."""
+    for home in homes:
+        watchers.detector.committer.store.order(
+            Quarantine(subject=home.probe, ordered_at=START, since=since, by="me", until=until)
+        )
+    watchers.detector.ordered(since if until is None else until)
+
+
+async def test_a_quarantine_takes_back_at_once_what_it_covers_as_if_it_had_been_there_all_along(
+    url: str, tmp_path: Path
+) -> None:
+    async with watching(url) as watchers:
+        await in_order(watchers)
+        assert watchers.detector.findings.book
+        watchers.take([replace(said(PAKISTAN[0], 0), batch=replace(WHOLE[0][0].batch, sequence=9000))])
+        await watchers.detector.detect()  # late data were answered just now, and an order does not wait
+        put_aside(watchers, PAKISTAN, START)
+        await watchers.detector.detect()
+        assert watchers.detector.findings.book == ()
+        last = watchers.detector.committer.store.revisions()[-1]
+        assert (last.withdrawn, last.reason) == (True, "a quarantine: nothing was wrong")
+        async with watching(f"sqlite://{tmp_path / 'other'}") as others:
+            put_aside(others, PAKISTAN, START)
+            await in_order(others)
+            assert others.detector.committer.store.revisions() == []
+            assert watchers.final == others.final
+
+
+async def test_what_was_told_of_a_country_nobody_speaks_for_any_more_is_taken_back(url: str) -> None:
+    async with watching(url) as watchers:
+        await in_order(watchers)
+        chronicle = watchers.detector.committer.store.chronicle
+        assert all(one.networks for one in chronicle("PK", FIRST, FIRST + 5))
+        put_aside(watchers, PAKISTAN, START)
+        await watchers.detector.detect()
+        assert chronicle("PK", FIRST, FIRST + 5) == []
+
+
+async def test_a_release_from_a_moment_on_is_the_same_over_a_restart(tmp_path: Path) -> None:
+    url, clock = f"sqlite://{tmp_path / 'store'}", Clock()
+    async with watching(url, clock) as watchers:
+        put_aside(watchers, PAKISTAN[:12], START)
+        await in_order(watchers)
+        put_aside(watchers, PAKISTAN[:12], START, until=(FIRST - 30) * ROUND_S)
+        await watchers.detector.detect()
+        final = watchers.final
+    async with watching(url, clock) as watchers:
+        await watchers.detector.detect()
+        assert watchers.final == final
+    async with watching(f"sqlite://{tmp_path / 'other'}") as others:
+        put_aside(others, PAKISTAN[:12], START, until=(FIRST - 30) * ROUND_S)
+        await in_order(others)
+        assert others.final == final
+
+
+async def test_a_prefix_in_quarantine_is_not_heard_whoever_stands_in_it(url: str) -> None:
+    async with watching(url) as watchers:
+        for home in PAKISTAN:
+            watchers.detector.committer.store.order(
+                Quarantine(subject=f"prefix of {home.probe}", ordered_at=START, since=START, by="me")
+            )
+        await in_order(watchers)
+        assert watchers.detector.findings.book == ()

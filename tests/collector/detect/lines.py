@@ -10,6 +10,7 @@ from collector.detect.ballots import Ballot, Place, Standing
 from collector.detect.cells import CONNECTIVITY
 from collector.detect.fold import Setting, State, advance, listen
 from collector.detect.incidents import Incident, record
+from collector.detect.quarantine import Orders
 from collector.detect.silence import Watch
 from collector.detect.spans import Span, is_near, union
 from collector.detect.thresholds import DEFAULT
@@ -70,6 +71,7 @@ class Telling:
     prefixes: Mapping[str, str] = field(default_factory=dict)
     lines: Mapping[int, Mapping[str, bool]] = field(default_factory=dict)
     away: tuple[float, float] | None = None
+    orders: Orders = field(default_factory=dict)
     seed: int = 0
 
     def spans(self) -> list[Span]:
@@ -86,7 +88,12 @@ class Telling:
     def told(self) -> Heard:
         """The state and the incidents after each minute."""
         known = {home.probe: Standing(0.0) for home in self.homes}
-        setting = Setting(limits=DEFAULT, standings={**known, **self.standings}, mobile=self.mobile)
+        setting = Setting(
+            limits=DEFAULT,
+            standings={**known, **self.standings},
+            mobile=self.mobile,
+            orders=self.orders,
+        )
         spans, per_round = self.spans(), int(DEFAULT.round_s // 60)
         state, book, heard = State(number=FIRST - 1), tuple[Incident, ...](), Heard([], [])
         for minute in range(self.minutes):

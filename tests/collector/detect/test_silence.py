@@ -12,6 +12,7 @@ from collector.detect.figures import SilenceFigure, figures_of
 from collector.detect.incidents import Cause, Incident, Phase, Scope
 from collector.detect.likelihood import surprise
 from collector.detect.network import Condition
+from collector.detect.quarantine import Quarantine, by_subject
 from collector.detect.thresholds import DEFAULT
 from tests.collector.detect.homes import FIRST, Home, Story, hit, homes, world
 from tests.collector.detect.lines import BEGAN, Cut, Heard, Telling, cut
@@ -256,3 +257,11 @@ def test_what_metrics_are_handed_says_how_many_are_silent() -> None:
     assert figures.silence["DE"] == SilenceFigure(condition=Condition.INSUFFICIENT, lost=0)
     assert figures.alarmed() == {"PK"}
     assert figures.incidents_open == {("PK", Cause.SHUTDOWN): 1}
+
+
+def test_who_is_in_quarantine_is_not_listened_to() -> None:
+    orders = by_subject(
+        Quarantine(subject=home.probe, ordered_at=BEGAN, since=0.0, by="somebody") for home in PAKISTAN
+    )
+    heard = Telling(EVERYBODY, 40, cut(PAKISTAN, SINCE), orders=orders).told()
+    assert all(book == () for book in heard.books)
