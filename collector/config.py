@@ -24,6 +24,7 @@ from probe.wire.stage import Text
 from probe.wire.strict import STRICT
 
 from .alerts.signing import key_of
+from .detect.cells import CONNECTIVITY
 
 Days = Annotated[float, Ge(1), Le(36_500)]
 Country = Annotated[str, StringConstraints(pattern=r"^([A-Z]{2}|\*)$")]
@@ -142,13 +143,15 @@ def _is_loopback(host: str) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """Everything the collector can be told. `shares` are users' shares of networks, by country and ASN."""
+    """Everything the collector can be told. `shares` are users' shares of networks, by country and ASN;
+    `mobile_networks` are AS numbers."""
 
     __pydantic_config__ = STRICT
     listen: Text = "127.0.0.1:8460"
     metrics_listen: Text = "127.0.0.1:8461"
     data_dir: Text = "~/.local/share/reachwatch"
     platforms: Annotated[tuple[Name, ...], Len(1, 16)] = ("x", "facebook", "instagram", "youtube")
+    mobile_networks: tuple[Asn, ...] = (24499, 45669, 56167, 59257)
     geo: Geo = field(default_factory=Geo)
     enrolment: Door = field(default_factory=Door)
     retention: Retention = field(default_factory=Retention)
@@ -167,6 +170,8 @@ class Config:
                 raise ValueError(f"shares.{country}: more than the whole: {sum(networks.values()):g}")
         for text in (self.listen, self.metrics_listen):
             address_of(text)
+        if CONNECTIVITY in self.platforms:
+            raise ValueError(f"platforms: {CONNECTIVITY!r} is what no platform may be called")
 
     @property
     def data_path(self) -> Path:

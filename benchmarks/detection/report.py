@@ -19,6 +19,7 @@ from collector.detect.thresholds import DEFAULT
 from .events import ABROAD, LONGEST, PEERS_WAIT_H, SHORTEST, Case, Kind, Trial
 from .figures import Figure, mean, proportion, quantile, rate
 from .noise import ROUND_S, ROUNDS_A_YEAR, Noise
+from .silence import BYE_SHARE, DROP_MINUTES, DROPS_A_DAY, Quiet, Shutdown
 from .speeds import Slow, Slowed, SlowYear
 from .years import HOMES, Alarm, Year, lands
 
@@ -37,6 +38,8 @@ class Run:
     took_s: float
     throttled: Mapping[Slow, Sequence[Slowed]] = field(default_factory=dict)
     slow_years: Mapping[int, Sequence[SlowYear]] = field(default_factory=dict)
+    nights: Sequence[Quiet] = ()
+    shutdowns: Mapping[Shutdown, Sequence[float | None]] = field(default_factory=dict)
     others: Sequence[tuple[str, float]] = ()
 
 
@@ -63,6 +66,13 @@ alone it is that country's."""
 _WHY_FALSE = """Glitches make them, not chance: a trouble of most homes that covers as many rounds as a \
 confirmation needs is one to the detector. The table of short troubles shows how short that is."""
 
+_WHY_SILENT = """A probe is lost when three heartbeats are missing, 180 seconds after its last, which was up \
+to a minute before the loss; what decides is the end of a minute. So a loss is seen after 2 to 4 minutes and \
+5 seconds, the later the more of a network must be missing before it is half."""
+_WHY_SILENCE = """Not chance: bad minutes of whole lines. Where an exchange takes most lines of two \
+networks for longer than three minutes, a nation has fallen silent, and whether for six minutes or for a day \
+cannot be known when the word must fall after four. Each is over within minutes and told so."""
+
 
 def written(run: Run) -> str:
     """The whole document."""
@@ -76,6 +86,7 @@ def written(run: Run) -> str:
             _others(run),
             _troubles(run),
             throttling(run),
+            _silence(run),
             _PEER,
             _LIMITS,
         )
@@ -114,7 +125,7 @@ Of the cases that a target covers the worst decides; the figure in front is of a
 | target | wanted | measured | met |
 |---|---|---|---|
 {lines}
-Not simulated: silence (another detector), and the way from a batch to the page.
+Not simulated: the way from a batch to the page.
 
 **What a delay can be at the least.** Homes measure at moments spread over the round, and events begin \
 anywhere in it. The round in which one begins is bad, half of its votes fail, only where at least 0.5 / \
@@ -138,7 +149,7 @@ def _missed(rows: Sequence[Row]) -> str:
 
 def targets(run: Run) -> list[Row]:
     """Every target that the simulation can speak of."""
-    return [*_delay_targets(run), *_false_targets(run), *_event_targets(run)]
+    return [*_delay_targets(run), *_false_targets(run), *_event_targets(run), *_silence_targets(run)]
 
 
 def _delay_targets(run: Run) -> Iterator[Row]:
@@ -191,6 +202,69 @@ def _event_targets(run: Run) -> Iterator[Row]:
         not called,
         _WHY_CALLED,
     )
+
+
+def _silence_targets(run: Run) -> Iterator[Row]:
+    cases = [found for case, found in run.shutdowns.items() if case.efficacy >= 0.9]
+    for title, share in (("median", 0.5), ("95th percentile", 0.95)):
+        every = quantile([one for found in cases for one in found], share)
+        worst = max((quantile(found, share) for found in cases), key=lambda one: one.value)
+        yield Row(
+            f"shutdown, 10 homes or more there, efficacy 0.9 or more: CONFIRMED, {title}",
+            "≤ 4 minutes",
+            f"{every.shown(2)}; worst {worst.shown(2)}",
+            worst.value <= 4,
+            _WHY_SILENT,
+        )
+    for title, causes in (
+        ("noise alone", ("noise",)),
+        ("bad minutes and all", ("noise", "network", "nation")),
+    ):
+        found = rate(sum(_silences(run, Condition.CONFIRMED, causes)), len(run.nights))
+        yield Row(
+            f"false silence of a nation CONFIRMED a country-year, {title}",
+            "< 0.1",
+            found.shown(3),
+            found.value < 0.1,
+            _WHY_SILENCE,
+        )
+
+
+def _silences(run: Run, word: Condition, causes: Sequence[str]) -> Iterator[int]:
+    yield from (night.alarms.get((cause, word), 0) for night in run.nights for cause in causes)
+
+
+def _silence(run: Run) -> str:
+    rows = "".join(
+        f"| {case.networks} x {case.homes} | {case.efficacy:g} | {len(found)}"
+        f" | {quantile(found, 0.5).shown(2)} | {quantile(found, 0.95).shown(2)}"
+        f" | {100 * proportion(sum(one is None for one in found), len(found)).value:.1f} % |\n"
+        for case, found in run.shutdowns.items()
+    )
+    words = "".join(
+        f"| nation {word.name} | {' | '.join(str(sum(_silences(run, word, [c]))) for c in _NIGHTS)}"
+        f" | {rate(sum(_silences(run, word, _NIGHTS)), len(run.nights)).shown(3)} |\n"
+        for word in (Condition.SUSPECTED, Condition.CONFIRMED)
+    )
+    return f"""## Silence
+
+Minutes from the second of the loss to the end of the minute that decided and five seconds more; *never* is \
+the share in which too few were taken. A heartbeat comes once a minute and three must be missed.
+
+| networks x homes | efficacy | shutdowns | CONFIRMED, median | 95th percentile | never |
+|---|---|---|---|---|---|
+{rows}
+{len(run.nights)} country-years of ordinary coming and going: a line drops {DROPS_A_DAY:g} times a day for \
+{DROP_MINUTES:g} minutes in the mean, every home goes off at night and says so in {100 * BYE_SHARE:.0f} % of \
+cases, and networks and exchanges have the bad minutes that are described above, here of whole lines. What \
+is learnt of hours is left out, which makes for more alarms.
+
+| said | noise | bad minutes of a network | of a nation | all, a year |
+|---|---|---|---|---|
+{words}"""
+
+
+_NIGHTS = ("noise", "network", "nation")
 
 
 def _network(trial: Trial) -> float | None:

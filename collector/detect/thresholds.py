@@ -11,6 +11,10 @@ from dataclasses import dataclass
 
 YEAR_S = 365.25 * 86_400
 
+# A heartbeat comes every so many seconds, and three missed are no chance of the line. Not among the numbers
+# below: what is stored is cut by it.
+PAUSE_S = 180.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thresholds:
@@ -111,6 +115,35 @@ class Thresholds:
     usual_s: float = 7 * 86_400.0
     usual_step: float = 4 / 3
     usual_steps: int = 20
+    # Silence, which goes by the minute: of those who were there, with this correlation within a network,
+    # each minute so large a share falls silent without a word on any day. Learnt by hour of the week, over
+    # two weeks of that hour, and over a day of all hours where that hour is not known yet.
+    rho_silence: float = 0.02
+    hazard_least: float = 5e-4
+    hazard_most: float = 0.02
+    hazard_hour_minutes: float = 120.0
+    hazard_day_minutes: float = 1440.0
+    # Who has been there for so many seconds counts: someone who comes and goes tells nothing by going.
+    steady_s: float = 600.0
+    # Fewest homes there before, of a country or of a network on its own, and the share of a network that
+    # makes it dark. It is dark until so large a share of those lost have been back for so many minutes, or
+    # after a week, when nobody can say any more that they are the same.
+    silent_homes: float = 10.0
+    dark_share: float = 0.5
+    back_share: float = 0.5
+    back_minutes: int = 3
+    forget_minutes: int = 7 * 1440
+    # Networks that go dark within so many minutes are one event, in which none counts for more than this
+    # share of the threshold: two at least must agree.
+    dark_together_minutes: int = 60
+    dark_most: float = 0.6
+    # That we can hear at all: so large a share of somebody else was heard in the last so many seconds.
+    heard_share: float = 0.7
+    heard_s: float = 90.0
+    # So long after its end, in minutes, those who were silent have told what they measured; homes that must
+    # have measured well for it to be only we who were cut off.
+    told_minutes: int = 30
+    told_homes: int = 3
 
     # How long after it was measured a round may come, in seconds: what `ingest.admit` takes.
     late_s: float = 72 * 3600.0
@@ -122,6 +155,11 @@ class Thresholds:
     def h(self) -> float:
         """CUSUM's threshold in nats: the log of rounds a year, times networks, per false alarm."""
         return math.log(YEAR_S / self.round_s * self.networks / self.false_alarms_a_year)
+
+    @property
+    def silence_h(self) -> float:
+        """The same for silence, which is asked about every minute."""
+        return math.log(YEAR_S / 60 * self.networks / self.false_alarms_a_year)
 
     @property
     def late_rounds(self) -> int:
