@@ -86,7 +86,8 @@ def plot(history: History, platforms: Sequence[str], round_s: float) -> Plot:
     rounds = history.last - history.first + 1
     fine, coarse = -(-rounds // MOST_POINTS), -(-rounds // MOST_BINS)
     begins, ends = history.first * round_s, (history.last + 1) * round_s
-    homes, most = area(worst(_most(history.platforms.values()), history.first, history.last, fine))
+    shown = [_of(history, one) for one in platforms]
+    homes, most = area(worst(_most(shown), history.first, history.last, fine))
     return Plot(
         begins=begins,
         ends=ends,
@@ -101,7 +102,7 @@ def plot(history: History, platforms: Sequence[str], round_s: float) -> Plot:
         bins=-(-rounds // coarse),
         rows=_rows(history, platforms, coarse, round_s),
         networks=_networks(history, platforms, coarse),
-        failures=_failures(history.broke),
+        failures=_failures({one: history.broke.get(one, Counter()) for one in platforms}),
     )
 
 

@@ -68,6 +68,13 @@ def test_ways_to_fail_are_in_causal_order_with_counts_for_each_platform() -> Non
     assert [one.failure for one in shown.most_frequent("youtube")] == ["eof", "reset"]
 
 
+def test_what_is_not_a_platform_is_not_drawn_among_them() -> None:
+    found = history((network(1, 0, 9), network(1, 20, 20, "connectivity", dns_refused=9)))
+    shown = plot(found, ("x",), 300.0)
+    assert (shown.most, shown.failures) == (9, [])
+    assert [strip.platform for strip in shown.networks[0].strips] == ["x"]
+
+
 def test_the_table_has_the_newest_first_and_a_bin_for_each_platform() -> None:
     shown = plot(history((network(1, 3, 9),), (network(1, 0, 9, "youtube"),)), ("x", "youtube"), 300.0)
     assert [(at, [(one.failing, one.of) for one in bins]) for at, bins in shown.rows] == [

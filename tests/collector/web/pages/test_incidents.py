@@ -62,6 +62,7 @@ KINDS = [
     (said(withdrawn=True), "This incident was withdrawn."),
     (said(withdrawn=True, superseded_by="other-1"), 'href="/incident/other-1"'),
     (said(WORLD, scope=Scope.WORLD, cause=Cause.PLATFORM_OUTAGE, networks={}), "Many countries"),
+    (said(platform="connectivity", cause=Cause.SHUTDOWN, broke=""), "12 of 12 silent or cut off"),
     (said(**BARE), "too few countries to say"),
     (said(cause=Cause.BLOCKING_CONFIRMED, artefacts=("dns", "mitm")), "forged or missing names, a foreign"),
     (
