@@ -72,11 +72,13 @@ class Service:
         return Sources(
             snapshot=lambda: self.snapshot,
             findings=lambda: self.detector.findings,
+            published=lambda: self.detector.published,
             revisions=lambda incident: call(store.revisions, incident),
             chronicle=lambda country, first, last: call(store.chronicle, country, first, last),
             evidence=lambda incident: bundle(self.detector, incident),
             limits=self.detector.limits,
             display=self.config.display,
+            api=self.config.api,
             wall=self.wall,
         )
 
@@ -131,7 +133,8 @@ class Service:
     def main_app(self) -> web.Application:
         """What agents and readers reach."""
         app = web.Application()
-        app.add_routes([*self.intake.routes(), *pages.routes(self.sources())])
+        app.add_routes(self.intake.routes())
+        pages.install(app, self.sources())
         app.add_routes([web.get("/healthz", self._healthz), web.get("/readyz", self._readyz)])
         return app
 

@@ -53,6 +53,14 @@ class Display:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Api:
+    """What the public API gives. `requests_a_minute` from one address, 0 for no limit."""
+
+    __pydantic_config__ = STRICT
+    requests_a_minute: Annotated[int, Ge(0), Le(100_000)] = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """Everything the collector can be told."""
 
@@ -64,6 +72,7 @@ class Config:
     geo: Geo = field(default_factory=Geo)
     retention: Retention = field(default_factory=Retention)
     display: Display = field(default_factory=Display)
+    api: Api = field(default_factory=Api)
 
     def __post_init__(self) -> None:
         for text in (self.listen, self.metrics_listen):

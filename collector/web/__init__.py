@@ -22,8 +22,8 @@ _STYLE = Path(__file__).parent / "static" / "style.css"
 Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 
-def routes(sources: Sources) -> list[web.RouteDef]:
-    """The page, its style, and the API."""
+def install(app: web.Application, sources: Sources) -> None:
+    """Add the page, its style, and the API to what an application serves."""
 
     async def index(_request: web.Request) -> web.Response:
         body = page.render(sources.snapshot())
@@ -36,4 +36,5 @@ def routes(sources: Sources) -> list[web.RouteDef]:
         return web.Response(text=_css, content_type="text/css", headers=headers)
 
     _css = _STYLE.read_text(encoding="utf-8")
-    return [web.get("/", index), web.get("/static/style.css", style), *api.routes(sources)]
+    app.add_routes([web.get("/", index), web.get("/static/style.css", style)])
+    app.add_subapp("/api", api.application(sources))

@@ -7,7 +7,7 @@ the answer for another question's.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -96,7 +96,12 @@ CountryOrWorld = Annotated[
 Platform = Annotated[str, *_said({"type": "string"}, "A platform's name.")]
 Time = Annotated[float, BeforeValidator(_moment), WithJsonSchema({"type": "string", "format": "date-time"})]
 OneForm = Annotated[
-    Form, _one_of(Form), Field(description="JSON, CSV (RFC 4180, with a header) or JSON Lines.")
+    Form,
+    _one_of(Form),
+    *_said(
+        {"type": "string", "enum": [str(one) for one in Form]},
+        "JSON, CSV (RFC 4180, with a header) or JSON Lines.",
+    ),
 ]
 Cursor = Annotated[str, *_said({"type": "string"}, "Where the last answer ended; its `next` has it.")]
 
@@ -175,26 +180,10 @@ class LedgerAsked:
     format: OneForm = Form.JSON
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RoundsAsked:
-    """Raw rounds of an hour at most, by when they were measured (Unix seconds)."""
-
-    __pydantic_config__ = _QUERY
-    country: Country
-    platform: Platform | None = None
-    since: Annotated[Time | None, Field(description="An hour before `until`.")] = None
-    until: Annotated[Time | None, Field(description="At most an hour after `since`, or now.")] = None
-    cursor: Annotated[
-        str | None,
-        _matching("[0-9]{1,9}", "a number that a Link header gave"),
-        *_said({"type": "string", "pattern": "^[0-9]{1,9}$"}, "Where the last answer ended."),
-    ] = None
-
-
 @cache
-def adapter(kind: type) -> TypeAdapter[Any]:
+def adapter(kind: Hashable) -> TypeAdapter[Any]:
     """What reads a kind of question, and describes it."""
-    return TypeAdapter(kind)
+    return TypeAdapter(cast(type[Any], kind))
 
 
 def read(kind: type[T], pairs: Iterable[tuple[str, str]]) -> T:
@@ -205,7 +194,7 @@ def read(kind: type[T], pairs: Iterable[tuple[str, str]]) -> T:
             raise Refused(400, f"{_named(name)}: given twice")
         given[name] = text
     try:
-        return cast(T, adapter(kind).validate_python(given))
+        return cast(T, adapter(cast(Hashable, kind)).validate_python(given))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         raise Refused(400, f"{_named(str(first['loc'][0]))}: {_words(first)}") from None
@@ -220,12 +209,10 @@ def _words(error: Any) -> str:
 
 def _named(name: str) -> str:
     """A name as it may stand in a message, whatever somebody called a parameter."""
-    return name if name.isprintable() and len(name) <= 40 else f"{ascii(name[:40])}…"
+    return name if name.isprintable() and len(name) <= 40 else f"{name[:40]!a}…"
 
 
 def among(platform: str | None, platforms: Iterable[str]) -> None:
     """Refuse a platform that is not counted here."""
     if platform is not None and platform not in platforms:
         raise Refused(400, f"platform: one of {', '.join(platforms)}")
-
-

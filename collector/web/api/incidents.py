@@ -53,6 +53,13 @@ def _is_wanted(revision: Revision, asked: IncidentsAsked, limits: Thresholds) ->
     )
 
 
+COLUMNS = (
+    "id", "country", "phase", "platform", "platform_phase", "scope", "cause", "began_after", "began_before",
+    "ended_after", "ended_before", "confirmed_at", "failing", "prefixes", "networks", "stage", "failure",
+    "mechanisms", "world_failing_ratio", "revision", "revised_at", "claim",
+)  # fmt: skip
+
+
 def lines(incidents: Iterable[Incident]) -> Iterator[dict[str, Any]]:
     """One line for each platform of each incident."""
     for one in incidents:

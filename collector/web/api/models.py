@@ -5,9 +5,10 @@ Keys are stable within a version. Times are RFC 3339 in UTC. Null is "not known"
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypedDict
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, WithJsonSchema, with_config
+from typing_extensions import TypedDict  # pydantic wants it up to Python 3.11
 
 from collector.detect.incidents import Cause, Phase, Scope
 from collector.detect.network import Condition
@@ -18,9 +19,6 @@ _CLOSED = with_config({"extra": "forbid"})
 Moment = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
 Number = Annotated[int, Field(ge=0)]
 Ratio = Annotated[float, Field(ge=0, le=1)]
-Next = Annotated[
-    str | None, Field(description="Where the answer goes on: as the Link header says; null at its end.")
-]
 Said = Annotated[
     Condition,
     Field(
@@ -41,7 +39,8 @@ class StageCounts(TypedDict):
 @_CLOSED
 class PlatformState(TypedDict):
     """One platform from one place now. Of `votes` prefixes `failing` failed by their newest vote; `ratio` is
-    the share that reaches it. Statuses and mechanisms count rounds, stages observations."""
+    the share that reaches it. Statuses and mechanisms count rounds, stages observations. `newest_at` is the
+    minute of the newest round."""
 
     condition: Said
     score: Annotated[float, Field(description="The evidence against chance, in nats (CUSUM).")]
@@ -106,7 +105,7 @@ class Series(TypedDict):
     until: Moment
     round_s: float
     rows: list[SeriesRow]
-    next: Next
+    next: Annotated[Moment | None, Field(description="`from` for the rest, where this is not all.")]
 
 
 @_CLOSED
@@ -193,7 +192,7 @@ class Incidents(TypedDict):
     """The last word on each incident, newest first."""
 
     incidents: list[Incident]
-    next: Next
+    next: Annotated[str | None, Field(description="`cursor` for the rest, where this is not all.")]
 
 
 @_CLOSED
@@ -211,6 +210,23 @@ class Ledger(TypedDict):
 
     at: Moment
     entries: list[Entry]
+
+
+@_CLOSED
+class EvidenceFile(TypedDict):
+    """An incident's evidence bundle. `sha256` is of `evidence` as canonical JSON."""
+
+    schema: Literal["reachwatch-evidence/1"]
+    sha256: str
+    evidence: dict[str, Any]
+
+
+class Document(TypedDict):
+    """An OpenAPI document."""
+
+    openapi: str
+    info: dict[str, Any]
+    paths: dict[str, Any]
 
 
 @_CLOSED

@@ -28,9 +28,7 @@ def rows(
         yield told
 
 
-def _of(
-    at: str, nation: NationRound, here: Sequence[NetworkRound], min_prefixes: int
-) -> Iterator[SeriesRow]:
+def _of(at: str, nation: NationRound, here: Sequence[NetworkRound], min_prefixes: int) -> Iterator[SeriesRow]:
     yield _country(at, nation, here)
     yield from (_network(at, seen) for seen in here if seen.prefixes >= min_prefixes)
     small = [seen for seen in here if seen.prefixes < min_prefixes]

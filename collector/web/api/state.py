@@ -84,5 +84,6 @@ def _tally(tally: Tally, watch: NationWatch | Watch) -> PlatformState:
         "statuses": dict(tally.statuses),
         "mechanisms": dict(tally.mechanisms),
         "stages": {stage: {"succeeded": good, "failed": bad} for stage, (good, bad) in tally.stages.items()},
-        "newest_at": moment(tally.newest_at) if tally.newest_at is not None else None,
+        # To the minute: a provider that keeps logs could look for the second.
+        "newest_at": moment(tally.newest_at // 60 * 60) if tally.newest_at is not None else None,
     }

@@ -11,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector.detect.cells import cells_of
+from collector.detect.fold import State
+from collector.detector import Findings
 from collector.snapshot import take
-from collector.web.api import describe
+from collector.web.api.state import describe
 from collector.web.page import render
 from probe.verdict import judge
 from probe.wire.codec import DecodeError, decode, encode
@@ -83,5 +85,5 @@ def test_whatever_can_be_decoded_can_be_judged_counted_and_shown(
     names = tuple({v.platform for v in verdicts})
     snapshot = take(cells, [], now=NOW.timestamp(), window_s=600, platforms=names)
     assert render(snapshot)
-    assert describe(snapshot, 1)
+    assert describe(snapshot, Findings(state=State(), book=(), until=0.0), 1)
     scrub(rnd, ["203.0.113.9"])
