@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from math import inf
 from typing import Protocol
 
 from collector.detect.ballots import Standing
@@ -139,8 +140,11 @@ class Store(Protocol):
         minute on, in one transaction; returns how many cells came, went or changed. Where taking
         from `additions` raises, nothing has changed. They may be made of this store's batches."""
 
-    def batches(self, probe: str | None = None, since: float = 0.0) -> Iterable[SignedBatch]:
-        """Batches received at or after `since`, oldest first, of one probe or of all."""
+    def batches(
+        self, probe: str | None = None, since: float = 0.0, until: float = inf
+    ) -> Iterable[SignedBatch]:
+        """Batches received at or after `since` and before `until`, oldest first, of one probe or of all.
+        Between one and the next anything else may be asked of the store."""
 
     def expire(self, batches_before: float, cells_before: float, rounds_before: int) -> int:
         """Drop whole segments last received before the first moment, cells before the second (both

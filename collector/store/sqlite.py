@@ -15,6 +15,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
+from math import inf
 from pathlib import Path
 from typing import IO
 
@@ -30,6 +31,7 @@ from .packing import Torn, compress, decompress, pack_cell, pack_segment, unpack
 
 DATABASE = "reachwatch.sqlite"  # the file in the folder
 _VERSION = 4  # 3 keeps votes by probe, 4 what detection saw
+_GROUP_S = 600.0  # batches of one group were received within less, however long the disk stood still
 _TAKEN_AT_ONCE = 100  # additions summed in memory before the table is touched
 
 _CELL_COLUMNS = """
@@ -266,22 +268,24 @@ class SqliteStore:
             self._db.execute("DROP TABLE fresh")
         return gone.rowcount + changed.rowcount
 
-    def batches(self, probe: str | None = None, since: float = 0.0) -> Iterator[SignedBatch]:
+    def batches(
+        self, probe: str | None = None, since: float = 0.0, until: float = inf
+    ) -> Iterator[SignedBatch]:
         """See `base.Store`."""
-        chosen = "SELECT id FROM segments WHERE last_at >= ? ORDER BY id"
-        wanted: tuple[object, ...] = (since,)
+        chosen = "SELECT id FROM segments WHERE last_at >= ? AND last_at < ? ORDER BY id"
+        wanted: tuple[object, ...] = (since, until + _GROUP_S)
         if probe is not None:
             chosen = (
                 "SELECT DISTINCT segment FROM receipts JOIN segments ON segments.id = segment"
-                " WHERE last_at >= ? AND probe = ? ORDER BY segment"
+                " WHERE last_at >= ? AND last_at < ? AND probe = ? ORDER BY segment"
             )
-            wanted = (since, probe)
+            wanted = (*wanted, probe)
         with _translated(self._folder):
             segments = [row[0] for row in self._db.execute(chosen, wanted)]
             for segment in segments:
                 row = self._db.execute("SELECT data FROM segments WHERE id = ?", (segment,)).fetchone()
-                for batch in self._unpacked(segment, row[0]):
-                    if batch.received_at >= since and probe in (None, batch.probe):
+                for batch in self._unpacked(segment, row[0]) if row else ():  # it may have expired since
+                    if since <= batch.received_at < until and probe in (None, batch.probe):
                         yield batch
 
     def _unpacked(self, segment: int, data: bytes) -> list[SignedBatch]:
