@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from aiohttp import web
 
@@ -20,9 +22,10 @@ from probe.wire.version import __version__
 
 from . import metrics as metrics_routes
 from . import web as pages
+from .alerts.webhooks import Courier, open_hooks
 from .config import Config, address_of
 from .detect.figures import figures_of
-from .detect.thresholds import DEFAULT
+from .detect.thresholds import Thresholds
 from .detector import Detector
 from .evidence import bundle
 from .ingest.commit import Committer
@@ -42,6 +45,7 @@ SNAPSHOT_S = 2.0
 FIGURES_S = 30.0  # counting every cell is the one slow question, so it is asked seldom
 EXPIRE_S = 3600.0
 DETECT_S = 2.0
+DELIVER_S = 1.0
 PRESENCE_S = 180.0  # three heartbeats missed: no longer reporting
 STALE_S = 30.0  # a snapshot older than this is not news
 DRAIN_S = 20.0  # what stopping waits for requests in progress
@@ -63,6 +67,7 @@ class Service:
     wall: Callable[[], float]
     snapshot: Snapshot
     detector: Detector
+    courier: Courier
     _figures: StoreFigures | None = None
     _figures_at: float = 0.0
 
@@ -125,7 +130,7 @@ class Service:
             self.committer.store.expire,
             now - keep.batches_days * DAY_S,
             cells_before,
-            int(cells_before // DEFAULT.round_s),
+            int(cells_before // self.detector.limits.round_s),
         )
         if dropped:
             log.info("expired batches=%d", dropped)
@@ -158,6 +163,7 @@ class Service:
 def build(config: Config, wall: Callable[[], float] = time.time) -> Service:
     """Open everything; raises `ConfigError` or `StoreError`."""
     netinfo = open_netinfo(config.geo)
+    hooks = open_hooks(config.webhooks)
     metrics = Metrics(__version__, config.platforms, wall)
     store = open_store(f"sqlite://{config.data_path}")
     committer = Committer(store, metrics, wall)
@@ -172,9 +178,13 @@ def build(config: Config, wall: Callable[[], float] = time.time) -> Service:
         platforms=frozenset(config.platforms),
         peers=lambda country: service.peers(country),
     )
-    detector = Detector(committer, DEFAULT, wall=wall, monotonic=time.monotonic)
+    limits = Thresholds(round_s=config.detection.round_s)
+    detector = Detector(committer, limits, wall=wall, monotonic=time.monotonic)
     committer.committed = detector.committed
-    service = Service(config, committer, intake, metrics, wall, empty, detector)
+    courier = Courier(
+        committer, hooks, limits, config.display.min_prefixes, metrics, wall, random.SystemRandom()
+    )  # fmt: skip
+    service = Service(config, committer, intake, metrics, wall, empty, detector, courier)
     return service
 
 
@@ -201,12 +211,14 @@ async def serve(
 
 
 async def _work(service: Service, stop: asyncio.Event, runners: Sequence[web.AppRunner]) -> None:
-    async with asyncio.TaskGroup() as group:
+    courier = service.courier
+    async with courier.opened(), asyncio.TaskGroup() as group:
         tasks = [
             group.create_task(service.committer.run()),
             group.create_task(_repeat(service.refresh, SNAPSHOT_S)),
             group.create_task(_repeat(service.expire, EXPIRE_S)),
             group.create_task(_repeat(service.detect, DETECT_S)),
+            *(group.create_task(_repeat(partial(courier.deliver, h), DELIVER_S)) for h in courier.hooks),
         ]
         await stop.wait()
         for runner in runners:  # accepts nothing new, and waits for what is in progress

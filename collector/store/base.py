@@ -8,7 +8,7 @@ twice. The contract is written as tests in ``tests/collector/store/`` that run o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from math import inf
@@ -71,6 +71,21 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One revision on its way to one webhook: published, or put back, at `at`, not to be tried before `due`
+    (both Unix seconds). `error` is how the last of so many `attempts` failed; `dead` is what was given up."""
+
+    webhook: str
+    incident: str
+    number: int
+    at: float
+    attempts: int = 0
+    due: float = 0.0
+    error: str = ""
+    dead: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoreFigures:
     """What an operator watches about the store. `free_bytes` is the room left on its disk; None where
     it is on none."""
@@ -95,17 +110,36 @@ class Store(Protocol):
     def standings(self) -> Mapping[str, Standing]:
         """What is known of every enrolled probe beside what it measured."""
 
-    def settle(self, data: bytes) -> None:
-        """Keep detection's state, in place of the one kept before."""
+    def rounds_of(self, seconds: float) -> float:
+        """How long the rounds are, in seconds, that detection's words here are told in: as long as this
+        was first asked with."""
 
-    def settled(self) -> bytes | None:
-        """The state kept last; None where none was."""
+    def settle(self, states: Mapping[int, bytes], keep: Collection[int]) -> None:
+        """Keep detection's states after some rounds; of all that are kept only those after the rounds in
+        `keep` stay."""
+
+    def settled(self) -> list[bytes]:
+        """The states that are kept, the earliest round's first."""
 
     def publish(self, revisions: Iterable[Revision]) -> None:
-        """Add revisions of incidents durably, all or none; nothing published is ever changed."""
+        """Add revisions of incidents durably, all or none; nothing published is ever changed. With them,
+        a delivery of each to each subscriber."""
 
     def revisions(self, incident: str | None = None) -> list[Revision]:
         """What was published, of one incident or of all, by incident and number."""
+
+    def subscribe(self, webhooks: Collection[str]) -> None:
+        """To whom what is published from now on is delivered; what waits for others stays."""
+
+    def outbox(self, webhook: str | None = None, *, dead: bool = False) -> list[Delivery]:
+        """What waits to be delivered, or what was given up, to one webhook or to all; by webhook,
+        incident and number."""
+
+    def post(self, delivery: Delivery) -> None:
+        """Keep how a delivery stands, in place of how it stood."""
+
+    def delivered(self, delivery: Delivery) -> None:
+        """Take a delivery out of the outbox."""
 
     def tell(self, rounds: Iterable[CountryRound]) -> None:
         """Keep what detection saw, in place of what it had seen in the same countries and rounds."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from math import inf
 
 from collector.detect.ballots import Standing
@@ -10,7 +10,7 @@ from collector.detect.cells import Cell, CellKey, merge
 from collector.detect.chronicle import CountryRound
 from collector.detect.revisions import Revision
 
-from .base import Ingest, Seen, SignedBatch, Stored, StoreError, StoreFigures
+from .base import Delivery, Ingest, Seen, SignedBatch, Stored, StoreError, StoreFigures
 
 
 class MemoryStore:
@@ -19,8 +19,11 @@ class MemoryStore:
     def __init__(self) -> None:
         self._keys: dict[str, bytes] = {}
         self._standings: dict[str, Standing] = {}
-        self._settled: bytes | None = None
+        self._rounds_of: float | None = None
+        self._settled: dict[int, bytes] = {}
         self._revisions: dict[tuple[str, int], Revision] = {}
+        self._subscribers: frozenset[str] = frozenset()
+        self._outbox: dict[tuple[str, str, int], Delivery] = {}
         self._starts: dict[str, bytes] = {}
         self._chronicle: dict[tuple[str, int], CountryRound] = {}
         self._batches: dict[tuple[str, int], SignedBatch] = {}
@@ -46,13 +49,18 @@ class MemoryStore:
         """See `base.Store`."""
         return dict(self._standings)
 
-    def settle(self, data: bytes) -> None:
+    def rounds_of(self, seconds: float) -> float:
         """See `base.Store`."""
-        self._settled = data
+        self._rounds_of = self._rounds_of or seconds
+        return self._rounds_of
 
-    def settled(self) -> bytes | None:
+    def settle(self, states: Mapping[int, bytes], keep: Collection[int]) -> None:
         """See `base.Store`."""
-        return self._settled
+        self._settled = {n: data for n, data in (self._settled | dict(states)).items() if n in keep}
+
+    def settled(self) -> list[bytes]:
+        """See `base.Store`."""
+        return [self._settled[number] for number in sorted(self._settled)]
 
     def publish(self, revisions: Iterable[Revision]) -> None:
         """See `base.Store`."""
@@ -60,10 +68,30 @@ class MemoryStore:
         if added.keys() & self._revisions.keys():
             raise StoreError("published twice under one number")
         self._revisions |= added
+        for (incident, number), one in added.items():
+            for webhook in self._subscribers:
+                self.post(Delivery(webhook=webhook, incident=incident, number=number, at=one.at))
 
     def revisions(self, incident: str | None = None) -> list[Revision]:
         """See `base.Store`."""
         return [self._revisions[key] for key in sorted(self._revisions) if incident in (None, key[0])]
+
+    def subscribe(self, webhooks: Collection[str]) -> None:
+        """See `base.Store`."""
+        self._subscribers = frozenset(webhooks)
+
+    def outbox(self, webhook: str | None = None, *, dead: bool = False) -> list[Delivery]:
+        """See `base.Store`."""
+        ordered = [self._outbox[name] for name in sorted(self._outbox)]
+        return [one for one in ordered if one.dead == dead and webhook in (None, one.webhook)]
+
+    def post(self, delivery: Delivery) -> None:
+        """See `base.Store`."""
+        self._outbox[delivery.webhook, delivery.incident, delivery.number] = delivery
+
+    def delivered(self, delivery: Delivery) -> None:
+        """See `base.Store`."""
+        self._outbox.pop((delivery.webhook, delivery.incident, delivery.number), None)
 
     def tell(self, rounds: Iterable[CountryRound]) -> None:
         """See `base.Store`."""

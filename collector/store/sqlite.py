@@ -12,8 +12,9 @@ from __future__ import annotations
 import fcntl
 import shutil
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import astuple
 from itertools import islice
 from math import inf
 from pathlib import Path
@@ -26,7 +27,7 @@ from collector.detect.revisions import Revision
 from collector.detect.saved import pack_revision, unpack_revision
 from probe.wire.exchange import Presence
 
-from .base import Ingest, Seen, SignedBatch, Stored, StoreError, StoreFigures
+from .base import Delivery, Ingest, Seen, SignedBatch, Stored, StoreError, StoreFigures
 from .packing import Torn, compress, decompress, pack_cell, pack_segment, unpack_cell, unpack_segment
 
 DATABASE = "reachwatch.sqlite"  # the file in the folder
@@ -54,7 +55,8 @@ CREATE TABLE IF NOT EXISTS probes (
 CREATE TABLE IF NOT EXISTS presence (
     probe TEXT PRIMARY KEY, at REAL NOT NULL, state TEXT NOT NULL, country TEXT NOT NULL,
     asn INTEGER NOT NULL, prefix TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS settled (id INTEGER PRIMARY KEY CHECK (id = 1), data BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS rounds (seconds REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS settled (number INTEGER PRIMARY KEY, data BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS chronicle (
     country TEXT NOT NULL, number INTEGER NOT NULL, data BLOB NOT NULL,
     PRIMARY KEY (country, number)) WITHOUT ROWID;
@@ -63,6 +65,11 @@ CREATE TABLE IF NOT EXISTS starts (incident TEXT PRIMARY KEY, data BLOB NOT NULL
 CREATE TABLE IF NOT EXISTS revisions (
     incident TEXT NOT NULL, number INTEGER NOT NULL, data BLOB NOT NULL,
     PRIMARY KEY (incident, number)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS subscribers (webhook TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS outbox (
+    webhook TEXT NOT NULL, incident TEXT NOT NULL, number INTEGER NOT NULL, at REAL NOT NULL,
+    attempts INTEGER NOT NULL, due REAL NOT NULL, error TEXT NOT NULL, dead INTEGER NOT NULL,
+    PRIMARY KEY (webhook, incident, number)) WITHOUT ROWID;
 PRAGMA user_version = {_VERSION};
 """
 # A new store has dropped nothing.
@@ -117,22 +124,42 @@ class SqliteStore:
             rows = self._db.execute("SELECT probe, enrolled_at FROM probes").fetchall()
         return {probe: Standing(since) for probe, since in rows}
 
-    def settle(self, data: bytes) -> None:
+    def rounds_of(self, seconds: float) -> float:
         """See `base.Store`."""
         with self._transaction():
-            self._db.execute("INSERT OR REPLACE INTO settled VALUES (1, ?)", (compress(data),))
+            self._db.execute(
+                "INSERT INTO rounds SELECT ? WHERE NOT EXISTS (SELECT 1 FROM rounds)", (seconds,)
+            )
+            (kept,) = self._db.execute("SELECT seconds FROM rounds").fetchone()
+        return float(kept)
 
-    def settled(self) -> bytes | None:
+    def settle(self, states: Mapping[int, bytes], keep: Collection[int]) -> None:
+        """See `base.Store`."""
+        with self._transaction():
+            self._db.executemany(
+                "INSERT OR REPLACE INTO settled VALUES (?, ?)",
+                [(number, compress(data)) for number, data in states.items()],
+            )
+            known = [number for (number,) in self._db.execute("SELECT number FROM settled")]
+            gone = [(number,) for number in known if number not in keep]
+            self._db.executemany("DELETE FROM settled WHERE number = ?", gone)
+
+    def settled(self) -> list[bytes]:
         """See `base.Store`."""
         with _translated(self._folder):
-            row = self._db.execute("SELECT data FROM settled").fetchone()
-        return decompress(row[0]) if row else None
+            rows = self._db.execute("SELECT data FROM settled ORDER BY number").fetchall()
+        return [decompress(row[0]) for row in rows]
 
     def publish(self, revisions: Iterable[Revision]) -> None:
         """See `base.Store`."""
-        rows = [(one.incident.id, one.number, pack_revision(one)) for one in revisions]
+        new = list(revisions)
+        rows = [(one.incident.id, one.number, pack_revision(one)) for one in new]
+        addressed = [(one.incident.id, one.number, one.at) for one in new]
         with self._transaction():
             self._db.executemany("INSERT INTO revisions VALUES (?, ?, ?)", rows)
+            self._db.executemany(
+                "INSERT INTO outbox SELECT webhook, ?, ?, ?, 0, 0, '', 0 FROM subscribers", addressed
+            )
 
     def revisions(self, incident: str | None = None) -> list[Revision]:
         """See `base.Store`."""
@@ -140,6 +167,41 @@ class SqliteStore:
         with _translated(self._folder):
             rows = self._db.execute(asked, (incident,)).fetchall()
         return [unpack_revision(row[0]) for row in rows]
+
+    def subscribe(self, webhooks: Collection[str]) -> None:
+        """See `base.Store`."""
+        with self._transaction():
+            self._db.execute("DELETE FROM subscribers")
+            self._db.executemany("INSERT INTO subscribers VALUES (?)", [(name,) for name in webhooks])
+
+    def outbox(self, webhook: str | None = None, *, dead: bool = False) -> list[Delivery]:
+        """See `base.Store`."""
+        asked = (
+            "SELECT webhook, incident, number, at, attempts, due, error FROM outbox WHERE dead = ?1"
+            " AND (?2 IS NULL OR webhook = ?2) ORDER BY webhook, incident, number"
+        )
+        with _translated(self._folder):
+            rows = self._db.execute(asked, (dead, webhook)).fetchall()
+        return [
+            Delivery(
+                webhook=webhook, incident=incident, number=number, at=at, attempts=attempts, due=due,
+                error=error, dead=dead,
+            )
+            for webhook, incident, number, at, attempts, due, error in rows
+        ]  # fmt: skip
+
+    def post(self, delivery: Delivery) -> None:
+        """See `base.Store`."""
+        with self._transaction():
+            self._db.execute(
+                "INSERT OR REPLACE INTO outbox VALUES (?, ?, ?, ?, ?, ?, ?, ?)", astuple(delivery)
+            )
+
+    def delivered(self, delivery: Delivery) -> None:
+        """See `base.Store`."""
+        name = (delivery.webhook, delivery.incident, delivery.number)
+        with self._transaction():
+            self._db.execute("DELETE FROM outbox WHERE webhook = ? AND incident = ? AND number = ?", name)
 
     def tell(self, rounds: Iterable[CountryRound]) -> None:
         """See `base.Store`."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from . import api, page
+from . import api, feeds, page
 from .sources import Sources
 
 # The page needs its own style sheet and nothing else; whatever slips into it cannot run.
@@ -23,7 +23,7 @@ Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 
 def install(app: web.Application, sources: Sources) -> None:
-    """Add the page, its style, and the API to what an application serves."""
+    """Add the page, its style, the feeds and the API to what an application serves."""
 
     async def index(_request: web.Request) -> web.Response:
         body = page.render(sources.snapshot())
@@ -36,5 +36,5 @@ def install(app: web.Application, sources: Sources) -> None:
         return web.Response(text=_css, content_type="text/css", headers=headers)
 
     _css = _STYLE.read_text(encoding="utf-8")
-    app.add_routes([web.get("/", index), web.get("/static/style.css", style)])
+    app.add_routes([web.get("/", index), web.get("/static/style.css", style), *feeds.routes(sources)])
     app.add_subapp("/api", api.application(sources))

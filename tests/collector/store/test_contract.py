@@ -19,7 +19,7 @@ from collector.detect.incidents import Incident, Part, Phase
 from collector.detect.network import Condition
 from collector.detect.revisions import Revision
 from collector.store import STORES, open_store
-from collector.store.base import Seen, Store, Stored, StoreError
+from collector.store.base import Delivery, Seen, Store, Stored, StoreError
 from probe.wire.exchange import Presence
 from tests.batches import CLEAN, NOW, cells, ingest, someone
 from tests.rounds import NOW as MEASURED
@@ -109,11 +109,17 @@ def test_what_is_known_of_a_probe_is_when_its_key_came_first(store: Store) -> No
     assert store.standings() == {"p": Standing(NOW)}
 
 
-def test_of_detections_states_the_last_is_kept(store: Store) -> None:
-    assert store.settled() is None
-    for data in (b"one", b"two" * 1000):
-        store.settle(data)
-        assert store.settled() == data
+def test_how_long_a_round_is_stays_as_it_was_first_said(store: Store) -> None:
+    assert store.rounds_of(300) == 300
+    assert store.rounds_of(60) == 300
+
+
+def test_of_detections_states_those_are_kept_that_are_wanted(store: Store) -> None:
+    assert store.settled() == []
+    store.settle({5: b"five", 2: b"two" * 1000}, {2, 5})
+    assert store.settled() == [b"two" * 1000, b"five"]
+    store.settle({6: b"six"}, {2, 6})
+    assert store.settled() == [b"two" * 1000, b"six"]
 
 
 def test_what_was_published_is_added_to_and_never_changed(store: Store) -> None:
@@ -126,6 +132,56 @@ def test_what_was_published_is_added_to_and_never_changed(store: Store) -> None:
     with pytest.raises(StoreError):
         store.publish([replace(other, number=2), replace(one, reason="edited")])
     assert store.revisions() == [other, one, replace(one, number=2)], "all or none"
+
+
+def published(incident: str, *numbers: int) -> list[Revision]:
+    part = Part(platform="x", phase=Phase.SUSPECTED, since=1)
+    what = Incident(id=incident, country="PK", parts=(part,))
+    return [Revision(number=n, at=NOW + n, reason="r", incident=what) for n in numbers]
+
+
+def test_what_is_published_waits_for_each_subscriber_and_for_nobody_before_there_was_one(
+    store: Store,
+) -> None:
+    store.publish(published("a", 1))
+    assert store.outbox() == []
+    store.subscribe(["press", "ops"])
+    store.publish(published("b", 1, 2))
+    first = Delivery(webhook="ops", incident="b", number=1, at=NOW + 1)
+    second = Delivery(webhook="ops", incident="b", number=2, at=NOW + 2)
+    assert store.outbox("ops") == [first, second]
+    assert store.outbox() == [
+        first, second, replace(first, webhook="press"), replace(second, webhook="press"),
+    ]  # fmt: skip
+    store.subscribe(["press"])
+    store.publish(published("c", 1))
+    assert store.outbox("ops") == [first, second], "what waits for others stays"
+    assert [one.incident for one in store.outbox("press")] == ["b", "b", "c"]
+
+
+def test_what_cannot_be_published_is_delivered_to_nobody(store: Store) -> None:
+    store.publish(published("a", 1))
+    store.subscribe(["ops"])
+    with pytest.raises(StoreError):
+        store.publish([*published("b", 1), *published("a", 1)])
+    assert store.outbox() == []
+
+
+def test_a_delivery_stands_as_it_was_posted_last_until_it_is_delivered(store: Store) -> None:
+    store.subscribe(["ops"])
+    store.publish(published("a", 1, 2))
+    first, second = store.outbox("ops")
+    tried = replace(first, attempts=3, due=NOW + 9.5, error="status 503")
+    store.post(tried)
+    assert store.outbox("ops") == [tried, second]
+    store.post(replace(tried, dead=True))
+    assert store.outbox("ops") == [second]
+    assert store.outbox(dead=True) == [replace(tried, dead=True)]
+    store.delivered(second)
+    store.delivered(second)
+    assert store.outbox("ops") == []
+    store.delivered(tried)
+    assert store.outbox(dead=True) == []
 
 
 def test_what_detection_saw_is_kept_by_country_and_round_and_told_anew_when_it_changed(store: Store) -> None:
@@ -317,6 +373,25 @@ class TestSqlite:
         with pytest.raises(StoreError, match="segment 1 is damaged"):
             list(store.batches())
         store.close()
+
+
+DIES = """
+import os, signal, sys
+from collector.store import open_store
+from tests.collector.store.test_contract import published
+store = open_store("sqlite://" + sys.argv[1])
+store.subscribe(["ops"])
+store.publish(published("a", 1))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_was_published_when_the_process_was_killed_still_waits_to_be_delivered(tmp_path: Path) -> None:
+    child = subprocess.run([sys.executable, "-c", DIES, str(tmp_path)], check=False)
+    assert child.returncode == -signal.SIGKILL
+    store = open_store(f"sqlite://{tmp_path}")
+    assert [(one.webhook, one.incident, one.number) for one in store.outbox()] == [("ops", "a", 1)]
+    store.close()
 
 
 CHILD = """

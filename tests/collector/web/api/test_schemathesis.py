@@ -7,6 +7,7 @@ The document is taken from where it is made and not over HTTP (that what is serv
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import schemathesis
@@ -30,7 +31,7 @@ def base_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield f"{url}/api/v1"
 
 
-def ask(case: schemathesis.Case, base_url: str) -> None:
+def ask(case: schemathesis.Case[Any], base_url: str) -> None:
     unsayable = case.operation.definition.raw["operationId"] in UNSAYABLE
     case.call_and_validate(base_url, excluded_checks=[positive_data_acceptance] if unsayable else [])
 
@@ -38,13 +39,13 @@ def ask(case: schemathesis.Case, base_url: str) -> None:
 @pytest.mark.slow
 @schema.parametrize()
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
-def test_every_answer_is_as_the_document_says(case: schemathesis.Case, base_url: str) -> None:
+def test_every_answer_is_as_the_document_says(case: schemathesis.Case[Any], base_url: str) -> None:
     ask(case, base_url)
 
 
 @pytest.mark.slow
 @schema.include(path_regex="{id}").parametrize()
 @settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
-def test_so_is_that_of_an_incident_that_there_is(case: schemathesis.Case, base_url: str) -> None:
+def test_so_is_that_of_an_incident_that_there_is(case: schemathesis.Case[Any], base_url: str) -> None:
     case.path_parameters["id"] = INCIDENT
     ask(case, base_url)

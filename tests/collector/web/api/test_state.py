@@ -62,7 +62,7 @@ def test_nobody_voted_is_null_and_never_one() -> None:
 
 
 async def test_the_state_is_written_once_a_snapshot_for_everybody(collector: Running) -> None:
-    with patch.object(serve, "describe", wraps=serve.describe) as describe:
+    with patch.object(serve, "describe", wraps=state.describe) as describe:
         for _ in range(3):
             async with collector.client.get(collector.url + "/api/v1/state") as response:
                 first = await response.json()
@@ -75,7 +75,7 @@ async def test_the_state_is_written_once_a_snapshot_for_everybody(collector: Run
 
 async def test_a_country_is_written_once_a_snapshot_too(tmp_path: Path) -> None:
     async with dark(tmp_path) as running:
-        with patch.object(serve, "describe", wraps=serve.describe) as describe:
+        with patch.object(serve, "describe", wraps=state.describe) as describe:
             for _ in range(3):
                 assert list((await running.get("/state/PK")).json["countries"]) == ["PK"]
             assert describe.call_count == 1
