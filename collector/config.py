@@ -69,10 +69,12 @@ class Display:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Api:
-    """What the public API gives. `requests_a_minute` from one address, 0 for no limit."""
+    """What the public API gives. `requests_a_minute` from one address, 0 for no limit; `rounds` whether raw
+    rounds too."""
 
     __pydantic_config__ = STRICT
     requests_a_minute: Annotated[int, Ge(0), Le(100_000)] = 60
+    rounds: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

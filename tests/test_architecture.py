@@ -22,6 +22,7 @@ PURE = (
     "collector.alerts.retries",
     "collector.alerts.signing",
     "collector.detect",
+    "collector.foreign.blurred",
     "collector.foreign.exported",
     "collector.foreign.failures",
     "collector.foreign.form",

@@ -14,6 +14,7 @@ from collector.detect.chronicle import CountryRound
 from collector.detect.revisions import Revision
 from collector.detect.thresholds import Thresholds
 from collector.detector import Findings
+from collector.rounds import Mark, Wanted
 from collector.snapshot import Snapshot
 
 
@@ -21,7 +22,8 @@ from collector.snapshot import Snapshot
 class Sources:
     """`wall` is Unix seconds. `published` is each incident's last revision, by its id. `revisions` takes an
     incident's id, or None for all; `chronicle` a country and the first and last round, counted from the Unix
-    epoch; `evidence` makes an incident's bundle and raises `NoEvidence`."""
+    epoch; `evidence` makes an incident's bundle and raises `NoEvidence`; `rounds` reads raw
+    rounds, and where to go on."""
 
     snapshot: Callable[[], Snapshot]
     findings: Callable[[], Findings]
@@ -29,6 +31,7 @@ class Sources:
     revisions: Callable[[str | None], Awaitable[list[Revision]]]
     chronicle: Callable[[str, int, int], Awaitable[list[CountryRound]]]
     evidence: Callable[[str], Awaitable[bytes]]
+    rounds: Callable[[Wanted], Awaitable[tuple[list[str], Mark | None]]]
     limits: Thresholds
     display: Display
     api: Api

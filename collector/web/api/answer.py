@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,8 +14,8 @@ from aiohttp.typedefs import Middleware
 from collector.store.base import StoreError
 from collector.web.shelf import Leaf
 
-from .asked import Refused
-from .forms import json_text
+from .asked import Form, Refused
+from .forms import KINDS, json_text
 from .limit import Limiter
 from .models import Problem
 
@@ -23,6 +24,7 @@ _HEADERS = {
     "Access-Control-Expose-Headers": "ETag, Link, Retry-After",
     "X-Content-Type-Options": "nosniff",
 }
+Query = Mapping[str, str]  # parameters of an address
 _STORE_S = 10.0  # a store that fails is asked again every two seconds; clients need not
 
 
@@ -34,7 +36,21 @@ class Sheet:
     leaf: Leaf
     kind: str
     headers: Mapping[str, str] = field(default_factory=dict)
-    onward: Mapping[str, str] = field(default_factory=dict)
+    onward: Query = field(default_factory=dict)
+
+
+class Pen:
+    """Writes one answer at a time, in a thread: however many are asked for, receipts go on."""
+
+    def __init__(self) -> None:
+        self._free = asyncio.Lock()
+
+    async def written(self, write: Callable[[], tuple[str, Query]], form: Form = Form.JSON) -> Sheet:
+        """What `write` gives: a text, and the parameters that the next part is asked for with."""
+        async with self._free:
+            text, onward = await asyncio.to_thread(write)
+            leaf = await asyncio.to_thread(Leaf.of, text)
+        return Sheet(leaf, KINDS[form], onward=onward)
 
 
 def sent(request: web.Request, sheet: Sheet, max_age_s: float) -> web.Response:

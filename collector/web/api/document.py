@@ -35,8 +35,8 @@ What volunteers' probes can reach, and what a detector concludes from it.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """One address. `asked` reads its parameters, `answer` is what it gives as JSON; `tables` where the same
-    comes as CSV and JSON Lines too."""
+    """One address. `asked` reads its parameters, `answer` is what it gives as JSON, if it does; `tables`
+    where the same comes as CSV and JSON Lines too."""
 
     name: str
     path: str
@@ -111,11 +111,23 @@ OPERATIONS = (
         answer=models.Document,
     ),
 )
+# Only where an operator has decided so: `api.rounds` says why.
+ROUNDS = Operation(
+    name="rounds",
+    path="/rounds",
+    summary="Raw rounds as OONI's `web_connectivity` (data format 0.2.0), JSON Lines, blurred so that they "
+    "tell of a network and not of a home: of networks that `series` shows by themselves in that round, of "
+    "lines that could judge, and of what came within an hour. A part may be empty: the Link header says "
+    "whether there is more",
+    asked=asked.RoundsAsked,
+    answer=None,
+)
+
 _WHY = {
     400: "A parameter is wrong, unknown or given twice",
     404: "There is none",
     405: "Only GET and HEAD",
-    429: "Asked too often from this address; `Retry-After` says when again",
+    429: "Asked too often from this address, or busy; `Retry-After` says when again",
     503: "The store cannot be read now",
 }
 
@@ -153,6 +165,8 @@ def _get(operation: Operation, schemas: dict[str, Any], platforms: Collection[st
 
 def _content(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
     text = {"schema": {"type": "string"}}
+    if operation.answer is None:
+        return {"application/jsonl": text}
     kinds = {"application/json": {"schema": schemas[operation.name]}}
     return kinds | {"text/csv": text, "application/jsonl": text} if operation.tables else kinds
 

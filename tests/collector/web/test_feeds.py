@@ -33,6 +33,7 @@ class Feeds:
             revisions=unasked,
             chronicle=unasked,
             evidence=unasked,
+            rounds=unasked,
             limits=DEFAULT,
             display=Display(),
             api=Api(),
