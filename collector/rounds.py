@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from heapq import nsmallest
 from itertools import islice
+from operator import itemgetter
 
 from probe.verdict import judge
 from probe.wire.codec import DecodeError, validate
@@ -25,91 +27,84 @@ from .ingest.commit import Committer
 from .store.base import SignedBatch
 
 PIECE = 100  # batches read at once: the store's thread has commits to make in between
-MOST_READ = 20_000  # batches read for one answer,
-MOST_LINES = 1000  # and lines in it; some 10 MB
-LATE_S = 3600.0  # what came later than this after `until` is not looked for
-
-# With what it is sorted by: the order in which rounds came is nobody's business.
-_Line = tuple[str, str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
-    """How far somebody has read: so many batches of those received in a minute (Unix minutes). Closer than
-    its minute nobody is told when a batch came."""
-
-    minute: int = 0
-    batches: int = 0
+MOST_READ = 1_000_000  # batches looked at for one answer, which are not read yet
+MOST_BATCHES = 200  # read
+MOST_LINES = 1000  # and given; some 10 MB
+LATE_S = 900.0  # what came later than this after `until` is not looked for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """Rounds measured from `since` to before `until` (Unix seconds, by their own clocks) in a country, of
-    those detector's rounds, networks and platforms that may be told of by themselves; `mark` is where to go
-    on. `key` names rounds anew, so that nothing else that is known of them leads here."""
+    """The detector's rounds, networks (ASN) and platforms of a country that may be told of by themselves.
+    `key` chooses and names, so that nothing else that is known of a round leads to it here."""
 
     country: str
-    since: float
-    until: float
     round_s: float
     alone: frozenset[tuple[int, int, str]]
-    mark: Mark
     key: bytes
 
+    @property
+    def since(self) -> float:
+        """Unix seconds."""
+        return min(number for number, _, _ in self.alone) * self.round_s
 
-async def measured(committer: Committer, wanted: Wanted) -> tuple[list[str], Mark | None]:
-    """A line for each measurement, and where to go on; None at the end. Raises `StoreError`."""
-    begins = max(wanted.since - LIVE_S, wanted.mark.minute * 60.0)
-    stored = iter(committer.store.batches(since=begins, until=wanted.until + LATE_S))
-    mark, skip, read, lines = wanted.mark, wanted.mark.batches, 0, list[_Line]()
-    while read < MOST_READ and len(lines) < MOST_LINES:
+    @property
+    def until(self) -> float:
+        """Unix seconds."""
+        return (max(number for number, _, _ in self.alone) + 1) * self.round_s
+
+
+async def measured(committer: Committer, wanted: Wanted) -> list[str]:
+    """A line for each measurement, by detector's round. Where there are more than are given, chance decides
+    and not the order in which they came: whoever sends rounds could tell the second of the others by it.
+    Raises `StoreError`."""
+    since, until = wanted.since - LIVE_S, wanted.until + LATE_S
+    stored = iter(committer.store.batches(since=since, until=until))
+    networks = {asn for _, asn, _ in wanted.alone}
+    chosen: list[tuple[str, SignedBatch]] = []
+    for _ in range(0, MOST_READ, PIECE):
         piece = await committer.call(lambda: list(islice(stored, PIECE)))
         if not piece:
-            return [text for _, text in sorted(lines)], None
-        new, skip = piece[skip:], max(0, skip - len(piece))
-        told, done = await asyncio.to_thread(_lines, new, wanted, MOST_LINES - len(lines))
-        lines += told
-        mark, read = _after(mark, new[:done]), read + len(new)
-    return [text for _, text in sorted(lines)], mark
+            break
+        here = [one for one in piece if one.country == wanted.country and one.asn in networks]
+        drawn = [(_named(f"{one.probe} {one.sequence}", wanted.key), one) for one in here]
+        chosen = nsmallest(MOST_BATCHES, [*chosen, *drawn], key=itemgetter(0))
+    return await asyncio.to_thread(_lines, [signed for _, signed in chosen], wanted)
 
 
-def _after(mark: Mark, done: Sequence[SignedBatch]) -> Mark:
-    if not done:
-        return mark
-    minute = int(done[-1].received_at // 60)
-    newest = sum(int(signed.received_at // 60) == minute for signed in done)
-    return Mark(minute=minute, batches=newest + (mark.batches if mark.minute == minute else 0))
+def _named(name: str, key: bytes) -> str:
+    return hashlib.blake2b(name.encode(), key=key, digest_size=16).hexdigest()
 
 
-def _lines(piece: Sequence[SignedBatch], wanted: Wanted, room: int) -> tuple[list[_Line], int]:
-    """The lines of whole batches until there is no more room, and of how many."""
-    found: list[_Line] = []
-    for done, signed in enumerate(piece):
-        if len(found) >= room:
-            return found, done
-        if signed.country == wanted.country:
-            found += (line for rnd in _rounds(signed, wanted) for line in _told(signed, rnd, wanted))
-    return found, len(piece)
+def _lines(chosen: Iterable[SignedBatch], wanted: Wanted) -> list[str]:
+    found: list[tuple[str, str]] = []
+    for signed in chosen:
+        for rnd in _rounds(signed):
+            found += _told(signed, rnd, wanted)
+        if len(found) >= MOST_LINES:
+            break
+    return [text for _, text in sorted(found[:MOST_LINES])]
 
 
-def _rounds(signed: SignedBatch, wanted: Wanted) -> Iterator[Round]:
+def _rounds(signed: SignedBatch) -> Iterator[Round]:
     try:
         batch = validate(Batch, signed.body)
     except DecodeError:  # written by a release that knew other words
         return
-    for rnd in batch.rounds:
-        is_wanted = wanted.since <= rnd.started_at.timestamp() < wanted.until
-        if is_wanted and rnd.gate.state == GateState.ONLINE:
-            yield rnd
+    yield from (rnd for rnd in batch.rounds if rnd.gate.state == GateState.ONLINE)
 
 
-def _told(signed: SignedBatch, rnd: Round, wanted: Wanted) -> Iterator[_Line]:
+def _told(signed: SignedBatch, rnd: Round, wanted: Wanted) -> Iterator[tuple[str, str]]:
+    """Its lines, each with what it is sorted by."""
     number = int(rnd.started_at.timestamp() // wanted.round_s)
+    platforms = {platform for one, asn, platform in wanted.alone if (one, asn) == (number, signed.asn)}
+    if not platforms:
+        return
     at = datetime.fromtimestamp(number * wanted.round_s, UTC)
-    name = hashlib.blake2b(rnd.round_id.encode(), key=wanted.key, digest_size=16).hexdigest()
-    shown = blurred(rnd, at=at, name=name)
+    shown = blurred(rnd, at=at, name=_named(rnd.round_id, wanted.key))
     for platform, measurement in measurements_of(
         shown, country=signed.country, asn=signed.asn, verdicts=judge(rnd)
     ):
-        if (number, signed.asn, platform) in wanted.alone:
-            yield f"{at} {name}", json.dumps(measurement, ensure_ascii=False, separators=(",", ":"))
+        if platform in platforms:
+            text = json.dumps(measurement, ensure_ascii=False, separators=(",", ":"))
+            yield f"{at} {shown.round_id}", text

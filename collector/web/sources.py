@@ -1,6 +1,6 @@
 """Where everything that is shown here comes from: handed over once, by the wiring.
 
-Nothing that serves a request asks the store for raw rounds: a snapshot and findings are in memory, and
+Nothing but `evidence` and `rounds` asks the store for what was measured: snapshot and findings are in memory, and
 revisions and chronicle are rows of what was concluded already.
 """
 
@@ -14,7 +14,7 @@ from collector.detect.chronicle import CountryRound
 from collector.detect.revisions import Revision
 from collector.detect.thresholds import Thresholds
 from collector.detector import Findings
-from collector.rounds import Mark, Wanted
+from collector.rounds import Wanted
 from collector.snapshot import Snapshot
 
 
@@ -22,8 +22,8 @@ from collector.snapshot import Snapshot
 class Sources:
     """`wall` is Unix seconds. `published` is each incident's last revision, by its id. `revisions` takes an
     incident's id, or None for all; `chronicle` a country and the first and last round, counted from the Unix
-    epoch; `evidence` makes an incident's bundle and raises `NoEvidence`; `rounds` reads raw
-    rounds, and where to go on."""
+    epoch; `evidence` makes an incident's bundle and raises `NoEvidence`; `rounds` gives raw
+    rounds, a line each."""
 
     snapshot: Callable[[], Snapshot]
     findings: Callable[[], Findings]
@@ -31,7 +31,7 @@ class Sources:
     revisions: Callable[[str | None], Awaitable[list[Revision]]]
     chronicle: Callable[[str, int, int], Awaitable[list[CountryRound]]]
     evidence: Callable[[str], Awaitable[bytes]]
-    rounds: Callable[[Wanted], Awaitable[tuple[list[str], Mark | None]]]
+    rounds: Callable[[Wanted], Awaitable[list[str]]]
     limits: Thresholds
     display: Display
     api: Api

@@ -25,7 +25,6 @@ _QUERY: dict[str, Any] = {"extra": "forbid"}
 _TIME = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?(?:Z|[+-][0-9]{2}:[0-9]{2})"
 )
-_MARK = "[0-9]{1,9}-[0-9]{1,6}"
 PHASES = (*Phase, WITHDRAWN)
 
 
@@ -183,18 +182,13 @@ class LedgerAsked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoundsAsked:
-    """Raw rounds of an hour at most, by when they were measured (Unix seconds)."""
+    """Raw rounds, by when they were measured (Unix seconds)."""
 
     __pydantic_config__ = _QUERY
     country: Country
     platform: Platform | None = None
-    since: Annotated[Time | None, Field(description="An hour before `until`.")] = None
+    since: Annotated[Time | None, Field(description="An hour before `until`; both to whole rounds.")] = None
     until: Annotated[Time | None, Field(description="At most an hour after `since`, or now.")] = None
-    cursor: Annotated[
-        str | None,
-        _matching(_MARK, "one that a Link header gave"),
-        *_said({"type": "string", "pattern": f"^{_MARK}$"}, "Where the last answer ended."),
-    ] = None
 
 
 @cache

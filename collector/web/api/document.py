@@ -117,8 +117,8 @@ ROUNDS = Operation(
     path="/rounds",
     summary="Raw rounds as OONI's `web_connectivity` (data format 0.2.0), JSON Lines, blurred so that they "
     "tell of a network and not of a home: of networks that `series` shows by themselves in that round, of "
-    "lines that could judge, and of what came within an hour. A part may be empty: the Link header says "
-    "whether there is more",
+    "lines that could judge, and of what came within a quarter of an hour. At most 1000 lines, chosen by "
+    "chance where there are more: ask for a shorter time",
     asked=asked.RoundsAsked,
     answer=None,
 )
