@@ -1,7 +1,7 @@
 """Where everything that is shown here comes from: handed over once, by the wiring.
 
-Nothing but `evidence` and `rounds` asks the store for what was measured: snapshot and findings are in memory, and
-revisions and chronicle are rows of what was concluded already.
+Nothing but `evidence` and `rounds` asks the store for what was measured: snapshot and findings are in memory,
+and revisions and chronicle are rows of what was concluded already.
 """
 
 from __future__ import annotations

@@ -220,7 +220,8 @@ def _words(error: Any) -> str:
 
 def _named(name: str) -> str:
     """A name as it may stand in a message, whatever somebody called a parameter."""
-    return name if name.isprintable() and len(name) <= 40 else f"{name[:40]!a}…"
+    whole = name if name.isprintable() else f"{name[:40]!a}"
+    return whole if len(whole) <= 40 else f"{whole[:40]}…"
 
 
 def among(platform: str | None, platforms: Iterable[str]) -> None:

@@ -113,3 +113,10 @@ def test_nothing_is_told_closer_than_its_minute() -> None:
     snapshot = take(cells, [], now=NOW, window_s=600, platforms=("x",))
     newest = state.describe(snapshot, NOTHING, 1)["countries"]["PK"]["platforms"]["x"]["newest_at"]
     assert newest == state.moment(MINUTE * 60)
+
+
+async def test_before_the_first_round_there_is_an_answer_to_everything(collector: Running) -> None:
+    for path in ("/state", "/series/PK", "/incidents", "/ledger", "/openapi.json"):
+        async with collector.client.get(f"{collector.url}/api/v1{path}") as response:
+            assert response.status == 200
+            assert (await response.json()).get("until", None) is None or path == "/series/PK"
