@@ -59,7 +59,7 @@ async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Dark
         yield running
 
 
-def test_every_operation_is_asked_here() -> None:
+async def test_every_operation_is_asked_here() -> None:
     assert list(PATHS) == [one.name for one in OPERATIONS]
 
 
