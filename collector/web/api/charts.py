@@ -19,7 +19,7 @@ from .state import moment
 DAY_S = 86_400.0
 LONGEST_S = 7 * DAY_S
 MOST_ROWS = 10_000  # some 3 MB as JSON; the rest is the next answer's
-PIECE_ROUNDS = 288  # of the chronicle at once: the store's thread has commits to make in between
+PIECE_ROUNDS = 48  # of the chronicle at once: the store's thread has commits to make in between
 HELD = 16
 
 

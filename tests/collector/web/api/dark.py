@@ -76,13 +76,13 @@ async def dark(
 
 
 @contextmanager
-def in_a_thread(folder: Path) -> Iterator[str]:
+def in_a_thread(folder: Path, api: Api) -> Iterator[str]:
     """The same for a client that blocks: its URL."""
     ready, url = threading.Event(), list[str]()
     loop, done = asyncio.new_event_loop(), asyncio.Event()
 
     async def run() -> None:
-        async with dark(folder) as running:
+        async with dark(folder, api=api) as running:
             url.append(running.url)
             ready.set()
             await done.wait()

@@ -15,19 +15,20 @@ from hypothesis import HealthCheck, settings
 from schemathesis.checks import load_all_checks
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from collector.web.api.document import OPERATIONS, document
+from collector.config import Api
+from collector.web.api.document import OPERATIONS, ROUNDS, document
 
 from .dark import INCIDENT, in_a_thread
 
 load_all_checks()
-schema = schemathesis.openapi.from_dict(document(OPERATIONS, ("x", "youtube")))
+schema = schemathesis.openapi.from_dict(document((*OPERATIONS, ROUNDS), ("x", "youtube")))
 # A type cannot say that `from` comes before `to`, or which cursors there are: those are refused with 400.
-UNSAYABLE = {"series", "incidents"}
+UNSAYABLE = {"series", "incidents", "rounds"}
 
 
 @pytest.fixture(scope="module")
 def base_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with in_a_thread(tmp_path_factory.mktemp("dark")) as url:
+    with in_a_thread(tmp_path_factory.mktemp("dark"), Api(requests_a_minute=0, rounds=True)) as url:
         yield f"{url}/api/v1"
 
 
