@@ -14,6 +14,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from aiohttp import web
 
@@ -22,9 +23,11 @@ from probe.wire.version import __version__
 
 from . import metrics as metrics_routes
 from . import web as pages
+from .admin import local
 from .alerts.webhooks import Courier, open_hooks
 from .config import Config, address_of
 from .detect.figures import figures_of
+from .detect.quarantine import by_subject
 from .detect.thresholds import Thresholds
 from .detector import Detector
 from .evidence import bundle
@@ -101,12 +104,20 @@ class Service:
         first, last = int((now - window_s) // 60), int((now + window_s) // 60) + 10
         cells = await self.committer.call(store.cells, first, last)
         seen = await self.committer.call(store.seen, now - PRESENCE_S)
+        orders = self.intake.orders = by_subject(await self.committer.call(store.quarantines))
         if now - self._figures_at >= FIGURES_S:
             self._figures = await self.committer.call(store.figures)
             self._figures_at = now
         # In a thread: folding thousands of homes takes long enough to hold up a receipt.
         self.snapshot = await asyncio.to_thread(
-            take, cells, seen, now=now, window_s=window_s, platforms=platforms, store=self._figures
+            take,
+            cells,
+            seen,
+            now=now,
+            window_s=window_s,
+            platforms=platforms,
+            store=self._figures,
+            orders=orders,
         )
         display = self.config.display
         self.metrics.snapshot(
@@ -145,6 +156,18 @@ class Service:
         app.add_routes([web.get("/healthz", self._healthz), web.get("/readyz", self._readyz)])
         return app
 
+    def admin_app(self) -> web.Application:
+        """What this machine's operator reaches."""
+        config = self.config
+        return local.Ear(
+            self.committer,
+            config.data_path,
+            config.retention,
+            self.detector.limits.round_s,
+            self.wall,
+            self.detector.ordered,
+        ).app()
+
     def metrics_app(self) -> web.Application:
         """What Prometheus reaches."""
         app = web.Application()
@@ -179,6 +202,8 @@ def build(config: Config, wall: Callable[[], float] = time.time) -> Service:
         wall=wall,
         platforms=frozenset(config.platforms),
         peers=lambda country: service.peers(country),
+        is_open=config.enrolment.open,
+        orders=by_subject(store.quarantines()),
     )
     limits = Thresholds(round_s=config.detection.round_s)
     detector = Detector(committer, limits, wall=wall, monotonic=time.monotonic)
@@ -199,16 +224,18 @@ async def serve(
     """Run until `stop` is set. `listening` is told both addresses once they are bound. `wall` is the
     clock that receipts, admission and the page go by: Unix seconds."""
     service = build(config, wall)
-    runners = [_runner(service.main_app()), _runner(service.metrics_app())]
+    runners = [_runner(app) for app in (service.main_app(), service.metrics_app(), service.admin_app())]
     try:
         await service.refresh()
         await service.detector.start()
+        await _hear(runners[2], config.data_path)
         main = await _listen(runners[0], config.listen)
         listening(main, await _listen(runners[1], config.metrics_listen))
         await _work(service, stop, runners)
     finally:
         for runner in runners:
             await runner.cleanup()
+        local.forget(config.data_path)
         service.committer.close()
 
 
@@ -241,6 +268,17 @@ def _runner(app: web.Application) -> web.AppRunner:
         keepalive_timeout=75,
         lingering_time=2,
     )
+
+
+async def _hear(runner: web.AppRunner, folder: Path) -> None:
+    """Take orders from now on. What stands in the way of that is no reason to take no batches."""
+    try:
+        ear = local.listen(folder)
+    except local.CannotHear as error:
+        log.warning("admin_socket_failed error=%s", error)
+        return
+    await runner.setup()
+    await web.SockSite(runner, ear).start()
 
 
 async def _listen(runner: web.AppRunner, where: str) -> str:

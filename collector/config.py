@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
@@ -59,12 +60,22 @@ class Detection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Display:
-    """What page and metrics say. `window_s` is how long a vote counts, in seconds."""
+    """What page and metrics say. `window_s` is how long a vote counts, in seconds. `replay`, where it is
+    not empty, says on every page that what is shown is not happening now."""
 
     __pydantic_config__ = STRICT
     window_s: Annotated[float, Ge(60), Le(86_400)] = 600.0
     min_prefixes: Annotated[int, Ge(1)] = 5
     max_networks: Annotated[int, Ge(1), Le(1000)] = 300
+    replay: Text = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Door:
+    """Who may bring a key: everybody where it is `open`, else whoever has a token."""
+
+    __pydantic_config__ = STRICT
+    open: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +155,7 @@ class Config:
     data_dir: Text = "~/.local/share/reachwatch"
     platforms: Annotated[tuple[Name, ...], Len(1, 16)] = ("x", "facebook", "instagram", "youtube")
     geo: Geo = field(default_factory=Geo)
+    enrolment: Door = field(default_factory=Door)
     retention: Retention = field(default_factory=Retention)
     detection: Detection = field(default_factory=Detection)
     display: Display = field(default_factory=Display)
@@ -170,6 +182,17 @@ def address_of(text: str) -> tuple[str, int]:
     if match is None or int(match["port"]) > 65_535:
         raise ValueError(f"{text!r} is not host:port")
     return match["six"] or match["host"], int(match["port"])
+
+
+def moment_of(text: str, flag: str) -> float:
+    """A time with its zone (RFC 3339) as Unix seconds; raises `ConfigError`."""
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is not None:
+            return moment.astimezone(UTC).timestamp()
+    except (ValueError, OverflowError):
+        pass
+    raise ConfigError(f"{flag}: {text!r} is not a time with its zone, such as 2026-11-24T12:00:00Z")
 
 
 def load(path: Path | None, flags: Mapping[str, object], environ: Mapping[str, str] = os.environ) -> Config:

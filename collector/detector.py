@@ -20,11 +20,12 @@ from .detect import saved
 from .detect.ballots import by_round
 from .detect.bundling import start_of
 from .detect.cells import Cell, CellKey
-from .detect.chronicle import told
+from .detect.chronicle import silent, told
 from .detect.fold import Setting, State, advance
 from .detect.incidents import Cause, Incident, record
 from .detect.kept import Kept
-from .detect.revisions import Revision, revised
+from .detect.quarantine import by_subject, heard
+from .detect.revisions import LATE, Revision, revised
 from .detect.saved import Settled
 from .detect.thresholds import Thresholds
 from .ingest.commit import Committer
@@ -75,6 +76,7 @@ class Detector:
     _near: int | None = None
     _far: int | None = None
     _late_at: float = 0.0
+    _why: str = LATE
     _caught_from: int = 0
     _settled: dict[int, Settled] = field(default_factory=dict)
     _grounded: set[str] = field(default_factory=set)
@@ -96,6 +98,19 @@ class Detector:
             self._near = number if self._near is None else min(number, self._near)
         elif self._again is None or number <= self._again.number:
             self._far = number if self._far is None else min(number, self._far)
+
+    def ordered(self, since: float) -> None:
+        """Fold again, from the next look on, what a quarantine or a release changes: all from `since` on, in
+        Unix seconds."""
+        number = self._round(since)
+        # Whatever is being folded now was begun without it.
+        if self._kept.is_near(number):
+            number = min(number, self._kept.number + 1)
+            self._near = number if self._near is None else min(number, self._near)
+        else:
+            self._far = number if self._far is None else min(number, self._far)
+        self._late_at = -math.inf
+        self._why = "a quarantine"
 
     def _round(self, at: float) -> int:
         return int(at // self.limits.round_s)
@@ -140,6 +155,8 @@ class Detector:
         await self._settle()
         await self._ground(first if caught_up is None else min(first, caught_up))
         await self._publish()
+        if self._near is None and self._far is None and self._again is None:
+            self._why = LATE
         newest = self._kept.newest
         self.findings = Findings(
             state=newest.state,
@@ -167,7 +184,8 @@ class Detector:
         setting = await self.setting()
         while kept.number < head:
             kept.add(await self._folded(kept.newest, kept.number + 1, setting))
-            await self.committer.call(self.committer.store.tell, told(kept.newest.state))
+            state = kept.newest.state
+            await self.committer.call(self.committer.store.tell, told(state), silent(state))
             if self.monotonic() > until:
                 break
         return kept.number == head
@@ -175,7 +193,8 @@ class Detector:
     async def setting(self) -> Setting:
         """What is known beside the measurements."""
         standings = await self.committer.call(self.committer.store.standings)
-        return Setting(limits=self.limits, standings=standings, shares=self.shares)
+        orders = by_subject(await self.committer.call(self.committer.store.quarantines))
+        return Setting(limits=self.limits, standings=standings, shares=self.shares, orders=orders)
 
     @property
     def head(self) -> int:
@@ -189,7 +208,7 @@ class Detector:
         return await asyncio.to_thread(self._step, before, number, cells, setting)
 
     def _step(self, before: Settled, number: int, cells: Mapping[CellKey, Cell], setting: Setting) -> Settled:
-        ballots = by_round(cells.items(), self.limits).get(number, {})
+        ballots = by_round(heard(cells, setting.orders).items(), self.limits).get(number, {})
         state = advance(before.state, number, ballots, setting)
         return Settled(state=state, book=record(before.book, state, self.limits))
 
@@ -222,7 +241,7 @@ class Detector:
     async def _publish(self) -> None:
         now = self._kept.newest
         first = now.state.number - self.limits.late_rounds
-        new = list(revised(self.published, now.book, self.wall(), first))
+        new = list(revised(self.published, now.book, self.wall(), first, self._why))
         if not new:
             return
         await self.committer.call(self.committer.store.publish, new)

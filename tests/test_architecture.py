@@ -32,6 +32,7 @@ PURE = (
     "collector.ingest.admit",
     "collector.snapshot",
     "collector.store.packing",
+    "collector.tokens",
     "collector.web.api.asked",
     "collector.web.api.document",
     "collector.web.api.forms",
@@ -41,7 +42,11 @@ PURE = (
     "collector.web.api.series",
     "collector.web.api.state",
     "collector.web.ledger",
-    "collector.web.page",
+    "collector.web.pages.chart",
+    "collector.web.pages.embed",
+    "collector.web.pages.history",
+    "collector.web.pages.now",
+    "collector.web.pages.plot",
 )
 IMPURE = {
     "aiohttp", "asyncio", "logging", "os", "pathlib", "random", "secrets", "socket",

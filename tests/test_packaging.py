@@ -26,6 +26,12 @@ def test_the_wheel_holds_configuration_page_and_licence(tmp_path: Path) -> None:
         "probe/configs/probe.toml",
         "probe/configs/platforms/x.toml",
         "collector/web/static/style.css",
+        "collector/web/static/live.js",
+        "collector/web/static/icon.svg",
+        "collector/web/templates/base.html",
+        "collector/web/templates/incident.svg",
+        "collector/web/text/en.toml",
+        "collector/web/detection.md",
         "probe/wire/codec.py",
     } <= names
     assert any(name.endswith("licenses/LICENSE") for name in names)
@@ -62,6 +68,9 @@ def test_what_an_image_copies_is_enough_to_run(target: str, tmp_path: Path) -> N
         asked = [sys.executable, "-m", target, "import", "ooni", "/dev/null"]
         read = subprocess.run(asked, cwd=tmp_path, capture_output=True, text=True)
         assert "0 read" in read.stderr, "the platforms are there"
+        code = "from collector.web.pages.measured import measured; print(len(measured().targets))"
+        known = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+        assert int(known.stdout) > 5, "the method's figures are there"
 
 
 def test_the_probes_image_holds_probe_and_configs_alone() -> None:

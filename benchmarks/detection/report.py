@@ -10,7 +10,7 @@ import os
 import platform
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from collector.detect.network import Condition
@@ -19,6 +19,7 @@ from collector.detect.thresholds import DEFAULT
 from .events import ABROAD, LONGEST, PEERS_WAIT_H, SHORTEST, Case, Kind, Trial
 from .figures import Figure, mean, proportion, quantile, rate
 from .noise import ROUND_S, ROUNDS_A_YEAR, Noise
+from .speeds import Slow, Slowed, SlowYear
 from .years import HOMES, Alarm, Year, lands
 
 MINUTES = ROUND_S / 60
@@ -34,6 +35,8 @@ class Run:
     noises: Mapping[str, Noise]
     seed: int
     took_s: float
+    throttled: Mapping[Slow, Sequence[Slowed]] = field(default_factory=dict)
+    slow_years: Mapping[int, Sequence[SlowYear]] = field(default_factory=dict)
     others: Sequence[tuple[str, float]] = ()
 
 
@@ -79,6 +82,7 @@ def written(run: Run) -> str:
             _delays(run),
             _others(run),
             _troubles(run),
+            throttling(run),
             _PEER,
             _LIMITS,
         )
@@ -446,6 +450,49 @@ nation: as the nation's). Times its rate a year this is the false alarms it make
 | who | share of homes | minutes | CONFIRMED |
 |---|---|---|---|
 {"".join(rows)}"""
+
+
+def throttling(run: Run) -> str:
+    """The part of it on speeds."""
+    rows = [
+        f"| {case.networks} x {case.homes} | {case.every} | {_hours([t.confirmed for t in found])} |"
+        f" {_hours([t.over for t in found if t.confirmed is not None])} |"
+        f" {_within([t.dated for t in found], 1)} | {_within([t.ended for t in found], 3)} |"
+        f" {mean([float(t.incidents) for t in found if t.incidents]).shown(2)} |\n"
+        for case, found in sorted(run.throttled.items())
+    ]
+    false = [
+        f"| {every} | {exposure:.0f} | {sum(y.nation_confirmed for y in years)}:"
+        f" {rate(sum(y.nation_confirmed for y in years), exposure).shown(3)} |"
+        f" {sum(y.network_confirmed for y in years)}:"
+        f" {rate(sum(y.network_confirmed for y in years), networks).shown(3)} |\n"
+        for every, years in sorted(run.slow_years.items())
+        if (exposure := sum(y.lands * y.rounds for y in years) / ROUNDS_A_YEAR)
+        if (networks := sum(y.networks * y.rounds for y in years) / ROUNDS_A_YEAR)
+    ]
+    return f"""
+## Throttling
+
+A home compares speeds once in so many rounds: agents do so once in 12, and in every round where they \
+suspect slowness. An event holds 9 homes of 10 to 140 kbit/s beside 8 Mbit/s, for 1 to 4 hours; besides, 2 % \
+of all words are of a busy line. Delays in rounds, the nation's.
+
+| homes | a word in rounds | CONFIRMED | over | dated within a round | end dated within three | incidents |
+|---|---|---|---|---|---|---|
+{"".join(rows)}
+In years without any, a home is slow where by the laws above it would fail, in a round in which it measures:
+
+| a word in rounds | country-years | nation CONFIRMED, a year | network CONFIRMED, a year and network |
+|---|---|---|---|
+{"".join(false)}
+What this leaves out is a way that is full every evening for all homes of a provider: what a home's own \
+week has seen does not count as slow, and until then it does.
+"""
+
+
+def _within(off: Sequence[int | None], most: int) -> str:
+    known = [one for one in off if one is not None]
+    return f"{100 * sum(abs(one) <= most for one in known) / max(1, len(known)):.0f} %"
 
 
 _PEER = f"""

@@ -102,6 +102,7 @@ def figures_of(
             platform: WorldFigure(failing_ratio=watch.rate, is_out=watch.out_since is not None)
             for platform, watch in state.worlds.items()
         },
+        throttling={key: watch.condition for key, watch in state.slow.items()},
         incidents_open=dict(Counter((one.country, one.cause) for one in book if one.is_open)),
         incidents_confirmed=dict(confirmed),
     )

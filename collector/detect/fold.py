@@ -10,17 +10,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 
-from . import nation, network, past, world
+from . import nation, network, past, slow, world
 from .ballots import Ballot, Count, Place, Standing, count
 from .nation import NationWatch, Seen
 from .network import Condition, Watch
 from .past import Past
+from .quarantine import Orders
+from .slow import Speeds
 from .thresholds import Thresholds
-from .world import WorldWatch
-
-Rates = Mapping[str, Mapping[str, float]]  # failing shares by platform and country
+from .world import NOWHERE, Rates, WorldWatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,21 +33,26 @@ class Network:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """Everything that the next round depends on. `number` is the last round folded."""
+    """Everything that the next round depends on. `number` is the last round folded; `speeds` and `slow`
+    are what `networks` and `nations` are, of throttling."""
 
     number: int = -1
     networks: Mapping[Place, Network] = field(default_factory=dict)
     nations: Mapping[tuple[str, str], NationWatch] = field(default_factory=dict)
     worlds: Mapping[str, WorldWatch] = field(default_factory=dict)
+    speeds: Mapping[Place, Speeds] = field(default_factory=dict)
+    slow: Mapping[tuple[str, str], NationWatch] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """What detection is told beside the measurements. `shares` are users' shares by country and ASN."""
+    """What detection is told beside the measurements. `shares` are users' shares by country and ASN;
+    `orders` tell whose votes are left out of the cells before any of them is read."""
 
     limits: Thresholds
     standings: Mapping[str, Standing] = field(default_factory=dict)
     shares: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
+    orders: Orders = field(default_factory=dict)
 
 
 def advance(
@@ -56,14 +60,15 @@ def advance(
     number: int,
     ballots: Mapping[Place, Sequence[Ballot]],
     setting: Setting,
-    abroad: Rates = MappingProxyType({}),
+    abroad: Rates = NOWHERE,
+    slow_abroad: Rates = NOWHERE,
 ) -> State:
     """The state after round `number`, which must be the next. A network not heard from is one with no
     votes, not one that is gone. `abroad` are failing shares of countries of which there are no ballots
-    here, where a fold is about one country alone."""
+    here, where a fold is about one country alone; `slow_abroad` those of homes held back."""
     places = sorted({*state.networks, *ballots})
     votes = {place: _votes(state, place, ballots.get(place, ()), setting) for place in places}
-    rates = _rates(votes, abroad, setting.limits)
+    rates = world.rates(votes, abroad, setting.limits)
     worlds = {
         platform: world.watch(
             state.worlds.get(platform, WorldWatch()), number, rates.get(platform, {}).values(), setting.limits
@@ -82,9 +87,38 @@ def advance(
         elif not stands_still and not _is_explained(state, place):
             after = _worn(after, ballots.get(place, ()), setting.limits)
         networks[place] = after
+    speeds, slow_nations = _slow(state, number, ballots, setting, slow_abroad)
     return State(
-        number=number, networks=networks, nations=_nations(state, number, networks, setting), worlds=worlds
+        number=number,
+        networks=networks,
+        nations=_nations(state.nations, number, networks, setting),
+        worlds=worlds,
+        speeds=speeds,
+        slow=slow_nations,
     )
+
+
+def _slow(
+    state: State,
+    number: int,
+    ballots: Mapping[Place, Sequence[Ballot]],
+    setting: Setting,
+    abroad: Rates,
+) -> tuple[dict[Place, Speeds], dict[tuple[str, str], NationWatch]]:
+    """Networks and nations by how fast platforms come."""
+    explained = {key for key, one in state.slow.items() if one.condition is Condition.CONFIRMED}
+    speeds = slow.advance(state.speeds, number, ballots, explained, setting.standings, abroad, setting.limits)
+    rates = world.rates({place: one.votes for place, one in speeds.items()}, abroad, setting.limits)
+    votes: dict[tuple[str, str], list[Count]] = {}
+    for place, one in speeds.items():
+        votes.setdefault((place.country, place.platform), []).append(one.votes)
+    nations = _nations(state.slow, number, speeds, setting)
+    for key, watch in nations.items():
+        elsewhere = world.elsewhere(rates.get(key[1], {}), key[0], setting.limits)
+        is_own = slow.is_everywhere(votes[key], elsewhere, setting.limits)
+        if is_own and watch.condition is not Condition.CONFIRMED:
+            nations[key] = NationWatch()
+    return speeds, nations
 
 
 def _votes(state: State, place: Place, ballots: Iterable[Ballot], setting: Setting) -> Count:
@@ -133,29 +167,18 @@ def _worn(known: Network, ballots: Iterable[Ballot], limits: Thresholds) -> Netw
     return replace(known, pasts=pasts)
 
 
-def _rates(votes: Mapping[Place, Count], abroad: Rates, limits: Thresholds) -> dict[str, dict[str, float]]:
-    """By platform and country, the failing share of all votes of those with enough of them."""
-    sums: dict[tuple[str, str], list[float]] = {}
-    for place, one in votes.items():
-        both = sums.setdefault((place.platform, place.country), [0.0, 0.0])
-        both[0] += one.failing
-        both[1] += one.votes
-    found = {platform: dict(rates) for platform, rates in abroad.items()}
-    for (platform, country), (failing, total) in sums.items():
-        if total >= limits.least_votes:
-            found.setdefault(platform, {})[country] = failing / total
-    return found
-
-
 def _nations(
-    state: State, number: int, networks: Mapping[Place, Network], setting: Setting
+    before: Mapping[tuple[str, str], NationWatch],
+    number: int,
+    networks: Mapping[Place, Network] | Mapping[Place, Speeds],
+    setting: Setting,
 ) -> dict[tuple[str, str], NationWatch]:
     by_nation: dict[tuple[str, str], dict[int, Seen]] = {}
     for place, one in networks.items():
         by_nation.setdefault((place.country, place.platform), {})[place.asn] = Seen(one.watch, one.votes)
     return {
         key: nation.watch(
-            state.nations.get(key, NationWatch()),
+            before.get(key, NationWatch()),
             number,
             seen,
             setting.shares.get(key[0], {}),

@@ -11,10 +11,14 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from statistics import median
 
-from .ballots import Count, agreement
-from .fold import State
+from .ballots import Count, Place, agreement
+from .cells import HELD_BACK
+from .fold import Network, State
+from .nation import NationWatch
 from .network import Condition
+from .slow import Speeds
 from .thresholds import Thresholds
 
 WORLD = "*"  # the country of what is so everywhere
@@ -64,6 +68,17 @@ class Witnesses:
     confirmed: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Slowness:
+    """What the homes that are held back measured, in the round in which they were most: medians of how
+    many times as fast unrelated objects came, and of the platform's bits a second."""
+
+    homes: int
+    ratio: float
+    bps: float
+    is_extreme: bool
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
     """One platform in an incident. Rounds are the detector's: `since` the first that failed,
@@ -81,6 +96,7 @@ class Part:
     artefacts: tuple[str, ...] = ()
     world: float | None = None
     networks: Mapping[int, Witnesses] = field(default_factory=dict)
+    slow: Slowness | None = None
 
     @property
     def is_open(self) -> bool:
@@ -159,14 +175,10 @@ def record(book: Collection[Incident], state: State, limits: Thresholds) -> tupl
 
 def _alarms(state: State, limits: Thresholds) -> Iterator[tuple[str, Part]]:
     """Every platform in trouble somewhere, as the part it would be if it were new."""
-    troubled = {
-        (place.country, place.platform)
-        for place, one in state.networks.items()
-        if one.watch.condition is Condition.CONFIRMED
-    }
-    troubled |= {key for key, nation in state.nations.items() if nation.is_alarmed}
-    for country, platform in sorted(troubled):
-        yield country, _part(state, country, platform, limits)
+    fails = _parts(state, state.networks, state.nations, limits)
+    slow = _parts(state, state.speeds, state.slow, limits)
+    for key in sorted({*fails, *slow}):
+        yield key[0], _one(fails[key], slow[key]) if key in fails and key in slow else (fails | slow)[key]
     for platform, world in state.worlds.items():
         if world.out_since is not None:
             yield (
@@ -183,27 +195,59 @@ def _alarms(state: State, limits: Thresholds) -> Iterator[tuple[str, Part]]:
             )
 
 
-def _part(state: State, country: str, platform: str, limits: Thresholds) -> Part:
-    nation = state.nations[country, platform]
-    here = {
-        place.asn: one
-        for place, one in state.networks.items()
-        if (place.country, place.platform) == (country, platform)
+def _parts(
+    state: State,
+    networks: Mapping[Place, Network] | Mapping[Place, Speeds],
+    nations: Mapping[tuple[str, str], NationWatch],
+    limits: Thresholds,
+) -> dict[tuple[str, str], Part]:
+    """By country and platform, what one of the two watches is alarmed by."""
+    alarmed: dict[tuple[str, str], dict[int, Network | Speeds]] = {}
+    for place, one in networks.items():
+        if one.watch.is_alarmed:
+            alarmed.setdefault((place.country, place.platform), {})[place.asn] = one
+    return {
+        key: _part(state, key[1], nation, alarmed.get(key, {}), limits)
+        for key, nation in nations.items()
+        if nation.is_alarmed
+        or any(one.watch.condition is Condition.CONFIRMED for one in alarmed.get(key, {}).values())
     }
-    alarmed = {asn: one for asn, one in here.items() if one.watch.is_alarmed}
+
+
+def _one(fails: Part, slow: Part) -> Part:
+    """Homes that fail and homes that are held back are one event. What most of them see says which."""
+    both, failing, held = _both(fails, slow), *(_homes(part) for part in (fails, slow))
+    most = slow if held > failing and not fails.artefacts else fails
+    return replace(both, cause=most.cause, broke=most.broke, agreeing=most.agreeing)
+
+
+def _homes(part: Part) -> int:
+    return sum(one.failing for one in part.networks.values())
+
+
+def _part(
+    state: State,
+    platform: str,
+    nation: NationWatch,
+    alarmed: Mapping[int, Network | Speeds],
+    limits: Thresholds,
+) -> Part:
     sure = [one for one in alarmed.values() if one.watch.condition is Condition.CONFIRMED]
     is_sure = bool(sure) or nation.condition is Condition.CONFIRMED
-    begun = [one.watch.since for one in alarmed.values() if one.watch.since is not None]
     broke, agreeing = agreement([one.votes for one in alarmed.values()])
+    is_slow = broke == HELD_BACK and agreeing > limits.confirm_share
+    # Where words are few, one slow by chance is long on its network's score, and soon gone from the nation's.
+    climbs = [nation] if is_slow and nation.since is not None else [one.watch for one in alarmed.values()]
     world = state.worlds[platform].rate
     artefacts = _artefacts([one.votes for one in alarmed.values()])
+    cause = _cause(agreeing, artefacts, world, limits) if is_sure else Cause.DISRUPTION
     return Part(
         platform=platform,
         phase=Phase.CONFIRMED if is_sure else Phase.SUSPECTED,
-        since=min(begun, default=state.number),
+        since=min((one.since for one in climbs if one.since is not None), default=state.number),
         confirmed=state.number if is_sure else None,
         scope=Scope.NATION if nation.is_alarmed else Scope.NETWORK,
-        cause=_cause(agreeing, artefacts, world, limits) if is_sure else Cause.DISRUPTION,
+        cause=Cause.THROTTLING if is_slow and not artefacts else cause,
         broke=broke,
         agreeing=round(agreeing, 3),
         artefacts=artefacts,
@@ -216,6 +260,21 @@ def _part(state: State, country: str, platform: str, limits: Thresholds) -> Part
             )
             for asn, one in sorted(alarmed.items())
         },
+        slow=_slowness([one.votes for one in alarmed.values()], limits) if is_slow else None,
+    )
+
+
+def _slowness(votes: Iterable[Count], limits: Thresholds) -> Slowness | None:
+    """None where nobody's ratio is known: handshakes can be held back as well."""
+    speeds = [speed for one in votes for speed in one.speeds]
+    if not speeds:
+        return None
+    ratio = median(speed.ratio for speed in speeds)
+    return Slowness(
+        homes=len(speeds),
+        ratio=round(ratio, 2),
+        bps=round(median(speed.bps for speed in speeds)),
+        is_extreme=ratio >= limits.extreme_ratio,
     )
 
 
@@ -266,19 +325,25 @@ def _both(before: Part, now: Part) -> Part:
         worst = max(known, seen, key=lambda one: (one.failing, -one.of))
         networks[asn] = replace(worst, confirmed=known.confirmed or seen.confirmed)
     sure = Phase.CONFIRMED in (before.phase, now.phase)
-    better = now.agreeing >= before.agreeing and now.broke
+    cause = max(before.cause, now.cause, key=_STRENGTH.index)
+    # A network that is the last to recover must not date a nation's throttling by its own score.
+    is_dated = before.cause is Cause.THROTTLING and before.confirmed is not None
+    better = now.broke and (
+        now.agreeing >= before.agreeing if now.cause is before.cause else now.cause is cause
+    )
     return replace(
         before,
         phase=Phase.CONFIRMED if sure else Phase.SUSPECTED,
-        since=min(before.since, now.since),
+        since=before.since if is_dated else min(before.since, now.since),
         confirmed=now.confirmed if before.confirmed is None else before.confirmed,
         ended=None,
         scope=Scope.NATION if Scope.NATION in (before.scope, now.scope) else before.scope,
-        cause=max(before.cause, now.cause, key=_STRENGTH.index),
+        cause=cause,
         broke=now.broke if better else before.broke,
         agreeing=now.agreeing if better else before.agreeing,
         artefacts=tuple(sorted({*before.artefacts, *now.artefacts})),
         networks=dict(sorted(networks.items())),
+        slow=max((one.slow for one in (now, before) if one.slow), key=lambda one: one.homes, default=None),
     )
 
 

@@ -51,17 +51,31 @@ class Watch:
         """Whether something is suspected or confirmed."""
         return self.condition in ALARMED
 
+    @property
+    def is_sure(self) -> bool:
+        """Whether something is confirmed."""
+        return self.condition is Condition.CONFIRMED
+
 
 REST = Watch()
 
 
-def watch(before: Watch, number: int, votes: Count, world: float | None, limits: Thresholds) -> Watch:
+def watch(
+    before: Watch,
+    number: int,
+    votes: Count,
+    world: float | None,
+    limits: Thresholds,
+    fresh: Count | None = None,
+) -> Watch:
     """The network after round `number`; `world` is the failing share elsewhere, None where unknown. A
-    round without votes is a round of which nothing is known: it leaves the score as it is."""
+    round without votes is a round of which nothing is known: it leaves the score as it is. Where `votes`
+    stand for several rounds, `fresh` are this one's: what was scored once is not scored again."""
     if not votes.votes:
         silent = Condition.INSUFFICIENT if not before.is_alarmed else before.condition
         return replace(before, condition=silent, added=0.0)
-    added = likelihood.step(votes.failing, votes.votes, world, limits)
+    new = votes if fresh is None else fresh
+    added = likelihood.step(new.failing, new.votes, world, limits)
     score = max(0.0, min(2 * limits.h, before.score + added))
     after = Watch(
         condition=before.condition,

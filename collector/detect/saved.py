@@ -16,9 +16,10 @@ from .fold import Network, State
 from .incidents import Incident
 from .nation import NationWatch
 from .revisions import Revision
+from .slow import Speeds
 from .world import WorldWatch
 
-FORM = 1
+FORM = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +39,8 @@ class _Flat:
     networks: tuple[tuple[Place, Network], ...]
     nations: tuple[tuple[str, str, NationWatch], ...]
     worlds: tuple[tuple[str, WorldWatch], ...]
+    speeds: tuple[tuple[Place, Speeds], ...]
+    slow: tuple[tuple[str, str, NationWatch], ...]
     book: tuple[Incident, ...]
 
 
@@ -54,6 +57,8 @@ def pack(settled: Settled) -> bytes:
         networks=tuple(sorted(state.networks.items(), key=lambda item: item[0])),
         nations=tuple((*key, watch) for key, watch in sorted(state.nations.items())),
         worlds=tuple(sorted(state.worlds.items())),
+        speeds=tuple(sorted(state.speeds.items(), key=lambda item: item[0])),
+        slow=tuple((*key, watch) for key, watch in sorted(state.slow.items())),
         book=settled.book,
     )
     return _canonical(_FLAT.dump_python(flat, mode="json"))
@@ -72,6 +77,8 @@ def unpack(data: bytes) -> Settled | None:
         networks=dict(flat.networks),
         nations={(country, platform): watch for country, platform, watch in flat.nations},
         worlds=dict(flat.worlds),
+        speeds=dict(flat.speeds),
+        slow={(country, platform): watch for country, platform, watch in flat.slow},
     )
     return Settled(state=state, book=flat.book)
 

@@ -79,6 +79,23 @@ class Thresholds:
     # One person's enrolment token speaks for so many prefixes of a network, however many it has.
     votes_a_token: int = 2
 
+    # Speed. A home's word on it stands for so many rounds: agents compare one round in twelve
+    # (configs/probe.toml), all of them where slowness is suspected.
+    speed_rounds: int = 12
+    # How many times as fast unrelated objects must come, and in bits a second what the platform must come
+    # below: above it probe.verdict.speed trusts no ratio. Extreme is OONI's word (dd-007).
+    slow_ratio: float = 3.0
+    extreme_ratio: float = 10.0
+    slow_bps: float = 1_500_000.0
+    # And above this share of what this home measured in a week, of which at least so many words are
+    # known: at one an hour that is within the day in which a new key is mute. Ratios are kept in
+    # steps of a third, up to three hundred times `slow_ratio`.
+    usual_share: float = 0.99
+    usual_words: float = 5.0
+    usual_s: float = 7 * 86_400.0
+    usual_step: float = 4 / 3
+    usual_steps: int = 20
+
     # How long after it was measured a round may come, in seconds: what `ingest.admit` takes.
     late_s: float = 72 * 3600.0
 

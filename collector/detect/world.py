@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
+from .ballots import Count, Place
 from .thresholds import Thresholds
 
 
@@ -21,6 +23,25 @@ class WorldWatch:
     bad_rounds: int = 0
     good_rounds: int = 0
     out_since: int | None = None
+
+
+Rates = Mapping[str, Mapping[str, float]]  # failing shares by platform and country
+NOWHERE: Rates = MappingProxyType({})
+
+
+def rates(votes: Mapping[Place, Count], abroad: Rates, limits: Thresholds) -> dict[str, dict[str, float]]:
+    """By platform and country, the failing share of all votes of those with enough of them, beside what
+    is told of others `abroad`."""
+    sums: dict[tuple[str, str], list[float]] = {}
+    for place, one in votes.items():
+        both = sums.setdefault((place.platform, place.country), [0.0, 0.0])
+        both[0] += one.failing
+        both[1] += one.votes
+    found = {platform: dict(shares) for platform, shares in abroad.items()}
+    for (platform, country), (failing, total) in sums.items():
+        if total >= limits.least_votes:
+            found.setdefault(platform, {})[country] = failing / total
+    return found
 
 
 def elsewhere(rates: Mapping[str, float], home: str, limits: Thresholds) -> float | None:

@@ -8,7 +8,7 @@ twice. The contract is written as tests in ``tests/collector/store/`` that run o
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from math import inf
@@ -17,7 +17,9 @@ from typing import Protocol
 from collector.detect.ballots import Standing
 from collector.detect.cells import Cell, CellKey
 from collector.detect.chronicle import CountryRound
+from collector.detect.quarantine import Quarantine
 from collector.detect.revisions import Revision
+from collector.tokens import Entry, Token
 from probe.wire.exchange import Presence
 
 
@@ -71,6 +73,17 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Enrolled:
+    """An enrolled probe, as an operator sees it: since when, with which token (its name), and where it was
+    heard from last, None where it never was. Times are Unix seconds."""
+
+    probe: str
+    enrolled_at: float
+    token: str | None
+    seen: Seen | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
     """One revision on its way to one webhook: published, or put back, at `at`, not to be tried before `due`
     (both Unix seconds). `error` is how the last of so many `attempts` failed; `dead` is what was given up."""
@@ -101,11 +114,27 @@ class Store(Protocol):
     """Synchronous and used from one thread at a time; the caller keeps it off the event loop.
     Every method raises `StoreError` where the storage below fails."""
 
-    def enrol(self, probe: str, public_key: bytes, at: float) -> None:
-        """Remember a probe's key durably; the same key again changes nothing."""
+    def enrol(self, probe: str, public_key: bytes, at: float, token: str | None = None) -> Entry:
+        """Remember a probe's key durably, and count it as a use of its token (given by its hash), if the
+        token lets it; the same key again changes nothing and asks for none."""
 
     def keys(self) -> Mapping[str, bytes]:
         """Every enrolled probe's public key, by probe."""
+
+    def enrolled(self) -> list[Enrolled]:
+        """Every enrolled probe, in order of enrolment."""
+
+    def issue(self, token: Token) -> None:
+        """Keep a token, in place of what was kept of it before."""
+
+    def tokens(self) -> list[Token]:
+        """Every token, in order of issue."""
+
+    def order(self, quarantine: Quarantine) -> None:
+        """Keep an order, in place of what was kept of the same subject and moment before."""
+
+    def quarantines(self) -> list[Quarantine]:
+        """Every order, released ones too, by moment and subject."""
 
     def standings(self) -> Mapping[str, Standing]:
         """What is known of every enrolled probe beside what it measured."""
@@ -141,8 +170,9 @@ class Store(Protocol):
     def delivered(self, delivery: Delivery) -> None:
         """Take a delivery out of the outbox."""
 
-    def tell(self, rounds: Iterable[CountryRound]) -> None:
-        """Keep what detection saw, in place of what it had seen in the same countries and rounds."""
+    def tell(self, rounds: Iterable[CountryRound], empty: Iterable[tuple[str, int]] = ()) -> None:
+        """Keep what detection saw, in place of what it had seen in the same countries and rounds; of those
+        that are `empty`, given by country and number, nothing is kept."""
 
     def chronicle(self, country: str | None, first: int, last: int) -> list[CountryRound]:
         """What detection saw in those rounds, both ends included, oldest first; in one country, or of
@@ -175,10 +205,15 @@ class Store(Protocol):
         from `additions` raises, nothing has changed. They may be made of this store's batches."""
 
     def batches(
-        self, probe: str | None = None, since: float = 0.0, until: float = inf
+        self,
+        probe: str | None = None,
+        since: float = 0.0,
+        until: float = inf,
+        torn: Callable[[str], None] | None = None,
     ) -> Iterable[SignedBatch]:
         """Batches received at or after `since` and before `until`, oldest first, of one probe or of all.
-        Between one and the next anything else may be asked of the store."""
+        Between one and the next anything else may be asked of the store. Where `torn` is given it is told
+        of what is damaged, and the rest comes."""
 
     def expire(self, batches_before: float, cells_before: float, rounds_before: int) -> int:
         """Drop whole segments last received before the first moment, cells before the second (both
@@ -186,6 +221,10 @@ class Store(Protocol):
 
     def dropped_until(self) -> float | None:
         """No batch received after this moment was ever dropped; None where none was at all."""
+
+    def compact(self) -> int:
+        """Give back to the disk some of the room that dropped data left; returns how much is still to be
+        given back, in pages. Short, so that ingest can go on between two calls."""
 
     def figures(self) -> StoreFigures:
         """Counts and size now."""

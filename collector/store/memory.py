@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from math import inf
 
 from collector.detect.ballots import Standing
 from collector.detect.cells import Cell, CellKey, merge
 from collector.detect.chronicle import CountryRound
+from collector.detect.quarantine import Quarantine
 from collector.detect.revisions import Revision
+from collector.tokens import Entry, Token, refusal
 
-from .base import Delivery, Ingest, Seen, SignedBatch, Stored, StoreError, StoreFigures
+from .base import Delivery, Enrolled, Ingest, Seen, SignedBatch, Stored, StoreError, StoreFigures
 
 
 class MemoryStore:
@@ -19,6 +22,8 @@ class MemoryStore:
     def __init__(self) -> None:
         self._keys: dict[str, bytes] = {}
         self._standings: dict[str, Standing] = {}
+        self._tokens: dict[str, Token] = {}
+        self._quarantines: dict[tuple[float, str], Quarantine] = {}
         self._rounds_of: float | None = None
         self._settled: dict[int, bytes] = {}
         self._revisions: dict[tuple[str, int], Revision] = {}
@@ -36,14 +41,48 @@ class MemoryStore:
         """A new one, always empty."""
         return cls()
 
-    def enrol(self, probe: str, public_key: bytes, at: float) -> None:
+    def enrol(self, probe: str, public_key: bytes, at: float, token: str | None = None) -> Entry:
         """See `base.Store`."""
-        self._keys.setdefault(probe, public_key)
-        self._standings.setdefault(probe, Standing(at))
+        if probe in self._keys:
+            return Entry.KNOWN
+        its = None
+        if token is not None:
+            kept = self._tokens.get(token)
+            refused = refusal(kept, at)
+            if kept is None or refused:
+                return refused or Entry.UNKNOWN
+            self._tokens[token] = replace(kept, used=kept.used + 1)
+            its = kept.name
+        self._keys[probe] = public_key
+        self._standings[probe] = Standing(at, its)
+        return Entry.ENROLLED
 
     def keys(self) -> Mapping[str, bytes]:
         """See `base.Store`."""
         return dict(self._keys)
+
+    def enrolled(self) -> list[Enrolled]:
+        """See `base.Store`."""
+        return [
+            Enrolled(probe=probe, enrolled_at=its.since, token=its.token, seen=self._seen.get(probe))
+            for probe, its in sorted(self._standings.items(), key=lambda item: (item[1].since, item[0]))
+        ]
+
+    def issue(self, token: Token) -> None:
+        """See `base.Store`."""
+        self._tokens[token.digest] = token
+
+    def tokens(self) -> list[Token]:
+        """See `base.Store`."""
+        return sorted(self._tokens.values(), key=lambda token: (token.issued_at, token.digest))
+
+    def order(self, quarantine: Quarantine) -> None:
+        """See `base.Store`."""
+        self._quarantines[quarantine.ordered_at, quarantine.subject] = quarantine
+
+    def quarantines(self) -> list[Quarantine]:
+        """See `base.Store`."""
+        return [self._quarantines[key] for key in sorted(self._quarantines)]
 
     def standings(self) -> Mapping[str, Standing]:
         """See `base.Store`."""
@@ -93,8 +132,10 @@ class MemoryStore:
         """See `base.Store`."""
         self._outbox.pop((delivery.webhook, delivery.incident, delivery.number), None)
 
-    def tell(self, rounds: Iterable[CountryRound]) -> None:
+    def tell(self, rounds: Iterable[CountryRound], empty: Iterable[tuple[str, int]] = ()) -> None:
         """See `base.Store`."""
+        for name in empty:
+            self._chronicle.pop(name, None)
         self._chronicle |= {(one.country, one.number): one for one in rounds}
 
     def chronicle(self, country: str | None, first: int, last: int) -> list[CountryRound]:
@@ -154,7 +195,11 @@ class MemoryStore:
         return sum(old.get(key) != fresh.get(key) for key in old.keys() | fresh.keys())
 
     def batches(
-        self, probe: str | None = None, since: float = 0.0, until: float = inf
+        self,
+        probe: str | None = None,
+        since: float = 0.0,
+        until: float = inf,
+        torn: Callable[[str], None] | None = None,
     ) -> Iterable[SignedBatch]:
         """See `base.Store`."""
         some = self._batches.values()
@@ -176,6 +221,10 @@ class MemoryStore:
     def dropped_until(self) -> float | None:
         """See `base.Store`."""
         return self._dropped_until
+
+    def compact(self) -> int:
+        """See `base.Store`."""
+        return 0
 
     def figures(self) -> StoreFigures:
         """See `base.Store`."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 import fcntl
 import shutil
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple
 from itertools import islice
@@ -23,15 +23,19 @@ from typing import IO
 from collector.detect.ballots import Standing
 from collector.detect.cells import Cell, CellKey, merge
 from collector.detect.chronicle import CountryRound, pack_round, unpack_round
+from collector.detect.quarantine import Quarantine
 from collector.detect.revisions import Revision
 from collector.detect.saved import pack_revision, unpack_revision
+from collector.tokens import Entry, Token
 from probe.wire.exchange import Presence
 
-from .base import Delivery, Ingest, Seen, SignedBatch, Stored, StoreError, StoreFigures
+from . import roll
+from .base import Delivery, Enrolled, Ingest, Seen, SignedBatch, Stored, StoreError, StoreFigures
 from .packing import Torn, compress, decompress, pack_cell, pack_segment, unpack_cell, unpack_segment
 
 DATABASE = "reachwatch.sqlite"  # the file in the folder
-_VERSION = 4  # 3 keeps votes by probe, 4 what detection saw
+VERSION = 5  # 3 keeps votes by probe; 4 what detection saw, tokens and quarantines; 5 votes with speeds
+_COMPACTED_AT_ONCE = 512  # pages, 2 MiB: tens of milliseconds of the store's thread on a slow disk
 _GROUP_S = 600.0  # batches of one group were received within less, however long the disk stood still
 _TAKEN_AT_ONCE = 100  # additions summed in memory before the table is touched
 
@@ -70,7 +74,8 @@ CREATE TABLE IF NOT EXISTS outbox (
     webhook TEXT NOT NULL, incident TEXT NOT NULL, number INTEGER NOT NULL, at REAL NOT NULL,
     attempts INTEGER NOT NULL, due REAL NOT NULL, error TEXT NOT NULL, dead INTEGER NOT NULL,
     PRIMARY KEY (webhook, incident, number)) WITHOUT ROWID;
-PRAGMA user_version = {_VERSION};
+{roll.SCHEMA}
+PRAGMA user_version = {VERSION};
 """
 # A new store has dropped nothing.
 _MEMORY = "INSERT INTO dropped SELECT NULL WHERE NOT EXISTS (SELECT 1 FROM dropped);"
@@ -94,7 +99,7 @@ class SqliteStore:
         except OSError as error:
             raise StoreError(f"{error.filename or folder}: {error.strerror or error}") from None
         try:
-            _lock(lock, folder)
+            lock_folder(lock, folder)
             with _translated(folder):
                 db = sqlite3.connect(folder / DATABASE, isolation_level=None, check_same_thread=False)
                 _prepare(db, folder)
@@ -108,10 +113,10 @@ class SqliteStore:
         self._db.close()
         self._lock.close()
 
-    def enrol(self, probe: str, public_key: bytes, at: float) -> None:
+    def enrol(self, probe: str, public_key: bytes, at: float, token: str | None = None) -> Entry:
         """See `base.Store`."""
         with self._transaction():
-            self._db.execute("INSERT OR IGNORE INTO probes VALUES (?, ?, ?)", (probe, public_key, at))
+            return roll.enrol(self._db, probe, public_key, at, token)
 
     def keys(self) -> Mapping[str, bytes]:
         """See `base.Store`."""
@@ -121,8 +126,32 @@ class SqliteStore:
     def standings(self) -> Mapping[str, Standing]:
         """See `base.Store`."""
         with _translated(self._folder):
-            rows = self._db.execute("SELECT probe, enrolled_at FROM probes").fetchall()
-        return {probe: Standing(since) for probe, since in rows}
+            return roll.standings(self._db)
+
+    def enrolled(self) -> list[Enrolled]:
+        """See `base.Store`."""
+        with _translated(self._folder):
+            return roll.enrolled(self._db)
+
+    def issue(self, token: Token) -> None:
+        """See `base.Store`."""
+        with self._transaction():
+            roll.issue(self._db, token)
+
+    def tokens(self) -> list[Token]:
+        """See `base.Store`."""
+        with _translated(self._folder):
+            return roll.tokens(self._db)
+
+    def order(self, quarantine: Quarantine) -> None:
+        """See `base.Store`."""
+        with self._transaction():
+            roll.order(self._db, quarantine)
+
+    def quarantines(self) -> list[Quarantine]:
+        """See `base.Store`."""
+        with _translated(self._folder):
+            return roll.quarantines(self._db)
 
     def rounds_of(self, seconds: float) -> float:
         """See `base.Store`."""
@@ -203,10 +232,11 @@ class SqliteStore:
         with self._transaction():
             self._db.execute("DELETE FROM outbox WHERE webhook = ? AND incident = ? AND number = ?", name)
 
-    def tell(self, rounds: Iterable[CountryRound]) -> None:
+    def tell(self, rounds: Iterable[CountryRound], empty: Iterable[tuple[str, int]] = ()) -> None:
         """See `base.Store`."""
         rows = [(one.country, one.number, compress(pack_round(one))) for one in rounds]
         with self._transaction():
+            self._db.executemany("DELETE FROM chronicle WHERE country = ? AND number = ?", empty)
             self._db.executemany("INSERT OR REPLACE INTO chronicle VALUES (?, ?, ?)", rows)
 
     def chronicle(self, country: str | None, first: int, last: int) -> list[CountryRound]:
@@ -331,7 +361,11 @@ class SqliteStore:
         return gone.rowcount + changed.rowcount
 
     def batches(
-        self, probe: str | None = None, since: float = 0.0, until: float = inf
+        self,
+        probe: str | None = None,
+        since: float = 0.0,
+        until: float = inf,
+        torn: Callable[[str], None] | None = None,
     ) -> Iterator[SignedBatch]:
         """See `base.Store`."""
         chosen = "SELECT id FROM segments WHERE last_at >= ? AND last_at < ? ORDER BY id"
@@ -344,17 +378,21 @@ class SqliteStore:
             wanted = (*wanted, probe)
         with _translated(self._folder):
             segments = [row[0] for row in self._db.execute(chosen, wanted)]
-            for segment in segments:
-                row = self._db.execute("SELECT data FROM segments WHERE id = ?", (segment,)).fetchone()
-                for batch in self._unpacked(segment, row[0]) if row else ():  # it may have expired since
-                    if since <= batch.received_at < until and probe in (None, batch.probe):
-                        yield batch
+        for segment in segments:
+            for batch in self._unpacked(segment, torn):
+                if since <= batch.received_at < until and probe in (None, batch.probe):
+                    yield batch
 
-    def _unpacked(self, segment: int, data: bytes) -> list[SignedBatch]:
+    def _unpacked(self, segment: int, torn: Callable[[str], None] | None) -> list[SignedBatch]:
         try:
-            return unpack_segment(data)
-        except Torn as error:
-            raise StoreError(f"{self._folder}: segment {segment} is damaged: {error}") from None
+            row = self._db.execute("SELECT data FROM segments WHERE id = ?", (segment,)).fetchone()
+            return unpack_segment(row[0]) if row else []  # it may have expired since
+        except (Torn, sqlite3.DatabaseError) as error:
+            damage = f"segment {segment} is damaged: {error}"
+            if torn is None:
+                raise StoreError(f"{self._folder}: {damage}") from None
+            torn(damage)
+            return []
 
     def expire(self, batches_before: float, cells_before: float, rounds_before: int) -> int:
         """See `base.Store`."""
@@ -377,6 +415,16 @@ class SqliteStore:
         with _translated(self._folder):
             (until,) = self._db.execute("SELECT until FROM dropped").fetchone()
         return None if until is None else float(until)
+
+    def compact(self) -> int:
+        """See `base.Store`."""
+        with _translated(self._folder):
+            # A script, because `execute` would end a pragma without columns after its first page.
+            self._db.executescript(f"PRAGMA incremental_vacuum({_COMPACTED_AT_ONCE})")
+            (left,) = self._db.execute("PRAGMA freelist_count").fetchone()
+            if not left:
+                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        return int(left)
 
     def figures(self) -> StoreFigures:
         """See `base.Store`."""
@@ -403,7 +451,8 @@ class SqliteStore:
                     self._db.execute("ROLLBACK")
 
 
-def _lock(lock: IO[str], folder: Path) -> None:
+def lock_folder(lock: IO[str], folder: Path) -> None:
+    """Keep everybody else out for as long as `lock` is open; raises `StoreError` where somebody is in."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -413,11 +462,12 @@ def _lock(lock: IO[str], folder: Path) -> None:
 def _prepare(db: sqlite3.Connection, folder: Path) -> None:
     try:
         (version,) = db.execute("PRAGMA user_version").fetchone()
-        if version not in (0, _VERSION):  # 0 is a new file's
-            which = "a newer" if version > _VERSION else "an older"
+        if version not in (0, VERSION):  # 0 is a new file's
+            which = "a newer" if version > VERSION else "an older"
             raise StoreError(
-                f"{folder}: written by {which} release (version {version}, this one knows {_VERSION})"
+                f"{folder}: written by {which} release (version {version}, this one knows {VERSION})"
             )
+        db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # heard before the first table alone
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")  # a receipt is given on the strength of this fsync
         db.executescript(_SCHEMA + _MEMORY)

@@ -11,7 +11,8 @@ from benchmarks.detection.events import Case, Kind, Trial, trials
 from benchmarks.detection.figures import mean, proportion, quantile, rate
 from benchmarks.detection.noise import QUIET, ROUNDS_A_YEAR, STUDIED, cumulative, failing, troubles, twice
 from benchmarks.detection.peer import Counts, Medians
-from benchmarks.detection.report import Run, targets, written
+from benchmarks.detection.report import Run, targets, throttling, written
+from benchmarks.detection.speeds import Slow, SlowYear, slow_year, slowed
 from benchmarks.detection.years import FOUR, SEVEN, Land, Year, lands, lived
 from collector.detect import likelihood
 from collector.detect.thresholds import DEFAULT
@@ -174,3 +175,30 @@ def test_what_misses_a_target_is_said_plainly() -> None:
 def test_a_delay_of_an_efficacy_below_the_target_is_shown_and_not_judged() -> None:
     text = written(run_of(GOOD, GOOD))
     assert "| 8 | 0.5 | as studied | 1.00 | never" in text
+
+
+def test_throttling_is_confirmed_sooner_the_oftener_homes_compare() -> None:
+    found = {
+        every: list(slowed(Slow(4, 8, every, 1.0), 3, replace(QUIET, p0=0.0), Random(12)))
+        for every in (1, 12)
+    }
+    assert all(one.confirmed and 1 < one.confirmed <= 3 and one.incidents == 1 for one in found[1])
+    assert all(one.confirmed and 3 < one.confirmed <= 12 and one.incidents == 1 for one in found[12])
+    assert found[1] == list(slowed(Slow(4, 8, 1, 1.0), 3, replace(QUIET, p0=0.0), Random(12)))
+
+
+@pytest.mark.parametrize("every", [1, 12])
+def test_rounds_without_a_slow_word_may_be_left_out_of_a_year_of_speeds(every: int) -> None:
+    fast = slow_year(SOME, 1500, every, STORM, Random(13))
+    assert fast == slow_year(SOME, 1500, every, STORM, Random(13), skip=False)
+    assert every > 1 or fast.network_confirmed > 0, "where all is storm something is said"
+
+
+def test_throttling_has_its_part_of_the_report() -> None:
+    case = Slow(4, 8, 12)
+    found = list(slowed(case, 2, QUIET, Random(14)))
+    years = {12: [SlowYear(12, ROUNDS_A_YEAR, 12, 66, 0, 3)]}
+    run = Run(years={}, trials={}, noises={}, seed=1, took_s=1.0, throttled={case: found}, slow_years=years)
+    text = throttling(run)
+    assert "| 4 x 8 | 12 |" in text
+    assert "| 12 | 12 | 0: 0.000 (0.000 to 0.307) | 3: 0.045 (0.009 to 0.133) |" in text

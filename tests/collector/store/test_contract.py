@@ -17,9 +17,11 @@ from collector.detect.cells import Cell, CellKey, merge
 from collector.detect.chronicle import CountryRound, NationRound
 from collector.detect.incidents import Incident, Part, Phase
 from collector.detect.network import Condition
+from collector.detect.quarantine import Quarantine
 from collector.detect.revisions import Revision
 from collector.store import STORES, open_store
-from collector.store.base import Delivery, Seen, Store, Stored, StoreError
+from collector.store.base import Delivery, Enrolled, Seen, Store, Stored, StoreError
+from collector.tokens import Entry, Token, digest_of
 from probe.wire.exchange import Presence
 from tests.batches import CLEAN, NOW, cells, ingest, someone
 from tests.rounds import NOW as MEASURED
@@ -109,6 +111,85 @@ def test_what_is_known_of_a_probe_is_when_its_key_came_first(store: Store) -> No
     store.enrol("p", b"k", NOW)
     store.enrol("p", b"k", NOW + 60)
     assert store.standings() == {"p": Standing(NOW)}
+
+
+TOKEN = Token(digest=digest_of("t"), label="of a friend", issued_at=NOW, issued_by="me", uses=2)
+
+
+def test_a_key_that_came_with_a_token_counts_as_a_use_of_it_once(store: Store) -> None:
+    store.issue(TOKEN)
+    assert store.enrol("p", b"k", NOW, TOKEN.digest) is Entry.ENROLLED
+    assert store.enrol("p", b"k", NOW, TOKEN.digest) is Entry.KNOWN
+    assert store.tokens() == [replace(TOKEN, used=1)]
+    assert store.standings() == {"p": Standing(NOW, TOKEN.name)}
+
+
+@pytest.mark.parametrize(
+    ("kept", "entry"),
+    [
+        (None, Entry.UNKNOWN),
+        (replace(TOKEN, revoked_at=NOW - 1), Entry.REVOKED),
+        (replace(TOKEN, expires_at=NOW), Entry.EXPIRED),
+        (replace(TOKEN, used=2), Entry.USED_UP),
+    ],
+)
+def test_a_token_that_lets_nobody_in_says_why_and_leaves_nothing(
+    store: Store, kept: Token | None, entry: Entry
+) -> None:
+    if kept:
+        store.issue(kept)
+    assert store.enrol("p", b"k", NOW, TOKEN.digest) is entry
+    assert (store.keys(), store.enrolled()) == ({}, [])
+    assert store.tokens() == ([kept] if kept else [])
+
+
+def test_who_is_known_asks_for_no_token_and_not_even_a_bad_one_turns_it_away(store: Store) -> None:
+    store.enrol("p", b"k", NOW)
+    assert store.enrol("p", b"k", NOW, "nonsense") is Entry.KNOWN
+    assert store.standings() == {"p": Standing(NOW)}
+
+
+def test_tokens_are_listed_as_they_were_issued_and_replaced_by_their_digest(store: Store) -> None:
+    newer = replace(TOKEN, digest=digest_of("u"), issued_at=NOW + 1, expires_at=NOW + 9)
+    for token in (newer, TOKEN, replace(newer, revoked_at=NOW + 2)):
+        store.issue(token)
+    assert store.tokens() == [TOKEN, replace(newer, revoked_at=NOW + 2)]
+
+
+def test_the_enrolled_are_listed_with_their_token_and_where_they_were_heard_from(store: Store) -> None:
+    seen = Seen(probe="a", at=NOW + 5, state=Presence.ALIVE, country="PK", asn=1, prefix="aa")
+    store.issue(TOKEN)
+    store.enrol("b", b"k", NOW + 1)
+    store.enrol("a", b"l", NOW, TOKEN.digest)
+    store.see([seen])
+    assert store.enrolled() == [
+        Enrolled(probe="a", enrolled_at=NOW, token=TOKEN.name, seen=seen),
+        Enrolled(probe="b", enrolled_at=NOW + 1, token=None, seen=None),
+    ]
+
+
+def test_orders_are_kept_and_a_release_stands_in_place_of_its_order(store: Store) -> None:
+    one = Quarantine(subject="p", ordered_at=NOW, since=NOW - 60, by="me", reason="lies")
+    other = Quarantine(subject="o", ordered_at=NOW, since=NOW, by="me")
+    released = replace(one, until=NOW + 1, released_at=NOW + 1, released_by="you")
+    again = replace(one, ordered_at=NOW + 2)
+    for order in (again, one, other, released):
+        store.order(order)
+    assert store.quarantines() == [other, released, again]
+
+
+def test_compacting_comes_to_an_end_and_loses_nothing(store: Store) -> None:
+    store.ingest([ingest(someone(n)) for n in range(1, 80)])
+    store.ingest([ingest(someone(100), received_at=NOW + 10)])
+    store.expire(NOW + 5, 0, 0)
+    kept = everything(store)
+    for _ in range(1000):
+        if not store.compact():
+            break
+    else:
+        raise AssertionError("without end")
+    assert everything(store) == kept
+    assert [batch.probe for batch in store.batches()] == [someone(100).probe_id]
 
 
 def test_how_long_a_round_is_stays_as_it_was_first_said(store: Store) -> None:
@@ -202,6 +283,8 @@ def test_what_detection_saw_is_kept_by_country_and_round_and_told_anew_when_it_c
     assert store.chronicle("TR", 3, 3) == [CountryRound(number=3, country="TR", nations=(seen,))]
     store.expire(0, 0, 3)
     assert [one.number for one in store.chronicle("PK", 0, 9)] == [3]
+    store.tell([], [("PK", 3), ("PK", 4), ("DE", 3)])
+    assert store.chronicle("PK", 0, 9) == []
 
 
 def test_what_evidence_begins_with_is_kept_by_incident_and_the_last_stands(store: Store) -> None:
@@ -366,6 +449,43 @@ class TestSqlite:
             store.ingest(group)
         assert len(list(store.batches())) == 1
         assert everything(store) == cells(CLEAN, probe=someone().probe_id)
+        store.close()
+
+    def test_compacting_gives_the_room_back_in_pieces(self, tmp_path: Path) -> None:
+        store = open_store(f"sqlite://{tmp_path}")
+        for n in range(1, 400):
+            store.ingest([ingest(someone(), sequence=n, received_at=NOW + n)])
+        store.expire(NOW + 395, 0, 0)
+        before = (tmp_path / "reachwatch.sqlite").stat().st_size
+        steps = 1
+        while store.compact():
+            steps += 1
+        assert 1 <= steps < 10
+        assert (tmp_path / "reachwatch.sqlite").stat().st_size < before / 4
+        assert (tmp_path / "reachwatch.sqlite-wal").stat().st_size == 0
+        assert len(list(store.batches())) == 5
+        store.close()
+
+    def test_people_are_all_there_after_a_restart(self, tmp_path: Path) -> None:
+        first = open_store(f"sqlite://{tmp_path}")
+        order = Quarantine(subject="p", ordered_at=NOW, since=NOW - 60, by="me", reason="lies")
+        first.issue(TOKEN)
+        first.enrol("p", b"k", NOW, TOKEN.digest)
+        first.order(order)
+        first.close()
+        again = open_store(f"sqlite://{tmp_path}")
+        assert (again.tokens(), again.quarantines()) == ([replace(TOKEN, used=1)], [order])
+        assert again.standings() == {"p": Standing(NOW, TOKEN.name)}
+        again.close()
+
+    def test_where_somebody_is_told_of_torn_segments_the_rest_comes(self, tmp_path: Path) -> None:
+        store = open_store(f"sqlite://{tmp_path}")
+        for n in (1, 2, 3):
+            store.ingest([ingest(someone(n))])
+        store._db.execute("UPDATE segments SET data = x'00' WHERE id = 2")  # type: ignore[attr-defined]
+        torn: list[str] = []
+        assert [b.probe for b in store.batches(torn=torn.append)] == [someone(n).probe_id for n in (1, 3)]
+        assert [said.split(":")[0] for said in torn] == ["segment 2 is damaged"]
         store.close()
 
     def test_a_torn_segment_is_said_and_not_read_as_nothing(self, tmp_path: Path) -> None:
