@@ -44,6 +44,7 @@ class PlatformState(TypedDict):
 
     condition: Said
     score: Annotated[float, Field(description="The evidence against chance, in nats (CUSUM).")]
+    throttling: Annotated[Condition, Field(description="The same word on how fast it comes.")]
     votes: Number
     failing: Number
     ratio: Ratio | None
@@ -78,21 +79,25 @@ class SeriesRow(TypedDict):
     """Armed votes on one platform in one round, which began at `at`: of the country, of one network, or of
     all networks of few prefixes together (`other`). Of `prefixes` homes `failing` failed; `weight` counts
     them by what each vote is worth (a new key's is 0), and `failing_ratio` rests on it, in a country each
-    network at its share of users. `networks` had votes enough."""
+    network at its share of users. `networks` had votes enough. Where `measure` is `speed` it is each home's
+    newest word, within an hour, on how fast the platform comes, and failing is who is held back:
+    `times_slower` than unrelated objects in the median of those."""
 
     at: Moment
+    measure: Literal["reach", "speed"]
     platform: str
     scope: Literal["country", "network", "other"]
     asn: int | None
     condition: Said | None
     score: float | None
     prefixes: Number
-    failing: Number
+    failing: Number | None
     weight: float
     failing_weight: float
     failing_ratio: Ratio | None
     networks: Number | None
     world_failing_ratio: Ratio | None
+    times_slower: float | None
 
 
 @_CLOSED
@@ -136,6 +141,16 @@ class SmallNetworks(TypedDict):
 
 
 @_CLOSED
+class Slowness(TypedDict):
+    """How slow it is to `probes`: so many times slower than unrelated objects on the same line."""
+
+    probes: Number
+    times_slower: float
+    bits_per_second: float
+    extreme: bool
+
+
+@_CLOSED
 class IncidentPart(TypedDict):
     """One platform in an incident. `stage` and `failure` say how most fail, `agreeing_ratio` how many do."""
 
@@ -155,6 +170,7 @@ class IncidentPart(TypedDict):
     agreeing_ratio: Ratio | None
     mechanisms: list[str]
     world_failing_ratio: Ratio | None
+    slow: Slowness | None
 
 
 @_CLOSED

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from datetime import UTC, datetime
 from operator import itemgetter
 
 from collector.detect.ballots import Place
 from collector.detect.fold import Network
+from collector.detect.fold import State as Detected
 from collector.detect.nation import NationWatch
 from collector.detect.network import Watch
+from collector.detect.slow import Speeds
 from collector.detector import Findings
 from collector.snapshot import Snapshot, Tally
 from probe.wire.codec import rfc3339
@@ -23,7 +25,7 @@ def describe(
     """The snapshot and the detector's words, of `only` these countries where given. Networks of fewer
     prefixes than `min_prefixes` are left out: a number on so few says something about somebody's home."""
     places = heard_from(snapshot, findings) if only is None else only
-    networks = _networks(snapshot, findings.state.networks, places, min_prefixes)
+    networks = _networks(snapshot, findings.state, places, min_prefixes)
     return {
         "at": moment(snapshot.at),
         "window_s": snapshot.window_s,
@@ -31,7 +33,7 @@ def describe(
         "countries": {
             place: {
                 "probes": snapshot.probes.get(place, 0),
-                "platforms": _platforms(snapshot, findings.state.nations, place),
+                "platforms": _platforms(snapshot, findings.state, place),
                 "networks": networks[place],
             }
             for place in sorted(places)
@@ -42,7 +44,8 @@ def describe(
 def heard_from(snapshot: Snapshot, findings: Findings) -> set[str]:
     """Every country that there is something to say of: one that fell silent in the middle of an alarm has
     not become nothing."""
-    alarmed = {country for (country, _), nation in findings.state.nations.items() if nation.is_alarmed}
+    nations = (*findings.state.nations.items(), *findings.state.slow.items())
+    alarmed = {country for (country, _), nation in nations if nation.is_alarmed}
     return alarmed | {country for country, _ in snapshot.countries} | set(snapshot.probes)
 
 
@@ -51,33 +54,34 @@ def moment(at: float) -> str:
     return rfc3339(datetime.fromtimestamp(at, UTC))
 
 
-def _platforms(
-    snapshot: Snapshot, nations: Mapping[tuple[str, str], NationWatch], country: str
-) -> dict[str, PlatformState]:
+def _platforms(snapshot: Snapshot, said: Detected, country: str) -> dict[str, PlatformState]:
     found = {}
     for platform in snapshot.platforms:
         key = (country, platform)
-        found[platform] = _tally(snapshot.countries.get(key, Tally()), nations.get(key, NationWatch()))
+        reach, speed = said.nations.get(key, NationWatch()), said.slow.get(key, NationWatch())
+        found[platform] = _tally(snapshot.countries.get(key, Tally()), reach, speed)
     return found
 
 
 def _networks(
-    snapshot: Snapshot, watched: Mapping[Place, Network], places: Collection[str], min_prefixes: int
+    snapshot: Snapshot, said: Detected, places: Collection[str], min_prefixes: int
 ) -> dict[str, dict[str, dict[str, PlatformState]]]:
     """By country and ASN, in one pass: looking once per network would make anybody's GET quadratic."""
     large = {(c, asn) for (c, asn, _), tally in snapshot.networks.items() if tally.votes >= min_prefixes}
     found: dict[str, dict[str, dict[str, PlatformState]]] = {place: {} for place in places}
     for (country, asn, platform), tally in sorted(snapshot.networks.items(), key=itemgetter(0)):
         if country in found and (country, asn) in large:
-            watch = watched.get(Place(country, asn, platform), Network()).watch
-            found[country].setdefault(str(asn), {})[platform] = _tally(tally, watch)
+            place = Place(country, asn, platform)
+            reach, speed = said.networks.get(place, Network()), said.speeds.get(place, Speeds())
+            found[country].setdefault(str(asn), {})[platform] = _tally(tally, reach.watch, speed.watch)
     return found
 
 
-def _tally(tally: Tally, watch: NationWatch | Watch) -> PlatformState:
+def _tally(tally: Tally, watch: NationWatch | Watch, speed: NationWatch | Watch) -> PlatformState:
     return {
         "condition": watch.condition,
         "score": round(watch.score, 3),
+        "throttling": speed.condition,
         "votes": tally.votes,
         "failing": tally.failing,
         "ratio": tally.ratio,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collector.detect.chronicle import CountryRound, NationRound, NetworkRound
+from collector.detect.chronicle import CountryRound, NationRound, NetworkRound, SpeedRound
 from collector.detect.network import Condition
 from collector.web.api.models import SeriesRow
 from collector.web.api.series import rows
@@ -67,3 +67,28 @@ def test_one_platform_can_be_asked_for() -> None:
     one = CountryRound(number=1, country="PK", networks=both, nations=(nation(), nation("youtube")))
     (found,) = rows([one], 300, 5, "youtube")
     assert {row["platform"] for row in found} == {"youtube"}
+
+
+def speed(asn: int, prefixes: int, failing: float = 0.0) -> SpeedRound:
+    return SpeedRound(
+        asn=asn, platform="x", condition=Condition.SUSPECTED, votes=float(prefixes), failing=failing,
+        prefixes=prefixes, ratio=12.5 if failing else None,
+    )  # fmt: skip
+
+
+def test_how_fast_it_comes_has_rows_of_its_own() -> None:
+    one = CountryRound(number=1, country="PK", speeds=(speed(1, 6, 3.0), speed(2, 4)))
+    (found,) = rows([one], 300, 5, None)
+    assert {row["measure"] for row in found} == {"speed"}
+    assert [(row["scope"], row["asn"], row["prefixes"]) for row in found] == [
+        ("country", None, 10), ("network", 1, 6), ("other", None, 4),
+    ]  # fmt: skip
+    country, network, other = found
+    assert (country["failing_ratio"], country["condition"], country["failing"]) == (0.3, None, None)
+    assert (network["condition"], network["times_slower"], network["failing_ratio"]) == (
+        "suspected",
+        12.35,
+        0.5,
+    )
+    assert other["condition"] is None
+    assert list(rows([one], 300, 5, "youtube")) == [[]]
