@@ -87,7 +87,7 @@ def test_how_fast_it_comes_has_rows_of_its_own() -> None:
     assert (country["failing_ratio"], country["condition"], country["failing"]) == (0.3, None, None)
     assert (network["condition"], network["times_slower"], network["failing_ratio"]) == (
         "suspected",
-        12.35,
+        12.5,
         0.5,
     )
     assert other["condition"] is None
