@@ -51,6 +51,7 @@ EXPIRE_S = 3600.0
 DETECT_S = 2.0
 DELIVER_S = 1.0
 PRESENCE_S = 180.0  # three heartbeats missed: no longer reporting
+PRESENCE_DAYS = 5.0  # as far back as detection ever goes: three days, to a state at most one older
 STALE_S = 30.0  # a snapshot older than this is not news
 DRAIN_S = 20.0  # what stopping waits for requests in progress
 DAY_S = 86_400.0
@@ -145,6 +146,7 @@ class Service:
             cells_before,
             int(cells_before // self.detector.limits.round_s),
         )
+        await self.committer.call(self.committer.store.forget, now - PRESENCE_DAYS * DAY_S)
         if dropped:
             log.info("expired batches=%d", dropped)
 
@@ -206,8 +208,11 @@ def build(config: Config, wall: Callable[[], float] = time.time) -> Service:
         orders=by_subject(store.quarantines()),
     )
     limits = Thresholds(round_s=config.detection.round_s)
-    detector = Detector(committer, limits, wall=wall, monotonic=time.monotonic)
-    committer.committed = detector.committed
+    mobile = frozenset(config.mobile_networks)
+    detector = Detector(
+        committer, limits, wall=wall, monotonic=time.monotonic, shares=config.shares, mobile=mobile
+    )
+    committer.committed, committer.heard = detector.committed, detector.heard
     courier = Courier(
         committer, hooks, limits, config.display.min_prefixes, metrics, wall, random.SystemRandom()
     )  # fmt: skip

@@ -190,8 +190,8 @@ def slow_year(
     tables = {n: cumulative(n, noise) for row in due for n in row}
     touched: dict[int, list[tuple[int, int, float]]] = {}
     for trouble in troubles([land.homes for land in some], rounds, noise, chance):
-        for number, share in trouble.parts():
-            touched.setdefault(number, []).extend((at, hits, share) for at, hits in trouble.hits)
+        for number, since, until in trouble.parts():
+            touched.setdefault(number, []).extend((at, hits, until - since) for at, hits in trouble.hits)
     nations = networks = 0
     for number in range(rounds):
         phase = number % every

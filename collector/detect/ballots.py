@@ -6,8 +6,9 @@ key that was made this morning is heard and does not decide.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from probe.verdict import Compared
@@ -57,8 +58,9 @@ class Standing:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Count:
     """The armed votes of one network on one platform in one round. `votes` and `failing` are weights;
-    `prefixes` and `failing_prefixes` whole homes. `speeds` are those of the failing homes
-    that measured theirs, in order."""
+    `prefixes` and `failing_prefixes` whole homes. `late_votes` and `late_failing` are of those homes that
+    measured last in the round: what they see goes on, what only the others saw may be over. `speeds` are
+    those of the failing homes that measured theirs, in order."""
 
     votes: float = 0.0
     failing: float = 0.0
@@ -66,12 +68,19 @@ class Count:
     failing_prefixes: int = 0
     broke: Mapping[str, int] = field(default_factory=dict)
     artefacts: Mapping[str, int] = field(default_factory=dict)
+    late_votes: float = 0.0
+    late_failing: float = 0.0
     speeds: tuple[Compared, ...] = ()
 
     @property
     def share(self) -> float:
         """The failing share; 0 where nobody voted."""
         return self.failing / self.votes if self.votes else 0.0
+
+    @property
+    def late_share(self) -> float:
+        """The failing share of those who measured last; of all, where those have no weight."""
+        return self.late_failing / self.late_votes if self.late_votes else self.share
 
 
 def by_round(
@@ -119,13 +128,18 @@ def count(ballots: Iterable[Ballot], standings: Mapping[str, Standing], limits: 
     broke: Counter[str] = Counter()
     artefacts: Counter[str] = Counter()
     speeds = []
-    prefixes = failing_prefixes = 0
-    for ballot in _one_a_home(ballots, standings, limits):
-        prefixes += 1
+    late_votes = late_failing = 0.0
+    failing_prefixes = 0
+    homes = list(_one_a_home(ballots, standings, limits))
+    late_at = _late_at(homes, limits)
+    for ballot in homes:
         weight = weight_of(standings.get(ballot.probe), ballot.at, limits)
+        late_weight = weight if _minute(ballot) >= late_at else 0.0
         votes += weight
+        late_votes += late_weight
         if ballot.failed:
             failing += weight
+            late_failing += late_weight
             failing_prefixes += 1
             broke[ballot.broke] += 1
             artefacts.update(ballot.artefacts)
@@ -134,12 +148,26 @@ def count(ballots: Iterable[Ballot], standings: Mapping[str, Standing], limits: 
     return Count(
         votes=round(votes, 6),
         failing=round(failing, 6),
-        prefixes=prefixes,
+        prefixes=len(homes),
         failing_prefixes=failing_prefixes,
         broke=dict(sorted(broke.items())),
         artefacts=dict(sorted(artefacts.items())),
+        late_votes=round(late_votes, 6),
+        late_failing=round(late_failing, 6),
         speeds=tuple(sorted(speeds)),
     )
+
+
+def _late_at(homes: Sequence[Ballot], limits: Thresholds) -> float:
+    """The minute (of Unix time) from which on homes measured last: a share of them, and who measured in the
+    same minute."""
+    minutes = sorted((_minute(one) for one in homes), reverse=True)
+    return minutes[math.ceil(len(minutes) * limits.late_part) - 1] if minutes else math.inf
+
+
+def _minute(ballot: Ballot) -> float:
+    """As fine as evidence tells the moments of homes."""
+    return ballot.at // 60
 
 
 def _one_a_home(

@@ -41,6 +41,7 @@ def start_of(settled: Settled, country: str) -> Settled:
             worlds=state.worlds,
             speeds={place: one for place, one in state.speeds.items() if place.country == country},
             slow={key: one for key, one in state.slow.items() if key[0] == country},
+            elsewhere={key: watch for key, watch in state.elsewhere.items() if key[0] == country},
         ),
         book=tuple(one for one in settled.book if one.country in (country, WORLD)),
     )

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from probe.verdict import Compared, Level, Status, Verdict, compared, judge
-from probe.wire.observation import Batch, Observation, Phase, Purpose, Round
+from probe.wire.observation import Batch, GateState, Observation, Phase, Purpose, Round
 from probe.wire.stage import STEPS
 
 V = TypeVar("V")
@@ -30,6 +30,12 @@ VOTING = frozenset({Status.OK, Status.BLOCKED, Status.THROTTLED, Status.UNREACHA
 FAILING = VOTING - {Status.OK}
 # How a home fails that reaches the platform and is held back: no step of it need break.
 HELD_BACK = Status.THROTTLED.label
+
+# What stands in a platform's place where a cell, a vote or an incident's part is of the lines themselves,
+# whatever they reach: the votes are on whether the controls abroad answer. A line that a portal or the home
+# itself holds does not vote. No platform may be called so (`Config` refuses it).
+CONNECTIVITY = "connectivity"
+_CUT = frozenset({GateState.OFFLINE, GateState.DOMESTIC_ONLY})
 
 UNKNOWN_COUNTRY = "ZZ"  # ISO 3166-1 reserves it for users; CLDR reads it as "unknown region".
 UNKNOWN_ASN = 0  # RFC 7607 reserves AS 0.
@@ -132,18 +138,28 @@ def cells_of(
     """What one round of a probe adds. `prefix` is the tag of its source prefix, not the prefix itself."""
     at = rnd.started_at.timestamp()
     speeds = compared(rnd)
+    line = CellKey(int(at // 60), country, asn, CONNECTIVITY)
     by_platform: dict[str, list[Observation]] = {}
     for observation in rnd.observations:
         if _counts(observation):
             by_platform.setdefault(observation.target.partition("/")[0], []).append(observation)
-    return {
-        CellKey(int(at // 60), country, asn, verdict.platform): _cell(
+    return {line: _line(rnd.gate.state, at, prefix, probe)} | {
+        replace(line, platform=verdict.platform): _cell(
             verdict,
             by_platform.get(verdict.platform, []),
             {probe: Vote(at, verdict.status, prefix, speed=speeds.get(verdict.platform, ()))},
         )
         for verdict in verdicts
     }
+
+
+def _line(gate: GateState, at: float, prefix: str, probe: str) -> Cell:
+    votes = {}
+    if gate is GateState.ONLINE:
+        votes[probe] = Vote(at, Status.OK, prefix)
+    elif gate in _CUT:
+        votes[probe] = Vote(at, Status.UNREACHABLE, prefix, f"gate {gate.label}")
+    return Cell(statuses={gate.label: 1}, votes=votes)
 
 
 def _counts(observation: Observation) -> bool:

@@ -103,6 +103,10 @@ def figures_of(
             for platform, watch in state.worlds.items()
         },
         throttling={key: watch.condition for key, watch in state.slow.items()},
+        silence={
+            country: SilenceFigure(condition=watch.condition, lost=watch.lost)
+            for country, watch in state.silences.items()
+        },
         incidents_open=dict(Counter((one.country, one.cause) for one in book if one.is_open)),
         incidents_confirmed=dict(confirmed),
     )

@@ -8,16 +8,18 @@ folding again from before it, never by patching.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from . import nation, network, past, slow, world
+from . import nation, network, past, silence, slow, world
 from .ballots import Ballot, Count, Place, Standing, count
+from .cells import CONNECTIVITY
 from .nation import NationWatch, Seen
 from .network import Condition, Watch
 from .past import Past
-from .quarantine import Orders
+from .quarantine import Orders, is_mute
 from .slow import Speeds
+from .spans import Span
 from .thresholds import Thresholds
 from .world import NOWHERE, Rates, WorldWatch
 
@@ -33,8 +35,10 @@ class Network:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """Everything that the next round depends on. `number` is the last round folded; `speeds` and `slow`
-    are what `networks` and `nations` are, of throttling."""
+    """Everything that the next round depends on. `number` is the last round folded, `minute` the last
+    minute that was listened to: silence does not wait for rounds. `worlds` are all countries together, by
+    platform; `elsewhere` all but one, by that one and platform. `speeds` and `slow` are what `networks` and
+    `nations` are, of throttling."""
 
     number: int = -1
     networks: Mapping[Place, Network] = field(default_factory=dict)
@@ -42,17 +46,34 @@ class State:
     worlds: Mapping[str, WorldWatch] = field(default_factory=dict)
     speeds: Mapping[Place, Speeds] = field(default_factory=dict)
     slow: Mapping[tuple[str, str], NationWatch] = field(default_factory=dict)
+    elsewhere: Mapping[tuple[str, str], WorldWatch] = field(default_factory=dict)
+    minute: int = -1
+    silences: Mapping[str, silence.Watch] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
     """What detection is told beside the measurements. `shares` are users' shares by country and ASN;
-    `orders` tell whose votes are left out of the cells before any of them is read."""
+    `mobile` the ASNs of mobile networks; `orders` tell whose votes are left out of the cells before any of
+    them is read, and who is not listened to."""
 
     limits: Thresholds
     standings: Mapping[str, Standing] = field(default_factory=dict)
     shares: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
+    mobile: frozenset[int] = frozenset()
     orders: Orders = field(default_factory=dict)
+
+
+def listen(state: State, number: int, spans: Collection[Span], setting: Setting) -> State:
+    """The state after minute `number`, which must be the next, and of a round that is not folded yet.
+    `spans` are those that reach into the six minutes before its end; others do no harm."""
+    at, orders = number * 60.0, setting.orders
+    some = [one for one in spans if not is_mute(orders, one.probe, one.prefix, at)] if orders else spans
+    minute = silence.minute_of(some, number, setting.limits)
+    watches = silence.advance(
+        state.silences, minute, setting.standings, setting.shares, setting.mobile, setting.limits
+    )
+    return replace(state, minute=number, silences=watches)
 
 
 def advance(
@@ -75,12 +96,13 @@ def advance(
         )
         for platform in sorted({*state.worlds, *abroad, *(place.platform for place in places)})
     }
+    elsewhere = _elsewhere(state, number, places, rates, setting.limits)
     networks = {}
     for place in places:
-        elsewhere = world.elsewhere(rates.get(place.platform, {}), place.country, setting.limits)
+        theirs = elsewhere[place.country, place.platform]
         before = state.networks.get(place, Network())
-        watch = network.watch(before.watch, number, votes[place], elsewhere, setting.limits)
-        stands_still = worlds[place.platform].out_since is not None
+        watch = network.watch(before.watch, number, votes[place], theirs.rate, setting.limits)
+        stands_still = theirs.is_troubled(number, setting.limits)
         after = Network(watch, before.pasts, votes[place])
         if not before.watch.is_alarmed and not stands_still:
             after = _lived(after, ballots.get(place, ()), setting.limits)
@@ -88,14 +110,43 @@ def advance(
             after = _worn(after, ballots.get(place, ()), setting.limits)
         networks[place] = after
     speeds, slow_nations = _slow(state, number, ballots, setting, slow_abroad)
-    return State(
+    return replace(
+        state,
         number=number,
         networks=networks,
         nations=_nations(state.nations, number, networks, setting),
         worlds=worlds,
+        elsewhere=elsewhere,
         speeds=speeds,
         slow=slow_nations,
+        silences=_told(state.silences, ballots),
     )
+
+
+def _told(
+    silences: Mapping[str, silence.Watch], ballots: Mapping[Place, Sequence[Ballot]]
+) -> dict[str, silence.Watch]:
+    """What those who are silent say of their lines."""
+    lines: dict[str, dict[int, Sequence[Ballot]]] = {}
+    for place, some in ballots.items():
+        if place.platform == CONNECTIVITY:
+            lines.setdefault(place.country, {})[place.asn] = some
+    return {country: silence.told(watch, lines.get(country, {})) for country, watch in silences.items()}
+
+
+def _elsewhere(
+    state: State, number: int, places: Iterable[Place], rates: Rates, limits: Thresholds
+) -> dict[tuple[str, str], WorldWatch]:
+    """Each platform in all countries but one, for each one."""
+    return {
+        (home, platform): world.watch(
+            state.elsewhere.get((home, platform), WorldWatch()),
+            number,
+            [rate for country, rate in rates.get(platform, {}).items() if country != home],
+            limits,
+        )
+        for home, platform in sorted({(place.country, place.platform) for place in places})
+    }
 
 
 def _slow(

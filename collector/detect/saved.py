@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from pydantic import TypeAdapter, ValidationError
 
+from . import silence
 from .ballots import Place
 from .fold import Network, State
 from .incidents import Incident
@@ -41,6 +42,9 @@ class _Flat:
     worlds: tuple[tuple[str, WorldWatch], ...]
     speeds: tuple[tuple[Place, Speeds], ...]
     slow: tuple[tuple[str, str, NationWatch], ...]
+    elsewhere: tuple[tuple[str, str, WorldWatch], ...]
+    minute: int
+    silences: tuple[tuple[str, silence.Watch], ...]
     book: tuple[Incident, ...]
 
 
@@ -59,6 +63,9 @@ def pack(settled: Settled) -> bytes:
         worlds=tuple(sorted(state.worlds.items())),
         speeds=tuple(sorted(state.speeds.items(), key=lambda item: item[0])),
         slow=tuple((*key, watch) for key, watch in sorted(state.slow.items())),
+        elsewhere=tuple((*key, watch) for key, watch in sorted(state.elsewhere.items())),
+        minute=state.minute,
+        silences=tuple(sorted(state.silences.items(), key=lambda item: item[0])),
         book=settled.book,
     )
     return _canonical(_FLAT.dump_python(flat, mode="json"))
@@ -79,6 +86,9 @@ def unpack(data: bytes) -> Settled | None:
         worlds=dict(flat.worlds),
         speeds=dict(flat.speeds),
         slow={(country, platform): watch for country, platform, watch in flat.slow},
+        elsewhere={(country, platform): watch for country, platform, watch in flat.elsewhere},
+        minute=flat.minute,
+        silences=dict(flat.silences),
     )
     return Settled(state=state, book=flat.book)
 

@@ -11,7 +11,7 @@ from random import Random
 
 import pytest
 
-from collector.detect.cells import HELD_BACK, Cell, CellKey, Vote
+from collector.detect.cells import CONNECTIVITY, HELD_BACK, Cell, CellKey, Vote
 from collector.detect.chronicle import pack_round
 from collector.detect.incidents import Cause, Phase, Scope, Slowness
 from collector.detect.kept import NEWEST
@@ -23,9 +23,11 @@ from collector.ingest.admit import SPOOLED_S
 from collector.ingest.commit import Committer
 from collector.metrics import Metrics
 from collector.store import open_store
-from collector.store.base import Ingest, SignedBatch, StoreError
+from collector.store.base import Ingest, Seen, SignedBatch, StoreError
 from probe.verdict import Compared
+from probe.wire.exchange import Presence
 from tests.collector.detect.homes import FIRST, WARM, Home, homes, world
+from tests.collector.detect.lines import BEGAN, beats, cut
 
 ROUND_S = DEFAULT.round_s
 START = (FIRST - WARM) * ROUND_S
@@ -351,6 +353,119 @@ async def test_a_clock_that_began_in_1970_and_is_set_right_leaves_nothing_to_fol
         await watchers.detector.detect()
         await watchers.at_the_end_of(0)
         assert watchers.detector.findings.state.number == FIRST
+
+
+SILENT = cut([home for home in PAKISTAN if home.asn != 4], 20, 60)
+MINUTES = 90
+
+
+def heartbeats() -> list[Seen]:
+    """Three of Pakistan's networks fall silent for forty minutes; everybody else goes on."""
+    return sorted(
+        (
+            Seen(
+                probe=home.probe, at=BEGAN + at, state=Presence.BYE if bye else Presence.ALIVE,
+                country=home.country, asn=home.asn, prefix=f"prefix of {home.probe}",
+            )
+            for home in EVERYBODY
+            for at, bye in beats(home, MINUTES, SILENT.get(home.probe, ()))
+        ),
+        key=lambda seen: seen.at,
+    )  # fmt: skip
+
+
+BEATS = heartbeats()
+
+
+async def listening(watchers: Watchers, heard: Sequence[Seen], minutes: range) -> None:
+    """Everything comes when it was sent; the detector looks every ten seconds."""
+    for ten in range(minutes.start * 6, minutes.stop * 6):
+        since, watchers.clock.at = watchers.clock.at, BEGAN + (ten + 1) * 10
+        now = [seen for seen in heard if since <= seen.at < watchers.clock.at]
+        watchers.detector.committer.store.see(now)
+        watchers.detector.heard(now)
+        await watchers.detector.detect()
+
+
+async def silence_in_order(url: str) -> bytes:
+    async with watching(url, Clock(BEGAN - 1800)) as watchers:
+        await listening(watchers, BEATS, range(-30, MINUTES))
+        return watchers.final
+
+
+async def test_a_silence_is_published_by_the_minute_and_not_by_the_round(url: str) -> None:
+    async with watching(url, Clock(BEGAN - 1800)) as watchers:
+        await listening(watchers, BEATS, range(-30, MINUTES))
+        revisions = watchers.detector.committer.store.revisions()
+    assert {one.incident.id for one in revisions} == {"pk-20231217T1020Z"}
+    sure = next(one for one in revisions if one.incident.phase is Phase.CONFIRMED)
+    assert (sure.at - BEGAN) / 60 - 20 <= 4
+    assert sure.incident.cause is Cause.SHUTDOWN
+    assert sure.incident.scope is Scope.NATION
+    over = next(one for one in revisions if one.incident.phase is Phase.ENDED)
+    assert (over.at - BEGAN) / 60 - 60 <= 5
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_shuffled_repeated_and_late_heartbeats_are_told_the_same(
+    url: str, tmp_path: Path, seed: int
+) -> None:
+    chance = Random(seed)
+    mixed = [*BEATS, *chance.sample(BEATS, 500)]
+    chance.shuffle(mixed)
+    async with watching(url, Clock(BEGAN + 3000)) as watchers:
+        for at in range(0, len(mixed), 2000):
+            some = mixed[at : at + 2000]
+            watchers.detector.committer.store.see(some)
+            watchers.detector.heard(some)
+            watchers.clock.at += 60
+            await watchers.detector.detect()
+        watchers.clock.at = BEGAN + MINUTES * 60
+        watchers.detector._late_at = 0
+        await watchers.detector.detect()
+        assert watchers.final == await silence_in_order(f"sqlite://{tmp_path / 'other'}")
+
+
+async def test_a_restart_in_the_middle_of_a_silence_changes_nothing(tmp_path: Path) -> None:
+    url, clock = f"sqlite://{tmp_path / 'store'}", Clock(BEGAN - 1800)
+    async with watching(url, clock) as watchers:
+        await listening(watchers, BEATS, range(-30, 33))
+    async with watching(url, clock) as watchers:
+        await listening(watchers, BEATS, range(33, MINUTES))
+        final = watchers.final
+        numbers = [one.number for one in watchers.detector.committer.store.revisions()]
+    assert final == await silence_in_order(f"sqlite://{tmp_path / 'other'}")
+    assert numbers == list(range(1, len(numbers) + 1)), "nothing is told twice"
+
+
+def of_a_line(home: Home, number: int) -> Ingest:
+    """What a home without a line measures in a round of the story."""
+    item = said(home, number)
+    ((key, cell),) = item.cells.items()
+    vote = replace(cell.votes[home.probe], status="unreachable", broke="gate offline", proven=())
+    line = Cell(statuses={"offline": 1}, votes={home.probe: vote})
+    return replace(item, cells={replace(key, platform=CONNECTIVITY): line})
+
+
+async def test_what_was_measured_in_the_dark_keeps_a_shutdown_one(url: str) -> None:
+    async with watching(url, Clock(BEGAN - 1800)) as watchers:
+        await listening(watchers, BEATS, range(-30, 66))
+        silent = [home for home in PAKISTAN if home.probe in SILENT]
+        watchers.take([of_a_line(home, number) for home in silent for number in range(5, 12)])
+        await listening(watchers, BEATS, range(66, MINUTES))
+        watchers.clock.at = BEGAN + 130 * 60
+        await watchers.detector.detect()
+        (incident,) = watchers.detector.findings.book
+        assert (incident.cause, incident.phase) == (Cause.SHUTDOWN, Phase.ENDED)
+
+
+async def test_of_machines_that_were_off_no_shutdown_is_claimed_in_the_end(url: str) -> None:
+    async with watching(url, Clock(BEGAN - 1800)) as watchers:
+        await listening(watchers, BEATS, range(-30, MINUTES))
+        watchers.clock.at = BEGAN + 130 * 60
+        await watchers.detector.detect()
+        reasons = [one.reason for one in watchers.detector.committer.store.revisions()]
+    assert reasons[-1] == "connectivity: disruption"
 
 
 async def test_rounds_of_another_length_are_refused_in_a_folder_that_has_told_some(url: str) -> None:

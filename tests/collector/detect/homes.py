@@ -35,8 +35,9 @@ class Home:
 @dataclass
 class Story:
     """Homes, and what each says: `fails(home, round, platform)`, rounds counted from the warm-up's end;
-    None where it says nothing. Every platform is one of `platforms`. `told` may be given speeds as well:
-    what a home measured in a round, None where it measured none; in `warm` rounds before the story too."""
+    None where it says nothing. Every platform is one of `platforms`; `moment` is when in a round a home
+    measures, from 0 to 1. `told` may be given speeds as well: what a home measured in a round, None where
+    it measured none; in `warm` rounds before the story too."""
 
     homes: Sequence[Home]
     platforms: Sequence[str] = ("x",)
@@ -44,6 +45,7 @@ class Story:
     shares: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
     noise: float = 0.0
     seed: int = 1
+    moment: Callable[[Home], float] = lambda _home: 0.2
     broke: str = "tls tls_reset_error"
     artefacts: tuple[str, ...] = ()
     warm: int = WARM
@@ -89,7 +91,7 @@ class Story:
                     continue
                 ballot = Ballot(
                     probe=home.probe,
-                    at=(FIRST + number) * DEFAULT.round_s + 60,
+                    at=(FIRST + number + self.moment(home)) * DEFAULT.round_s,
                     prefix=f"prefix of {home.probe}",
                     failed=failed or noise,
                     broke=self.broke if failed else "tcp generic_timeout_error" if noise else "",
