@@ -56,9 +56,11 @@ class PlatformState(TypedDict):
 
 @_CLOSED
 class CountryState(TypedDict):
-    """One country now. Networks by AS number, then platform; those of few prefixes are left out."""
+    """One country now. Networks by AS number, then platform; those of few prefixes are left out. `silence` is
+    the detector's word on probes that fell silent without a goodbye, nationwide or on mobile networks."""
 
     probes: Number
+    silence: Condition
     platforms: dict[str, PlatformState]
     networks: dict[str, dict[str, PlatformState]]
 

@@ -11,6 +11,7 @@ from collector.detect.fold import Network
 from collector.detect.fold import State as Detected
 from collector.detect.nation import NationWatch
 from collector.detect.network import Watch
+from collector.detect.silence import Watch as Silence
 from collector.detect.slow import Speeds
 from collector.detector import Findings
 from collector.snapshot import Snapshot, Tally
@@ -33,6 +34,7 @@ def describe(
         "countries": {
             place: {
                 "probes": snapshot.probes.get(place, 0),
+                "silence": findings.state.silences.get(place, Silence()).condition,
                 "platforms": _platforms(snapshot, findings.state, place),
                 "networks": networks[place],
             }
@@ -46,6 +48,7 @@ def heard_from(snapshot: Snapshot, findings: Findings) -> set[str]:
     not become nothing."""
     nations = (*findings.state.nations.items(), *findings.state.slow.items())
     alarmed = {country for (country, _), nation in nations if nation.is_alarmed}
+    alarmed |= {country for country, silence in findings.state.silences.items() if silence.is_alarmed}
     return alarmed | {country for country, _ in snapshot.countries} | set(snapshot.probes)
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from unittest.mock import MagicMock, patch
 
 from collector.detect.cells import Cell, CellKey, Vote
 from collector.detect.fold import State
+from collector.detect.network import Condition
+from collector.detect.silence import Event, Watch
 from collector.detector import Findings
 from collector.snapshot import Snapshot, take
 from collector.web.api import serve, state
@@ -120,3 +123,11 @@ async def test_before_the_first_round_there_is_an_answer_to_everything(collector
         async with collector.client.get(f"{collector.url}/api/v1{path}") as response:
             assert response.status == 200
             assert (await response.json()).get("until", None) is None or path == "/series/PK"
+
+
+def test_a_country_that_went_dark_altogether_says_so() -> None:
+    dark_now = Watch(condition=Condition.SUSPECTED, event=Event(since=MINUTE))
+    found = replace(NOTHING, state=State(silences={"SY": dark_now, "DE": Watch(condition=Condition.OK)}))
+    said = state.describe(take({}, [], now=NOW, window_s=600, platforms=("x",)), found, 5)["countries"]
+    assert {country: one["silence"] for country, one in said.items()} == {"SY": "suspected"}
+    assert said["SY"]["platforms"]["x"]["condition"] == "insufficient"
