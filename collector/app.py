@@ -37,6 +37,7 @@ from .ingest.netinfo import open_netinfo
 from .ingest.prefix import Tagger
 from .log import HTTP
 from .metrics import Metrics
+from .rounds import measured
 from .snapshot import Snapshot, take
 from .store import open_store
 from .store.base import StoreError, StoreFigures
@@ -85,8 +86,10 @@ class Service:
             revisions=lambda incident: call(store.revisions, incident),
             chronicle=lambda country, first, last: call(store.chronicle, country, first, last),
             evidence=lambda incident: bundle(self.detector, incident),
+            rounds=lambda wanted: measured(self.committer, wanted),
             limits=self.detector.limits,
             display=self.config.display,
+            api=self.config.api,
             wall=self.wall,
         )
 

@@ -85,6 +85,16 @@ class Door:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Api:
+    """What the public API gives. `requests_a_minute` from one address, 0 for no limit; `rounds` whether raw
+    rounds too."""
+
+    __pydantic_config__ = STRICT
+    requests_a_minute: Annotated[int, Ge(0), Le(100_000)] = 60
+    rounds: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Webhook:
     """Whom every published revision is sent to: of these countries, or of all where none is named (``*`` is
     what is so everywhere), and from this phase on. One of `secret` and `secret_file` signs it."""
@@ -158,6 +168,7 @@ class Config:
     detection: Detection = field(default_factory=Detection)
     shares: Mapping[OneCountry, Mapping[Asn, Share]] = field(default_factory=dict)
     display: Display = field(default_factory=Display)
+    api: Api = field(default_factory=Api)
     webhooks: Annotated[tuple[Webhook, ...], Len(0, 32)] = ()
 
     def __post_init__(self) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from math import inf
 from typing import Protocol
 
 from collector.detect.ballots import Standing
@@ -226,10 +227,15 @@ class Store(Protocol):
         from `additions` raises, nothing has changed. They may be made of this store's batches."""
 
     def batches(
-        self, probe: str | None = None, since: float = 0.0, torn: Callable[[str], None] | None = None
+        self,
+        probe: str | None = None,
+        since: float = 0.0,
+        until: float = inf,
+        torn: Callable[[str], None] | None = None,
     ) -> Iterable[SignedBatch]:
-        """Batches received at or after `since`, oldest first, of one probe or of all. Where `torn` is
-        given it is told of what is damaged, and the rest comes."""
+        """Batches received at or after `since` and before `until`, oldest first, of one probe or of all.
+        Between one and the next anything else may be asked of the store. Where `torn` is given it is told
+        of what is damaged, and the rest comes."""
 
     def expire(self, batches_before: float, cells_before: float, rounds_before: int) -> int:
         """Drop whole segments last received before the first moment, cells before the second (both

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from math import inf
 
 from collector.detect.ballots import Standing
 from collector.detect.cells import Cell, CellKey, merge
@@ -208,10 +209,15 @@ class MemoryStore:
         return sum(old.get(key) != fresh.get(key) for key in old.keys() | fresh.keys())
 
     def batches(
-        self, probe: str | None = None, since: float = 0.0, torn: Callable[[str], None] | None = None
+        self,
+        probe: str | None = None,
+        since: float = 0.0,
+        until: float = inf,
+        torn: Callable[[str], None] | None = None,
     ) -> Iterable[SignedBatch]:
         """See `base.Store`."""
-        kept = (b for b in self._batches.values() if b.received_at >= since and probe in (None, b.probe))
+        some = self._batches.values()
+        kept = (b for b in some if since <= b.received_at < until and probe in (None, b.probe))
         return sorted(kept, key=lambda batch: batch.received_at)
 
     def expire(self, batches_before: float, cells_before: float, rounds_before: int) -> int:

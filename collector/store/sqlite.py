@@ -16,6 +16,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager
 from dataclasses import astuple
 from itertools import islice
+from math import inf
 from pathlib import Path
 from typing import IO
 
@@ -38,6 +39,7 @@ DATABASE = "reachwatch.sqlite"  # the file in the folder
 # 3 keeps votes by probe; 4 what detection saw, tokens and quarantines; 5 speeds, and when probes were there
 VERSION = 5
 _COMPACTED_AT_ONCE = 512  # pages, 2 MiB: tens of milliseconds of the store's thread on a slow disk
+_GROUP_S = 600.0  # batches of one group were received within less, however long the disk stood still
 _TAKEN_AT_ONCE = 100  # additions summed in memory before the table is touched
 
 _CELL_COLUMNS = """
@@ -404,28 +406,32 @@ class SqliteStore:
         return gone.rowcount + changed.rowcount
 
     def batches(
-        self, probe: str | None = None, since: float = 0.0, torn: Callable[[str], None] | None = None
+        self,
+        probe: str | None = None,
+        since: float = 0.0,
+        until: float = inf,
+        torn: Callable[[str], None] | None = None,
     ) -> Iterator[SignedBatch]:
         """See `base.Store`."""
-        chosen = "SELECT id FROM segments WHERE last_at >= ? ORDER BY id"
-        wanted: tuple[object, ...] = (since,)
+        chosen = "SELECT id FROM segments WHERE last_at >= ? AND last_at < ? ORDER BY id"
+        wanted: tuple[object, ...] = (since, until + _GROUP_S)
         if probe is not None:
             chosen = (
                 "SELECT DISTINCT segment FROM receipts JOIN segments ON segments.id = segment"
-                " WHERE last_at >= ? AND probe = ? ORDER BY segment"
+                " WHERE last_at >= ? AND last_at < ? AND probe = ? ORDER BY segment"
             )
-            wanted = (since, probe)
+            wanted = (*wanted, probe)
         with _translated(self._folder):
             segments = [row[0] for row in self._db.execute(chosen, wanted)]
         for segment in segments:
             for batch in self._unpacked(segment, torn):
-                if batch.received_at >= since and probe in (None, batch.probe):
+                if since <= batch.received_at < until and probe in (None, batch.probe):
                     yield batch
 
     def _unpacked(self, segment: int, torn: Callable[[str], None] | None) -> list[SignedBatch]:
         try:
-            (data,) = self._db.execute("SELECT data FROM segments WHERE id = ?", (segment,)).fetchone()
-            return unpack_segment(data)
+            row = self._db.execute("SELECT data FROM segments WHERE id = ?", (segment,)).fetchone()
+            return unpack_segment(row[0]) if row else []  # it may have expired since
         except (Torn, sqlite3.DatabaseError) as error:
             damage = f"segment {segment} is damaged: {error}"
             if torn is None:

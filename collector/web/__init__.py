@@ -18,5 +18,6 @@ def install(app: web.Application, sources: Sources) -> None:
     pulse = Pulse(sources)
     live = Live(pulse, HEADERS)
     app.add_routes([*Pages(sources, pulse).routes(), web.get("/live", live.stream)])
-    app.add_routes([*api.routes(sources), *feeds.routes(sources)])
+    app.add_routes(feeds.routes(sources))
+    app.add_subapp("/api", api.application(sources))
     app.on_shutdown.append(live.close)

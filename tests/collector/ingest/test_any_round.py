@@ -16,7 +16,7 @@ from collector.detect.fold import State
 from collector.detect.thresholds import DEFAULT
 from collector.detector import Findings
 from collector.snapshot import Snapshot, take
-from collector.web.api import describe
+from collector.web.api.state import describe
 from collector.web.pages.answer import ASSETS
 from collector.web.pages.archive import stages
 from collector.web.pages.history import History
@@ -118,5 +118,5 @@ def test_whatever_can_be_decoded_can_be_judged_counted_and_shown(
     names = tuple({v.platform for v in verdicts})
     snapshot = take(cells, [], now=NOW.timestamp(), window_s=600, platforms=names)
     assert shown(snapshot)
-    assert describe(snapshot, 1)
+    assert describe(snapshot, Findings(state=State(), book=(), until=0.0), 1)
     scrub(rnd, ["203.0.113.9"])

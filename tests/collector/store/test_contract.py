@@ -96,6 +96,8 @@ def test_batches_can_be_asked_for_by_probe_and_by_time(store: Store) -> None:
     store.ingest([new])
     assert [b.probe for b in store.batches(someone(1).probe_id)] == [someone(1).probe_id]
     assert [b.probe for b in store.batches(since=NOW - 50)] == [someone(2).probe_id]
+    assert [b.probe for b in store.batches(until=NOW - 50)] == [someone(1).probe_id]
+    assert list(store.batches(someone(2).probe_id, until=NOW)) == []
     assert list(store.batches(someone(3).probe_id)) == []
 
 
