@@ -9,9 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 from aiohttp import web
 
@@ -20,9 +23,12 @@ from probe.wire.version import __version__
 
 from . import metrics as metrics_routes
 from . import web as pages
+from .admin import local
+from .alerts.webhooks import Courier, open_hooks
 from .config import Config, address_of
 from .detect.figures import figures_of
-from .detect.thresholds import DEFAULT
+from .detect.quarantine import by_subject
+from .detect.thresholds import Thresholds
 from .detector import Detector
 from .evidence import bundle
 from .ingest.commit import Committer
@@ -42,6 +48,7 @@ SNAPSHOT_S = 2.0
 FIGURES_S = 30.0  # counting every cell is the one slow question, so it is asked seldom
 EXPIRE_S = 3600.0
 DETECT_S = 2.0
+DELIVER_S = 1.0
 PRESENCE_S = 180.0  # three heartbeats missed: no longer reporting
 STALE_S = 30.0  # a snapshot older than this is not news
 DRAIN_S = 20.0  # what stopping waits for requests in progress
@@ -63,6 +70,7 @@ class Service:
     wall: Callable[[], float]
     snapshot: Snapshot
     detector: Detector
+    courier: Courier
     _figures: StoreFigures | None = None
     _figures_at: float = 0.0
 
@@ -72,6 +80,7 @@ class Service:
         return Sources(
             snapshot=lambda: self.snapshot,
             findings=lambda: self.detector.findings,
+            published=lambda: self.detector.published,
             revisions=lambda incident: call(store.revisions, incident),
             chronicle=lambda country, first, last: call(store.chronicle, country, first, last),
             evidence=lambda incident: bundle(self.detector, incident),
@@ -92,12 +101,20 @@ class Service:
         first, last = int((now - window_s) // 60), int((now + window_s) // 60) + 10
         cells = await self.committer.call(store.cells, first, last)
         seen = await self.committer.call(store.seen, now - PRESENCE_S)
+        orders = self.intake.orders = by_subject(await self.committer.call(store.quarantines))
         if now - self._figures_at >= FIGURES_S:
             self._figures = await self.committer.call(store.figures)
             self._figures_at = now
         # In a thread: folding thousands of homes takes long enough to hold up a receipt.
         self.snapshot = await asyncio.to_thread(
-            take, cells, seen, now=now, window_s=window_s, platforms=platforms, store=self._figures
+            take,
+            cells,
+            seen,
+            now=now,
+            window_s=window_s,
+            platforms=platforms,
+            store=self._figures,
+            orders=orders,
         )
         display = self.config.display
         self.metrics.snapshot(
@@ -123,7 +140,7 @@ class Service:
             self.committer.store.expire,
             now - keep.batches_days * DAY_S,
             cells_before,
-            int(cells_before // DEFAULT.round_s),
+            int(cells_before // self.detector.limits.round_s),
         )
         if dropped:
             log.info("expired batches=%d", dropped)
@@ -134,6 +151,18 @@ class Service:
         app.add_routes([*self.intake.routes(), *pages.routes(self.sources())])
         app.add_routes([web.get("/healthz", self._healthz), web.get("/readyz", self._readyz)])
         return app
+
+    def admin_app(self) -> web.Application:
+        """What this machine's operator reaches."""
+        config = self.config
+        return local.Ear(
+            self.committer,
+            config.data_path,
+            config.retention,
+            self.detector.limits.round_s,
+            self.wall,
+            self.detector.ordered,
+        ).app()
 
     def metrics_app(self) -> web.Application:
         """What Prometheus reaches."""
@@ -155,6 +184,7 @@ class Service:
 def build(config: Config, wall: Callable[[], float] = time.time) -> Service:
     """Open everything; raises `ConfigError` or `StoreError`."""
     netinfo = open_netinfo(config.geo)
+    hooks = open_hooks(config.webhooks)
     metrics = Metrics(__version__, config.platforms, wall)
     store = open_store(f"sqlite://{config.data_path}")
     committer = Committer(store, metrics, wall)
@@ -168,10 +198,16 @@ def build(config: Config, wall: Callable[[], float] = time.time) -> Service:
         wall=wall,
         platforms=frozenset(config.platforms),
         peers=lambda country: service.peers(country),
+        is_open=config.enrolment.open,
+        orders=by_subject(store.quarantines()),
     )
-    detector = Detector(committer, DEFAULT, wall=wall, monotonic=time.monotonic)
+    limits = Thresholds(round_s=config.detection.round_s)
+    detector = Detector(committer, limits, wall=wall, monotonic=time.monotonic)
     committer.committed = detector.committed
-    service = Service(config, committer, intake, metrics, wall, empty, detector)
+    courier = Courier(
+        committer, hooks, limits, config.display.min_prefixes, metrics, wall, random.SystemRandom()
+    )  # fmt: skip
+    service = Service(config, committer, intake, metrics, wall, empty, detector, courier)
     return service
 
 
@@ -184,26 +220,30 @@ async def serve(
     """Run until `stop` is set. `listening` is told both addresses once they are bound. `wall` is the
     clock that receipts, admission and the page go by: Unix seconds."""
     service = build(config, wall)
-    runners = [_runner(service.main_app()), _runner(service.metrics_app())]
+    runners = [_runner(app) for app in (service.main_app(), service.metrics_app(), service.admin_app())]
     try:
         await service.refresh()
         await service.detector.start()
+        await _hear(runners[2], config.data_path)
         main = await _listen(runners[0], config.listen)
         listening(main, await _listen(runners[1], config.metrics_listen))
         await _work(service, stop, runners)
     finally:
         for runner in runners:
             await runner.cleanup()
+        local.forget(config.data_path)
         service.committer.close()
 
 
 async def _work(service: Service, stop: asyncio.Event, runners: Sequence[web.AppRunner]) -> None:
-    async with asyncio.TaskGroup() as group:
+    courier = service.courier
+    async with courier.opened(), asyncio.TaskGroup() as group:
         tasks = [
             group.create_task(service.committer.run()),
             group.create_task(_repeat(service.refresh, SNAPSHOT_S)),
             group.create_task(_repeat(service.expire, EXPIRE_S)),
             group.create_task(_repeat(service.detect, DETECT_S)),
+            *(group.create_task(_repeat(partial(courier.deliver, h), DELIVER_S)) for h in courier.hooks),
         ]
         await stop.wait()
         for runner in runners:  # accepts nothing new, and waits for what is in progress
@@ -224,6 +264,17 @@ def _runner(app: web.Application) -> web.AppRunner:
         keepalive_timeout=75,
         lingering_time=2,
     )
+
+
+async def _hear(runner: web.AppRunner, folder: Path) -> None:
+    """Take orders from now on. What stands in the way of that is no reason to take no batches."""
+    try:
+        ear = local.listen(folder)
+    except local.CannotHear as error:
+        log.warning("admin_socket_failed error=%s", error)
+        return
+    await runner.setup()
+    await web.SockSite(runner, ear).start()
 
 
 async def _listen(runner: web.AppRunner, where: str) -> str:

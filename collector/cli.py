@@ -24,8 +24,13 @@ from probe.wire.settings import ConfigError
 from probe.wire.version import __version__
 
 from . import log
+from .admin import cli as admin_cli
+from .admin.operations import CannotDo
+from .alerts.letters import NoSuchLetter, chosen, put_back
+from .alerts.letters import line as line_of
+from .alerts.webhooks import open_hooks
 from .app import DAY_S, CannotListen, serve
-from .config import Config, load
+from .config import Config, load, moment_of
 from .detect.evidence import NoEvidence, read
 from .detect.verifying import checked, headline
 from .foreign import exporting, importing
@@ -53,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         print(f"reachwatch-collector: {error}", file=sys.stderr)
         return USAGE
-    except (StoreError, CannotListen, CannotRejudge) as error:
+    except (StoreError, CannotListen, CannotRejudge, CannotDo, NoSuchLetter) as error:
         print(f"reachwatch-collector: {error}", file=sys.stderr)
         return OTHER
     except CannotWrite as error:
@@ -88,14 +93,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     _takes_config(check)
     check.set_defaults(run=_check)
-    admin = commands.add_parser("admin", help="work on a store that no collector is using")
-    judging = admin.add_subparsers(required=True, metavar="COMMAND").add_parser(
-        "rejudge", help="judge the stored rounds again, by the rules and platforms of now"
+    admin = commands.add_parser("admin", help="look after keys, tokens and the store")
+    admins = admin.add_subparsers(required=True, metavar="COMMAND")
+    admin_cli.add_commands(admins)
+    judging = admins.add_parser(
+        "rejudge",
+        help="judge the stored rounds again, by the rules of now; the collector must be stopped",
     )
     _takes_config(judging)
     judging.add_argument("--data-dir", metavar="DIR", help="where everything is kept")
     judging.add_argument("--since", metavar="TIME", help="no minute before this one (RFC 3339)")
     judging.set_defaults(run=_rejudge)
+    _add_letters(admins.add_parser("dead-letters", help="what was published and could not be delivered"))
     return parser
 
 
@@ -125,6 +134,18 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, metavar="FILE", help="in place of standard output: all of it, or nothing"
     )
     ooni.set_defaults(run=_export_ooni)
+
+
+def _add_letters(parser: argparse.ArgumentParser) -> None:
+    deeds = parser.add_subparsers(required=True, metavar="COMMAND")
+    for deed, what in (("list", "show them"), ("retry", "deliver them again"), ("drop", "forget them")):
+        doing = deeds.add_parser(deed, help=what)
+        _takes_config(doing)
+        doing.add_argument("--data-dir", metavar="DIR", help="where everything is kept")
+        if deed != "list":
+            doing.add_argument("letters", nargs="*", metavar="LETTER", help="as list names it")
+            doing.add_argument("--all", action="store_true", help="every one")
+        doing.set_defaults(run=_dead_letters, deed=deed)
 
 
 def _takes_config(parser: argparse.ArgumentParser) -> None:
@@ -175,6 +196,7 @@ def _verify(arguments: argparse.Namespace) -> int:
 def _check(arguments: argparse.Namespace) -> int:
     config = load(arguments.config, {})
     open_netinfo(config.geo)
+    open_hooks(config.webhooks)
     print(f"{arguments.config or 'defaults'}: usable; {len(config.platforms)} platforms")
     return FINE
 
@@ -184,10 +206,28 @@ def _rejudge(arguments: argparse.Namespace) -> int:
     # Cells that retention has let go, or will within the hour, are not brought back.
     since = time.time() - config.retention.cells_days * DAY_S
     if arguments.since is not None:
-        since = max(since, _moment(arguments.since, "--since"))
+        since = max(since, moment_of(arguments.since, "--since"))
     with _stored(config) as store:
         done = rejudge(store, config.platforms, since)
     print("\n".join(_told(done)))
+    return FINE
+
+
+def _dead_letters(arguments: argparse.Namespace) -> int:
+    config = load(arguments.config, {"data_dir": arguments.data_dir})
+    every = arguments.deed == "list" or arguments.all
+    if arguments.deed != "list" and arguments.all == bool(arguments.letters):
+        raise ConfigError(f"dead-letters {arguments.deed}: name the letters, or say --all")
+    with _stored(config) as store:
+        letters = chosen(store, None if every else arguments.letters)
+        for letter in letters:
+            if arguments.deed == "retry":
+                put_back(store, letter, time.time())
+            elif arguments.deed == "drop":
+                store.delivered(letter)
+            print(line_of(letter))
+    done = {"list": "dead letters", "retry": "to be delivered again", "drop": "dropped"}
+    print(f"{len(letters)} {done[arguments.deed]}", file=sys.stderr)
     return FINE
 
 
@@ -200,16 +240,6 @@ def _stored(config: Config) -> Iterator[Store]:
         raise ConfigError(f"data_dir: {error.filename}: {error.strerror}") from None
     with closing(open_store(f"sqlite://{config.data_path}")) as store:
         yield store
-
-
-def _moment(text: str, flag: str) -> float:
-    try:
-        moment = datetime.fromisoformat(text)
-        if moment.tzinfo is not None:
-            return moment.astimezone(UTC).timestamp()
-    except (ValueError, OverflowError):
-        pass
-    raise ConfigError(f"{flag}: {text!r} is not a time with its zone, such as 2026-11-24T12:00:00Z")
 
 
 def _told(done: Rejudged) -> Iterator[str]:
@@ -249,7 +279,7 @@ def _export_ooni(arguments: argparse.Namespace) -> int:
         store = stack.enter_context(_stored(config))
         tally = exporting.run(store, wanted, show=lambda document: print(document, file=file))
     _sum_up(tally.lines())
-    return OTHER if tally.bad else FINE
+    return FINE if tally.is_clean else OTHER
 
 
 def _wanted(arguments: argparse.Namespace, config: Config) -> exporting.Wanted:
@@ -261,8 +291,8 @@ def _wanted(arguments: argparse.Namespace, config: Config) -> exporting.Wanted:
     for name in platforms:
         if name not in config.platforms:
             raise ConfigError(f"--platform: {name!r} is none of {', '.join(config.platforms)}")
-    since = 0.0 if arguments.since is None else _moment(arguments.since, "--since")
-    until = math.inf if arguments.until is None else _moment(arguments.until, "--until")
+    since = 0.0 if arguments.since is None else moment_of(arguments.since, "--since")
+    until = math.inf if arguments.until is None else moment_of(arguments.until, "--until")
     if until <= since:
         raise ConfigError(f"--until: {arguments.until} is not after --since")
     return exporting.Wanted(

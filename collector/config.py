@@ -9,17 +9,25 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from annotated_types import Ge, Le, Len
+from annotated_types import Ge, Le, Len, MultipleOf
+from pydantic import StringConstraints
 
 from probe.wire.platform import Name
 from probe.wire.settings import ConfigError, settle
 from probe.wire.stage import Text
 from probe.wire.strict import STRICT
 
+from .alerts.signing import key_of
+
 Days = Annotated[float, Ge(1), Le(36_500)]
+Country = Annotated[str, StringConstraints(pattern=r"^([A-Z]{2}|\*)$")]
+WebhookName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
 _LISTEN = re.compile(r"(?:\[(?P<six>[0-9a-fA-F:.]+)\]|(?P<host>[^:\[\]]+)):(?P<port>[0-9]{1,5})")
 
 
@@ -43,6 +51,14 @@ class Retention:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Detection:
+    """How detection is set. `round_s` is as often as its agents measure, in seconds."""
+
+    __pydantic_config__ = STRICT
+    round_s: Annotated[int, Ge(60), Le(3600), MultipleOf(60)] = 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Display:
     """What page and metrics say. `window_s` is how long a vote counts, in seconds."""
 
@@ -50,6 +66,71 @@ class Display:
     window_s: Annotated[float, Ge(60), Le(86_400)] = 600.0
     min_prefixes: Annotated[int, Ge(1)] = 5
     max_networks: Annotated[int, Ge(1), Le(1000)] = 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Door:
+    """Who may bring a key: everybody where it is `open`, else whoever has a token."""
+
+    __pydantic_config__ = STRICT
+    open: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Webhook:
+    """Whom every published revision is sent to: of these countries, or of all where none is named (``*`` is
+    what is so everywhere), and from this phase on. One of `secret` and `secret_file` signs it."""
+
+    __pydantic_config__ = STRICT
+    name: WebhookName
+    url: Annotated[str, Len(1, 2000)]
+    secret: Annotated[str, Len(0, 255)] = field(default="", repr=False)
+    secret_file: Text = ""
+    countries: Annotated[tuple[Country, ...], Len(0, 300)] = ()
+    phase: Literal["suspected", "confirmed"] = "confirmed"
+
+    def __post_init__(self) -> None:
+        _refuse_bad_url(self.url)
+        if bool(self.secret) == bool(self.secret_file):
+            raise ValueError(f"webhook {self.name}: needs one of secret and secret_file")
+        if self.secret:
+            key_of(self.secret)
+
+    def key(self) -> bytes:
+        """The key that signs; raises `ConfigError` where it cannot be read."""
+        if self.secret:
+            return key_of(self.secret)
+        place = f"webhook {self.name}: secret_file"
+        try:
+            return key_of(Path(self.secret_file).expanduser().read_text(encoding="ascii").strip())
+        except OSError as error:
+            raise ConfigError(f"{place}: {self.secret_file}: {error.strerror or error}") from None
+        except UnicodeDecodeError:
+            raise ConfigError(f"{place}: {self.secret_file}: not a secret") from None
+        except ValueError as error:
+            raise ConfigError(f"{place}: {self.secret_file}: {error}") from None
+
+
+def _refuse_bad_url(url: str) -> None:
+    """Raises `ValueError`, which does not repeat the URL: receivers put secrets into them."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        host, parts = "", urlsplit("")
+    if not host or parts.scheme not in ("http", "https") or not url.isascii() or not url.isprintable():
+        raise ValueError("a webhook's url is https://host/…")
+    if parts.username is not None or parts.fragment:
+        raise ValueError("a webhook's url has neither user nor fragment")
+    if parts.scheme == "http" and not _is_loopback(host):
+        raise ValueError("a webhook's url is https, except to this machine itself")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,10 +143,17 @@ class Config:
     data_dir: Text = "~/.local/share/reachwatch"
     platforms: Annotated[tuple[Name, ...], Len(1, 16)] = ("x", "facebook", "instagram", "youtube")
     geo: Geo = field(default_factory=Geo)
+    enrolment: Door = field(default_factory=Door)
     retention: Retention = field(default_factory=Retention)
+    detection: Detection = field(default_factory=Detection)
     display: Display = field(default_factory=Display)
+    webhooks: Annotated[tuple[Webhook, ...], Len(0, 32)] = ()
 
     def __post_init__(self) -> None:
+        names = [webhook.name for webhook in self.webhooks]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"webhook {name}: named twice")
         for text in (self.listen, self.metrics_listen):
             address_of(text)
 
@@ -81,6 +169,17 @@ def address_of(text: str) -> tuple[str, int]:
     if match is None or int(match["port"]) > 65_535:
         raise ValueError(f"{text!r} is not host:port")
     return match["six"] or match["host"], int(match["port"])
+
+
+def moment_of(text: str, flag: str) -> float:
+    """A time with its zone (RFC 3339) as Unix seconds; raises `ConfigError`."""
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is not None:
+            return moment.astimezone(UTC).timestamp()
+    except (ValueError, OverflowError):
+        pass
+    raise ConfigError(f"{flag}: {text!r} is not a time with its zone, such as 2026-11-24T12:00:00Z")
 
 
 def load(path: Path | None, flags: Mapping[str, object], environ: Mapping[str, str] = os.environ) -> Config:

@@ -1,30 +1,35 @@
 """The thin loop around detection: read cells, fold, publish what changed.
 
-States are kept of a few rounds back, because some of what was measured comes late: what falls into a
-round that was folded already is answered by folding again from the last state before it. After
-`late_s` nothing can come any more; the state from then is stored, and a restart begins with it.
+States are kept of a few rounds back, because some of what was measured comes late. What is late by
+seconds is folded again at once. What is late by hours is caught up with beside the new rounds, a
+little at each look, on states of its own that take the others' place when they have come as far: a
+flood of old uploads keeps nobody waiting for what happens now. A restart goes on from the newest
+state and catches up with everything that can still come.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .detect import saved
 from .detect.ballots import by_round
 from .detect.bundling import start_of
 from .detect.cells import Cell, CellKey
-from .detect.chronicle import told
+from .detect.chronicle import silent, told
 from .detect.fold import Setting, State, advance
 from .detect.incidents import Cause, Incident, record
-from .detect.revisions import Revision, revised
+from .detect.kept import Kept
+from .detect.quarantine import by_subject, heard
+from .detect.revisions import LATE, Revision, revised
 from .detect.saved import Settled
 from .detect.thresholds import Thresholds
 from .ingest.commit import Committer
-from .store.base import Ingest, Stored
+from .store.base import Ingest, Stored, StoreError
 
 log = logging.getLogger("reachwatch.detector")
 
@@ -32,9 +37,8 @@ log = logging.getLogger("reachwatch.detector")
 GRACE_S = 15.0
 # Old rounds are folded again no more often than this, in seconds: late uploads come one by one.
 LATE_S = 300.0
-# Rounds of which states are kept: the newest, and of what lies behind every so many.
-NEWEST = 4
-SPARSE = ((144, 36), (1440, 288))
+# What catching up may take of each look, in seconds.
+CATCH_UP_S = 0.5
 # Rounds that no collector was away for, three years of five minutes each: a machine without a clock of
 # its own began in 1970 and was set right since.
 ABSURD = 315_000
@@ -67,91 +71,135 @@ class Detector:
     findings: Findings = field(init=False)
     published: dict[str, Revision] = field(default_factory=dict)
     confirmed: Counter[Cause] = field(default_factory=Counter)
-    _kept: dict[int, Settled] = field(default_factory=dict)
-    _touched: int | None = None
+    _kept: Kept = field(init=False)
+    _again: Kept | None = None
+    _near: int | None = None
+    _far: int | None = None
     _late_at: float = 0.0
-    _settled: int | None = None
+    _why: str = LATE
+    _caught_from: int = 0
+    _settled: dict[int, Settled] = field(default_factory=dict)
     _grounded: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.findings = Findings(state=State(), book=(), until=0.0)
+        self._kept = Kept.beginning_with(self.limits, self._nothing_before(self.wall()))
 
     def committed(self, items: Sequence[Ingest], answers: Sequence[Stored]) -> None:
         """Note which rounds are to be folded again."""
         for item, answer in zip(items, answers, strict=True):
             for key in item.cells if answer is Stored.NEW else ():
-                number = self._round(key.minute * 60)
-                self._touched = number if self._touched is None else min(number, self._touched)
+                self._note(self._round(key.minute * 60))
+
+    def _note(self, number: int) -> None:
+        if number > self._kept.number:
+            return
+        if self._kept.is_near(number):
+            self._near = number if self._near is None else min(number, self._near)
+        elif self._again is None or number <= self._again.number:
+            self._far = number if self._far is None else min(number, self._far)
+
+    def ordered(self, since: float) -> None:
+        """Fold again, from the next look on, what a quarantine or a release changes: all from `since` on, in
+        Unix seconds."""
+        number = self._round(since)
+        # Whatever is being folded now was begun without it.
+        if self._kept.is_near(number):
+            number = min(number, self._kept.number + 1)
+            self._near = number if self._near is None else min(number, self._near)
+        else:
+            self._far = number if self._far is None else min(number, self._far)
+        self._late_at = -math.inf
+        self._why = "a quarantine"
 
     def _round(self, at: float) -> int:
         return int(at // self.limits.round_s)
 
     async def start(self) -> None:
-        """Take up where the last process stopped."""
+        """Take up where the last process stopped; raises `StoreError`."""
         store = self.committer.store
-        data = await self.committer.call(store.settled)
-        settled = saved.unpack(data) if data else None
-        self._begin(settled or self._nothing_before(self._round(self.wall())))
+        kept_s = await self.committer.call(store.rounds_of, self.limits.round_s)
+        if kept_s != self.limits.round_s:
+            raise StoreError(
+                f"detection.round_s is {self.limits.round_s:g}, and this folder's incidents are told in"
+                f" rounds of {kept_s:g} s: set that, or begin a new folder"
+            )
+        kept = [saved.unpack(data) for data in await self.committer.call(store.settled)]
+        states = [one for one in kept if one is not None]
+        self._kept = Kept.beginning_with(self.limits, *(states or [self._nothing_before(self.wall())]))
+        if len(self._kept) > 1:  # whatever came late and was not caught up with
+            self._far = self._kept.oldest.state.number + 1
         for revision in await self.committer.call(store.revisions):
             self._said(revision)
 
-    def _begin(self, settled: Settled) -> None:
-        self._kept = {settled.state.number: settled}
-
-    def _nothing_before(self, head: int) -> Settled:
+    def _nothing_before(self, now: float) -> Settled:
         """An empty state from before anything that can still come."""
-        return Settled(state=State(number=head - self.limits.late_rounds - 1), book=())
+        return Settled(state=State(number=self._round(now) - self.limits.late_rounds - 1), book=())
 
     async def detect(self) -> None:
         """Fold every round that is complete, and again every one that was added to since; publish what
         is new."""
         head = self._round(self.wall() - GRACE_S) - 1
-        if head - max(self._kept) > ABSURD:
-            self._begin(self._nothing_before(head))
-        begin = self._first_to_fold()
-        if begin > head:
-            return
+        if head - self._kept.number > ABSURD:
+            self._kept = Kept.beginning_with(self.limits, self._nothing_before(self.wall()))
         began = self.monotonic()
-        setting = await self.setting()
-        self._kept = {number: kept for number, kept in self._kept.items() if number < begin}
-        # Between the last state kept and the first round to fold there may be rounds: they are folded too.
-        for number in range(max(self._kept) + 1, head + 1):
-            self._kept[number] = await self._folded(self._kept[number - 1], number, setting)
-            await self.committer.call(self.committer.store.tell, told(self._kept[number].state))
-            self._forget(number)
+        first = self._kept.number + 1 if self._near is None else self._near
+        if first <= head:
+            self._near = None
+            self._kept = self._kept.up_to(first)
+            self._again = self._again and self._again.up_to(first)
+            await self._fold(self._kept, head)
+        caught_up = await self._catch_up(head)
+        if first > head and caught_up is None:
+            return
         await self._settle()
-        await self._ground(self._kept[head].book, begin)
-        await self._publish(self._kept[head])
+        await self._ground(first if caught_up is None else min(first, caught_up))
+        await self._publish()
+        if self._near is None and self._far is None and self._again is None:
+            self._why = LATE
+        newest = self._kept.newest
         self.findings = Findings(
-            state=self._kept[head].state,
-            book=self._kept[head].book,
-            until=(head + 1) * self.limits.round_s,
+            state=newest.state,
+            book=newest.book,
+            until=(newest.state.number + 1) * self.limits.round_s,
             took_s=self.monotonic() - began,
         )
+
+    async def _catch_up(self, head: int) -> int | None:
+        """Go on with what is late by more than a few rounds; from which round on it is folded again, once
+        that has come as far as the rest."""
+        if self._again is None:
+            if self._far is None or self.wall() - self._late_at < LATE_S:
+                return None
+            self._late_at = self.wall()
+            self._again, self._far = self._kept.up_to(self._far), None
+            self._caught_from = self._again.number + 1
+        if not await self._fold(self._again, head, self.monotonic() + CATCH_UP_S):
+            return None
+        self._kept, self._again = self._again, None
+        return self._caught_from
+
+    async def _fold(self, kept: Kept, head: int, until: float = math.inf) -> bool:
+        """Fold on to `head`, by one round at least; False where the time is over before."""
+        setting = await self.setting()
+        while kept.number < head:
+            kept.add(await self._folded(kept.newest, kept.number + 1, setting))
+            state = kept.newest.state
+            await self.committer.call(self.committer.store.tell, told(state), silent(state))
+            if self.monotonic() > until:
+                break
+        return kept.number == head
 
     async def setting(self) -> Setting:
         """What is known beside the measurements."""
         standings = await self.committer.call(self.committer.store.standings)
-        return Setting(limits=self.limits, standings=standings, shares=self.shares)
+        orders = by_subject(await self.committer.call(self.committer.store.quarantines))
+        return Setting(limits=self.limits, standings=standings, shares=self.shares, orders=orders)
 
     @property
     def head(self) -> int:
         """The last round that was folded."""
         return self.findings.state.number
-
-    def _first_to_fold(self) -> int:
-        """The round after the last folded, or one before it that was added to: a recent one at once, one
-        far back from time to time."""
-        following = max(self._kept) + 1
-        touched = self._touched
-        if touched is None:
-            return following
-        if touched <= following - NEWEST:
-            if self.wall() - self._late_at < LATE_S:
-                return following
-            self._late_at = self.wall()
-        self._touched = None
-        return min(following, max(touched, min(self._kept) + 1))
 
     async def _folded(self, before: Settled, number: int, setting: Setting) -> Settled:
         per_round = int(self.limits.round_s // 60)
@@ -160,54 +208,40 @@ class Detector:
         return await asyncio.to_thread(self._step, before, number, cells, setting)
 
     def _step(self, before: Settled, number: int, cells: Mapping[CellKey, Cell], setting: Setting) -> Settled:
-        ballots = by_round(cells.items(), self.limits).get(number, {})
+        ballots = by_round(heard(cells, setting.orders).items(), self.limits).get(number, {})
         state = advance(before.state, number, ballots, setting)
         return Settled(state=state, book=record(before.book, state, self.limits))
 
-    def _forget(self, head: int) -> None:
-        """Keep the newest states, of those behind them fewer and fewer, and one from before anything that
-        can still come."""
-        settled = max(
-            (number for number in self._kept if number <= head - self.limits.late_rounds),
-            default=min(self._kept),
-        )
-        self._kept = {
-            number: kept
-            for number, kept in self._kept.items()
-            if number >= settled
-            and (
-                number > head - NEWEST
-                or number in (settled, min(self._kept))
-                or any(number > head - back and number % every == 0 for back, every in SPARSE)
-            )
-        }
-
     async def _settle(self) -> None:
-        """Store the oldest state kept, where it is another than the last time."""
-        oldest = min(self._kept)
-        if oldest != self._settled:
-            data = await asyncio.to_thread(saved.pack, self._kept[oldest])
-            await self.committer.call(self.committer.store.settle, data)
-            self._settled = oldest
+        """Store the oldest and the newest state, as far as they are not stored yet."""
+        both = {one.state.number: one for one in (self._kept.oldest, self._kept.newest)}
+        new = {
+            number: await asyncio.to_thread(saved.pack, one)
+            for number, one in both.items()
+            if one is not self._settled.get(number)
+        }
+        if new:
+            await self.committer.call(self.committer.store.settle, new, both.keys())
+            self._settled = both
 
-    async def _ground(self, book: Iterable[Incident], folded_from: int) -> None:
+    async def _ground(self, folded_from: int) -> None:
         """Store what each incident's evidence begins with, before it is published: the last state kept from
         well before it; and again where that state was folded again. When it is kept no more, nothing can
         change it any more."""
         starts = {}
-        for incident in book:
-            quiet = incident.since - QUIET
-            before = max((number for number in self._kept if number < quiet), default=None)
-            if before is not None and (incident.id not in self._grounded or folded_from <= before):
-                start = start_of(self._kept[before], incident.country)
-                starts[incident.id] = await asyncio.to_thread(saved.pack, start)
+        for incident in self._kept.newest.book:
+            before = self._kept.before(incident.since - QUIET)
+            if before is None or (incident.id in self._grounded and before.state.number < folded_from):
+                continue
+            starts[incident.id] = await asyncio.to_thread(saved.pack, start_of(before, incident.country))
         if starts:
             await self.committer.call(self.committer.store.ground, starts)
             self._grounded |= starts.keys()
 
-    async def _publish(self, now: Settled) -> None:
+    async def _publish(self) -> None:
+        now = self._kept.newest
         first = now.state.number - self.limits.late_rounds
-        new = list(revised(self.published, now.book, self.wall(), first))
+        new = list(revised(self.published, now.book, self.wall(), first, self._why))
         if not new:
             return
         await self.committer.call(self.committer.store.publish, new)

@@ -16,6 +16,7 @@ from .detect.bundling import facts_of, last_round, made
 from .detect.evidence import Facts, NoEvidence, Sample, written
 from .detect.fold import Setting
 from .detect.incidents import WORLD
+from .detect.quarantine import heard
 from .detect.revisions import Revision
 from .detect.saved import Settled
 from .detector import Detector
@@ -61,7 +62,7 @@ def _made(
 def _facts(store: Store, revision: Revision, number: int, setting: Setting) -> Facts:
     per_round = int(setting.limits.round_s // 60)
     country, first = revision.incident.country, number * per_round
-    cells = store.cells(first, first + per_round - 1)
+    cells = heard(store.cells(first, first + per_round - 1), setting.orders)
     here = [(key, cell) for key, cell in cells.items() if key.country == country]
     ballots = by_round(here, setting.limits).get(number, {})
     return facts_of(country, number, ballots, store.chronicle(None, number, number), setting.limits)

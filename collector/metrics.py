@@ -28,6 +28,7 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from collector.alerts.retries import Result
 from collector.detect.cells import BUCKETS_S, UNKNOWN_COUNTRY, Cell
 from collector.detect.figures import DetectorFigures, PlaceFigure, SilenceFigure, WorldFigure
 from collector.detect.incidents import WORLD, Cause
@@ -130,6 +131,15 @@ class Metrics:
             ["platform", "stage", "failure"],
             registry=own,
         )
+        self._webhooks = Counter(
+            "reachwatch_webhook_deliveries_total",
+            "Attempts to deliver, by what became of them.",
+            ["result"],
+            registry=own,
+        )
+        self._dead_letters = Gauge(
+            "reachwatch_webhook_dead_letters", "Deliveries that were given up and are kept.", registry=own
+        )
         self._durations = _Durations()
         self.registry.register(self._durations)
 
@@ -139,6 +149,8 @@ class Metrics:
             self._refusals.labels(code)
         for result in Stored:
             self._batches.labels(result)
+        for delivery in Result:
+            self._webhooks.labels(delivery)
         for platform in platforms:
             for status in Status:
                 self._rounds.labels(platform, status)
@@ -160,6 +172,14 @@ class Metrics:
     def heartbeat(self) -> None:
         """One heartbeat taken."""
         self._heartbeats.inc()
+
+    def webhook(self, result: Result) -> None:
+        """One attempt to deliver."""
+        self._webhooks.labels(result).inc()
+
+    def dead_letters(self, count: int) -> None:
+        """How many deliveries are given up now."""
+        self._dead_letters.set(count)
 
     def committed(
         self, seconds: float, group: Sequence[Ingest], answers: Sequence[Stored], now: float

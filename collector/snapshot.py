@@ -12,9 +12,11 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 from functools import reduce
 from itertools import groupby
+from types import MappingProxyType
 from typing import TypeVar
 
 from collector.detect.cells import FAILING, Cell, CellKey, Vote, merge
+from collector.detect.quarantine import Orders, heard, is_mute
 from collector.store.base import Seen, StoreFigures
 from probe.wire.exchange import PeerView, Presence
 from probe.wire.stage import Stage
@@ -79,18 +81,27 @@ def take(
     window_s: float,
     platforms: Collection[str],
     store: StoreFigures | None = None,
+    orders: Orders = MappingProxyType({}),
 ) -> Snapshot:
     """Fold recent cells into tallies. `seen` are the heartbeats of the last few minutes; a probe
-    that said goodbye is not reporting."""
+    that said goodbye is not reporting, and `orders` tell who is not listened to."""
     since = now - window_s
-    recent = [(k, c) for k, c in cells.items() if k.platform in platforms and (k.minute + 1) * 60 > since]
+    recent = [
+        (k, c)
+        for k, c in heard(cells, orders).items()
+        if k.platform in platforms and (k.minute + 1) * 60 > since
+    ]
     return Snapshot(
         at=now,
         window_s=window_s,
         platforms=tuple(platforms),
         countries=_tallies(recent, lambda k: (k.country, k.platform), since),
         networks=_tallies(recent, lambda k: (k.country, k.asn, k.platform), since),
-        probes=Counter(s.country for s in seen if s.state is Presence.ALIVE),
+        probes=Counter(
+            s.country
+            for s in seen
+            if s.state is Presence.ALIVE and not is_mute(orders, s.probe, s.prefix, s.at)
+        ),
         store=store,
     )
 

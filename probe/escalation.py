@@ -274,7 +274,7 @@ class _Inquiry:
         TCP or in the handshake."""
         asked: dict[tuple[str, Stage], tuple[Target, Walk]] = {}
         for target in failed:
-            # What was tried most often first: a failure seen once is not looked for.
+            # What was tried most often comes first: of each stage only the first that broke there is asked.
             for walks in sorted(by_address(self._evidence(target).walks).values(), key=len, reverse=True):
                 for walk in walks:
                     if walk.broken and walk.broken.stage in (Stage.TCP, Stage.TLS) and not walk.trickled:

@@ -215,8 +215,10 @@ class SocketStream:
 
 
 def _drop_unsent(sock: socket.socket) -> None:
-    """Closing is to send a reset at once and nothing else (SO_LINGER with no time)."""
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    """Closing is to send a reset at once and nothing else (SO_LINGER with no time), where the system
+    lets it be: of a socket whose connection is gone already macOS says EINVAL."""
+    with contextlib.suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 class SocketDial:
@@ -255,7 +257,7 @@ class SocketDial:
         """See `Dial`. Without it the kernel would go on sending what nobody acknowledged."""
         with contextlib.suppress(OSError):
             icmp.limit(self._sock, None)
-            _drop_unsent(self._sock)
+        _drop_unsent(self._sock)
         self._sock.close()
 
 

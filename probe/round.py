@@ -149,10 +149,12 @@ async def _platforms(
         lambda target: endpoint.measure(plan, target.turn(line, 1), target.platform, families),
     )
     failed = [target for target in targets if not _is_clear(target, seen)]
-    # What is asked about why it fails costs bytes enough; but where it connects and then nothing comes in
-    # time, it may be that it is slow.
+    # Where all connects and then something does not come in time, or comes in drops, slowness is suspected
+    # of the whole platform: the slow part may have nothing to transfer. Where anything else fails, what is
+    # asked about why costs bytes enough.
+    late = {target.platform.name for target in targets if _may_be_slow(target, seen)}
     cut = {target.platform.name for target in failed if not _may_be_slow(target, seen)}
-    due = {p.name for p in plan.platforms if transfers} - cut
+    due = ({p.name for p in plan.platforms if transfers} | late) - cut
     share = COMPARING_SHARE if failed else 1.0
     enter(Activity.SPEED)
     comparison = throughput.compare(plan, line, seen, families, due=due)

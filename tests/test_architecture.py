@@ -18,6 +18,9 @@ PURE = (
     "probe.backoff",
     "probe.outcome",
     "probe.packets",
+    "collector.alerts.feeds",
+    "collector.alerts.retries",
+    "collector.alerts.signing",
     "collector.detect",
     "collector.foreign.exported",
     "collector.foreign.failures",
@@ -28,6 +31,8 @@ PURE = (
     "collector.ingest.admit",
     "collector.snapshot",
     "collector.store.packing",
+    "collector.tokens",
+    "collector.web.ledger",
     "collector.web.page",
 )
 IMPURE = {

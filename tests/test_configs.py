@@ -113,6 +113,28 @@ def test_a_mistyped_variable_is_refused_by_its_name(environ: dict[str, str], mes
     assert str(caught.value) == message
 
 
+WEBHOOK = {
+    "REACHWATCH_WEBHOOKS": '[{name = "ops", url = "http://[::1]/", secret_file = "%s", countries = ["PK"]}]'
+}
+
+
+def test_a_webhook_on_this_machine_needs_no_https_and_its_secret_may_stand_in_a_file(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("whsec_" + "A" * 32 + "\n")
+    environ = {name: value % secret for name, value in WEBHOOK.items()}
+    (webhook,) = collector_config.load(None, {}, environ).webhooks
+    assert (webhook.key(), webhook.countries, webhook.phase) == (bytes(24), ("PK",), "confirmed")
+
+
+def test_a_secret_is_in_no_message_and_no_representation() -> None:
+    secret = "whsec_" + "A" * 32
+    webhook = collector_config.Webhook(name="ops", url="https://example.org/", secret=secret)
+    assert secret not in repr(collector_config.Config(webhooks=(webhook,)))
+    with pytest.raises(ConfigError) as caught:
+        collector_config.load(None, {}, {"REACHWATCH_WEBHOOKS": f'[{{name = "ops", secret = "{secret}"}}]'})
+    assert secret not in str(caught.value)
+
+
 def test_nameservers_are_read_as_resolv_conf_writes_them(tmp_path: Path) -> None:
     file = tmp_path / "resolv.conf"
     file.write_text(

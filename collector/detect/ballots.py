@@ -44,7 +44,6 @@ class Standing:
 
     since: float
     token: str | None = None
-    quarantined: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,8 +141,8 @@ def _one_a_home(
 
 def weight_of(standing: Standing | None, at: float, limits: Thresholds) -> float:
     """How much a probe's vote weighs at `at` (Unix seconds), from 0 to 1; nothing where the probe is not
-    known or is quarantined."""
-    if standing is None or standing.quarantined:
+    known."""
+    if standing is None:
         return 0.0
     # To the minute: evidence is published without the second of anybody's round.
     age_s = at // 60 * 60 - standing.since

@@ -62,8 +62,18 @@ _COUNTRY_ROUND = TypeAdapter(CountryRound)
 
 def told(state: State) -> list[CountryRound]:
     """What the last round of a state was, by country."""
-    countries = sorted({place.country for place, one in state.networks.items() if one.votes.prefixes})
-    return [_country(state, country) for country in countries]
+    return [_country(state, country) for country in _speaking(state)]
+
+
+def silent(state: State) -> list[tuple[str, int]]:
+    """The countries of which there was nothing to tell in the last round of a state, each with its number:
+    where the round is told again, what it had to tell before goes."""
+    known = {place.country for place in state.networks}
+    return [(country, state.number) for country in sorted(known - set(_speaking(state)))]
+
+
+def _speaking(state: State) -> list[str]:
+    return sorted({place.country for place, one in state.networks.items() if one.votes.prefixes})
 
 
 def _country(state: State, country: str) -> CountryRound:

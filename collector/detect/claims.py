@@ -34,7 +34,7 @@ def describe(revision: Revision, limits: Thresholds, min_prefixes: int) -> dict[
         "country": incident.country,
         "phase": WITHDRAWN if revision.withdrawn else str(incident.phase),
         "scope": str(incident.scope),
-        "cause": str(_cause(incident)),
+        "cause": str(incident.cause),
         **_times(incident, limits),
         "claim": sentence(revision, limits),
         "parts": [_part(part, limits, min_prefixes) for part in incident.parts],
@@ -68,11 +68,9 @@ def sentence(revision: Revision, limits: Thresholds) -> str:
 
 def title(revision: Revision) -> str:
     """What it is about, in a few words."""
-    incident = revision.incident
-    if revision.withdrawn:
-        return f"Withdrawn: {_what(incident)}"
-    what = _what(incident)
-    return f"{'Over: ' if incident.ended is not None else ''}{what[0].upper()}{what[1:]}"
+    before = "Over: " if revision.incident.ended is not None else ""
+    text = f"{'Withdrawn: ' if revision.withdrawn else before}{_what(revision.incident)}"
+    return f"{text[0].upper()}{text[1:]}"
 
 
 def _part(part: Part, limits: Thresholds, min_prefixes: int) -> dict[str, Any]:
@@ -124,7 +122,7 @@ def _end(number: int, limits: Thresholds) -> float:
 
 def _what(incident: Incident) -> str:
     """ "possible nation-scale disruption of X in PK": which platforms, how sure, how far, where."""
-    unsure = not any(part.confirmed is not None for part in incident.parts)
+    unsure = not incident.is_sure
     sure = [_title(part) for part in incident.parts if unsure or part.phase not in _UNSURE]
     also = [_title(part) for part in incident.parts if not unsure and part.phase in _UNSURE]
     platforms = _listed(sure) + (f", possibly also {_listed(also)}," if also else "")
@@ -166,7 +164,7 @@ def _began(incident: Incident, limits: Thresholds) -> str:
 
 
 def _why(incident: Incident) -> str:
-    cause = _cause(incident)
+    cause = incident.cause
     shown = [part for part in incident.parts if part.cause is cause]
     if cause is Cause.DISRUPTION:
         return "cause unknown"
@@ -176,11 +174,6 @@ def _why(incident: Incident) -> str:
     if cause is Cause.BLOCKING_CONFIRMED:
         return f"blocking shown by {', '.join(sorted({one for part in shown for one in part.artefacts}))}"
     return str(cause).replace("_", " ")
-
-
-def _cause(incident: Incident) -> Cause:
-    """The strongest of its parts."""
-    return max((part.cause for part in incident.parts), key=list(Cause).index)
 
 
 def _title(part: Part) -> str:

@@ -17,6 +17,7 @@ from .ballots import Ballot, Count, Place, Standing, count
 from .nation import NationWatch, Seen
 from .network import Condition, Watch
 from .past import Past
+from .quarantine import Orders
 from .thresholds import Thresholds
 from .world import WorldWatch
 
@@ -44,11 +45,13 @@ class State:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """What detection is told beside the measurements. `shares` are users' shares by country and ASN."""
+    """What detection is told beside the measurements. `shares` are users' shares by country and ASN;
+    `orders` tell whose votes are left out of the cells before any of them is read."""
 
     limits: Thresholds
     standings: Mapping[str, Standing] = field(default_factory=dict)
     shares: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
+    orders: Orders = field(default_factory=dict)
 
 
 def advance(

@@ -19,7 +19,7 @@ from .evidence import Evidence, NoEvidence, Sample, canonical, configuration
 from .fold import Setting, advance
 from .incidents import Incident, record
 from .saved import unpack
-from .thresholds import DEFAULT
+from .thresholds import Thresholds
 
 _Word = tuple[bool, str, tuple[str, ...]]
 
@@ -47,7 +47,8 @@ def headline(evidence: Evidence) -> str:
 
 def checked(evidence: Evidence) -> Iterator[Finding]:
     """Everything that can be looked at without asking anybody."""
-    own, theirs = asdict(DEFAULT), asdict(evidence.limits)
+    # How long a round is, is for the operator to set.
+    own, theirs = asdict(Thresholds(round_s=evidence.limits.round_s)), asdict(evidence.limits)
     other = ", ".join(f"{name} is {theirs[name]:g}" for name in own if own[name] != theirs[name])
     yield Finding(
         holds=not other,

@@ -8,7 +8,7 @@ twice. The contract is written as tests in ``tests/collector/store/`` that run o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -16,7 +16,9 @@ from typing import Protocol
 from collector.detect.ballots import Standing
 from collector.detect.cells import Cell, CellKey
 from collector.detect.chronicle import CountryRound
+from collector.detect.quarantine import Quarantine
 from collector.detect.revisions import Revision
+from collector.tokens import Entry, Token
 from probe.wire.exchange import Presence
 
 
@@ -70,6 +72,32 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Enrolled:
+    """An enrolled probe, as an operator sees it: since when, with which token (its name), and where it was
+    heard from last, None where it never was. Times are Unix seconds."""
+
+    probe: str
+    enrolled_at: float
+    token: str | None
+    seen: Seen | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One revision on its way to one webhook: published, or put back, at `at`, not to be tried before `due`
+    (both Unix seconds). `error` is how the last of so many `attempts` failed; `dead` is what was given up."""
+
+    webhook: str
+    incident: str
+    number: int
+    at: float
+    attempts: int = 0
+    due: float = 0.0
+    error: str = ""
+    dead: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoreFigures:
     """What an operator watches about the store. `free_bytes` is the room left on its disk; None where
     it is on none."""
@@ -85,29 +113,65 @@ class Store(Protocol):
     """Synchronous and used from one thread at a time; the caller keeps it off the event loop.
     Every method raises `StoreError` where the storage below fails."""
 
-    def enrol(self, probe: str, public_key: bytes, at: float) -> None:
-        """Remember a probe's key durably; the same key again changes nothing."""
+    def enrol(self, probe: str, public_key: bytes, at: float, token: str | None = None) -> Entry:
+        """Remember a probe's key durably, and count it as a use of its token (given by its hash), if the
+        token lets it; the same key again changes nothing and asks for none."""
 
     def keys(self) -> Mapping[str, bytes]:
         """Every enrolled probe's public key, by probe."""
 
+    def enrolled(self) -> list[Enrolled]:
+        """Every enrolled probe, in order of enrolment."""
+
+    def issue(self, token: Token) -> None:
+        """Keep a token, in place of what was kept of it before."""
+
+    def tokens(self) -> list[Token]:
+        """Every token, in order of issue."""
+
+    def order(self, quarantine: Quarantine) -> None:
+        """Keep an order, in place of what was kept of the same subject and moment before."""
+
+    def quarantines(self) -> list[Quarantine]:
+        """Every order, released ones too, by moment and subject."""
+
     def standings(self) -> Mapping[str, Standing]:
         """What is known of every enrolled probe beside what it measured."""
 
-    def settle(self, data: bytes) -> None:
-        """Keep detection's state, in place of the one kept before."""
+    def rounds_of(self, seconds: float) -> float:
+        """How long the rounds are, in seconds, that detection's words here are told in: as long as this
+        was first asked with."""
 
-    def settled(self) -> bytes | None:
-        """The state kept last; None where none was."""
+    def settle(self, states: Mapping[int, bytes], keep: Collection[int]) -> None:
+        """Keep detection's states after some rounds; of all that are kept only those after the rounds in
+        `keep` stay."""
+
+    def settled(self) -> list[bytes]:
+        """The states that are kept, the earliest round's first."""
 
     def publish(self, revisions: Iterable[Revision]) -> None:
-        """Add revisions of incidents durably, all or none; nothing published is ever changed."""
+        """Add revisions of incidents durably, all or none; nothing published is ever changed. With them,
+        a delivery of each to each subscriber."""
 
     def revisions(self, incident: str | None = None) -> list[Revision]:
         """What was published, of one incident or of all, by incident and number."""
 
-    def tell(self, rounds: Iterable[CountryRound]) -> None:
-        """Keep what detection saw, in place of what it had seen in the same countries and rounds."""
+    def subscribe(self, webhooks: Collection[str]) -> None:
+        """To whom what is published from now on is delivered; what waits for others stays."""
+
+    def outbox(self, webhook: str | None = None, *, dead: bool = False) -> list[Delivery]:
+        """What waits to be delivered, or what was given up, to one webhook or to all; by webhook,
+        incident and number."""
+
+    def post(self, delivery: Delivery) -> None:
+        """Keep how a delivery stands, in place of how it stood."""
+
+    def delivered(self, delivery: Delivery) -> None:
+        """Take a delivery out of the outbox."""
+
+    def tell(self, rounds: Iterable[CountryRound], empty: Iterable[tuple[str, int]] = ()) -> None:
+        """Keep what detection saw, in place of what it had seen in the same countries and rounds; of those
+        that are `empty`, given by country and number, nothing is kept."""
 
     def chronicle(self, country: str | None, first: int, last: int) -> list[CountryRound]:
         """What detection saw in those rounds, both ends included, oldest first; in one country, or of
@@ -139,8 +203,11 @@ class Store(Protocol):
         minute on, in one transaction; returns how many cells came, went or changed. Where taking
         from `additions` raises, nothing has changed. They may be made of this store's batches."""
 
-    def batches(self, probe: str | None = None, since: float = 0.0) -> Iterable[SignedBatch]:
-        """Batches received at or after `since`, oldest first, of one probe or of all."""
+    def batches(
+        self, probe: str | None = None, since: float = 0.0, torn: Callable[[str], None] | None = None
+    ) -> Iterable[SignedBatch]:
+        """Batches received at or after `since`, oldest first, of one probe or of all. Where `torn` is
+        given it is told of what is damaged, and the rest comes."""
 
     def expire(self, batches_before: float, cells_before: float, rounds_before: int) -> int:
         """Drop whole segments last received before the first moment, cells before the second (both
@@ -148,6 +215,10 @@ class Store(Protocol):
 
     def dropped_until(self) -> float | None:
         """No batch received after this moment was ever dropped; None where none was at all."""
+
+    def compact(self) -> int:
+        """Give back to the disk some of the room that dropped data left; returns how much is still to be
+        given back, in pages. Short, so that ingest can go on between two calls."""
 
     def figures(self) -> StoreFigures:
         """Counts and size now."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from collector.detect.ballots import Standing
 from collector.detect.cells import Cell, CellKey, merge
 from collector.detect.chronicle import CountryRound
+from collector.detect.quarantine import Quarantine
 from collector.detect.revisions import Revision
+from collector.tokens import Entry, Token, refusal
 
-from .base import Ingest, Seen, SignedBatch, Stored, StoreError, StoreFigures
+from .base import Delivery, Enrolled, Ingest, Seen, SignedBatch, Stored, StoreError, StoreFigures
 
 
 class MemoryStore:
@@ -18,8 +21,13 @@ class MemoryStore:
     def __init__(self) -> None:
         self._keys: dict[str, bytes] = {}
         self._standings: dict[str, Standing] = {}
-        self._settled: bytes | None = None
+        self._tokens: dict[str, Token] = {}
+        self._quarantines: dict[tuple[float, str], Quarantine] = {}
+        self._rounds_of: float | None = None
+        self._settled: dict[int, bytes] = {}
         self._revisions: dict[tuple[str, int], Revision] = {}
+        self._subscribers: frozenset[str] = frozenset()
+        self._outbox: dict[tuple[str, str, int], Delivery] = {}
         self._starts: dict[str, bytes] = {}
         self._chronicle: dict[tuple[str, int], CountryRound] = {}
         self._batches: dict[tuple[str, int], SignedBatch] = {}
@@ -32,26 +40,65 @@ class MemoryStore:
         """A new one, always empty."""
         return cls()
 
-    def enrol(self, probe: str, public_key: bytes, at: float) -> None:
+    def enrol(self, probe: str, public_key: bytes, at: float, token: str | None = None) -> Entry:
         """See `base.Store`."""
-        self._keys.setdefault(probe, public_key)
-        self._standings.setdefault(probe, Standing(at))
+        if probe in self._keys:
+            return Entry.KNOWN
+        its = None
+        if token is not None:
+            kept = self._tokens.get(token)
+            refused = refusal(kept, at)
+            if kept is None or refused:
+                return refused or Entry.UNKNOWN
+            self._tokens[token] = replace(kept, used=kept.used + 1)
+            its = kept.name
+        self._keys[probe] = public_key
+        self._standings[probe] = Standing(at, its)
+        return Entry.ENROLLED
 
     def keys(self) -> Mapping[str, bytes]:
         """See `base.Store`."""
         return dict(self._keys)
 
+    def enrolled(self) -> list[Enrolled]:
+        """See `base.Store`."""
+        return [
+            Enrolled(probe=probe, enrolled_at=its.since, token=its.token, seen=self._seen.get(probe))
+            for probe, its in sorted(self._standings.items(), key=lambda item: (item[1].since, item[0]))
+        ]
+
+    def issue(self, token: Token) -> None:
+        """See `base.Store`."""
+        self._tokens[token.digest] = token
+
+    def tokens(self) -> list[Token]:
+        """See `base.Store`."""
+        return sorted(self._tokens.values(), key=lambda token: (token.issued_at, token.digest))
+
+    def order(self, quarantine: Quarantine) -> None:
+        """See `base.Store`."""
+        self._quarantines[quarantine.ordered_at, quarantine.subject] = quarantine
+
+    def quarantines(self) -> list[Quarantine]:
+        """See `base.Store`."""
+        return [self._quarantines[key] for key in sorted(self._quarantines)]
+
     def standings(self) -> Mapping[str, Standing]:
         """See `base.Store`."""
         return dict(self._standings)
 
-    def settle(self, data: bytes) -> None:
+    def rounds_of(self, seconds: float) -> float:
         """See `base.Store`."""
-        self._settled = data
+        self._rounds_of = self._rounds_of or seconds
+        return self._rounds_of
 
-    def settled(self) -> bytes | None:
+    def settle(self, states: Mapping[int, bytes], keep: Collection[int]) -> None:
         """See `base.Store`."""
-        return self._settled
+        self._settled = {n: data for n, data in (self._settled | dict(states)).items() if n in keep}
+
+    def settled(self) -> list[bytes]:
+        """See `base.Store`."""
+        return [self._settled[number] for number in sorted(self._settled)]
 
     def publish(self, revisions: Iterable[Revision]) -> None:
         """See `base.Store`."""
@@ -59,13 +106,35 @@ class MemoryStore:
         if added.keys() & self._revisions.keys():
             raise StoreError("published twice under one number")
         self._revisions |= added
+        for (incident, number), one in added.items():
+            for webhook in self._subscribers:
+                self.post(Delivery(webhook=webhook, incident=incident, number=number, at=one.at))
 
     def revisions(self, incident: str | None = None) -> list[Revision]:
         """See `base.Store`."""
         return [self._revisions[key] for key in sorted(self._revisions) if incident in (None, key[0])]
 
-    def tell(self, rounds: Iterable[CountryRound]) -> None:
+    def subscribe(self, webhooks: Collection[str]) -> None:
         """See `base.Store`."""
+        self._subscribers = frozenset(webhooks)
+
+    def outbox(self, webhook: str | None = None, *, dead: bool = False) -> list[Delivery]:
+        """See `base.Store`."""
+        ordered = [self._outbox[name] for name in sorted(self._outbox)]
+        return [one for one in ordered if one.dead == dead and webhook in (None, one.webhook)]
+
+    def post(self, delivery: Delivery) -> None:
+        """See `base.Store`."""
+        self._outbox[delivery.webhook, delivery.incident, delivery.number] = delivery
+
+    def delivered(self, delivery: Delivery) -> None:
+        """See `base.Store`."""
+        self._outbox.pop((delivery.webhook, delivery.incident, delivery.number), None)
+
+    def tell(self, rounds: Iterable[CountryRound], empty: Iterable[tuple[str, int]] = ()) -> None:
+        """See `base.Store`."""
+        for name in empty:
+            self._chronicle.pop(name, None)
         self._chronicle |= {(one.country, one.number): one for one in rounds}
 
     def chronicle(self, country: str | None, first: int, last: int) -> list[CountryRound]:
@@ -124,7 +193,9 @@ class MemoryStore:
         self._cells |= fresh
         return sum(old.get(key) != fresh.get(key) for key in old.keys() | fresh.keys())
 
-    def batches(self, probe: str | None = None, since: float = 0.0) -> Iterable[SignedBatch]:
+    def batches(
+        self, probe: str | None = None, since: float = 0.0, torn: Callable[[str], None] | None = None
+    ) -> Iterable[SignedBatch]:
         """See `base.Store`."""
         kept = (b for b in self._batches.values() if b.received_at >= since and probe in (None, b.probe))
         return sorted(kept, key=lambda batch: batch.received_at)
@@ -144,6 +215,10 @@ class MemoryStore:
     def dropped_until(self) -> float | None:
         """See `base.Store`."""
         return self._dropped_until
+
+    def compact(self) -> int:
+        """See `base.Store`."""
+        return 0
 
     def figures(self) -> StoreFigures:
         """See `base.Store`."""

@@ -12,8 +12,9 @@ from __future__ import annotations
 import fcntl
 import shutil
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import astuple
 from itertools import islice
 from pathlib import Path
 from typing import IO
@@ -21,15 +22,19 @@ from typing import IO
 from collector.detect.ballots import Standing
 from collector.detect.cells import Cell, CellKey, merge
 from collector.detect.chronicle import CountryRound, pack_round, unpack_round
+from collector.detect.quarantine import Quarantine
 from collector.detect.revisions import Revision
 from collector.detect.saved import pack_revision, unpack_revision
+from collector.tokens import Entry, Token
 from probe.wire.exchange import Presence
 
-from .base import Ingest, Seen, SignedBatch, Stored, StoreError, StoreFigures
+from . import roll
+from .base import Delivery, Enrolled, Ingest, Seen, SignedBatch, Stored, StoreError, StoreFigures
 from .packing import Torn, compress, decompress, pack_cell, pack_segment, unpack_cell, unpack_segment
 
 DATABASE = "reachwatch.sqlite"  # the file in the folder
-_VERSION = 4  # 3 keeps votes by probe, 4 what detection saw
+VERSION = 4  # 3 keeps votes by probe; 4 what detection saw, tokens and quarantines
+_COMPACTED_AT_ONCE = 512  # pages, 2 MiB: tens of milliseconds of the store's thread on a slow disk
 _TAKEN_AT_ONCE = 100  # additions summed in memory before the table is touched
 
 _CELL_COLUMNS = """
@@ -52,7 +57,8 @@ CREATE TABLE IF NOT EXISTS probes (
 CREATE TABLE IF NOT EXISTS presence (
     probe TEXT PRIMARY KEY, at REAL NOT NULL, state TEXT NOT NULL, country TEXT NOT NULL,
     asn INTEGER NOT NULL, prefix TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS settled (id INTEGER PRIMARY KEY CHECK (id = 1), data BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS rounds (seconds REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS settled (number INTEGER PRIMARY KEY, data BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS chronicle (
     country TEXT NOT NULL, number INTEGER NOT NULL, data BLOB NOT NULL,
     PRIMARY KEY (country, number)) WITHOUT ROWID;
@@ -61,7 +67,13 @@ CREATE TABLE IF NOT EXISTS starts (incident TEXT PRIMARY KEY, data BLOB NOT NULL
 CREATE TABLE IF NOT EXISTS revisions (
     incident TEXT NOT NULL, number INTEGER NOT NULL, data BLOB NOT NULL,
     PRIMARY KEY (incident, number)) WITHOUT ROWID;
-PRAGMA user_version = {_VERSION};
+CREATE TABLE IF NOT EXISTS subscribers (webhook TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS outbox (
+    webhook TEXT NOT NULL, incident TEXT NOT NULL, number INTEGER NOT NULL, at REAL NOT NULL,
+    attempts INTEGER NOT NULL, due REAL NOT NULL, error TEXT NOT NULL, dead INTEGER NOT NULL,
+    PRIMARY KEY (webhook, incident, number)) WITHOUT ROWID;
+{roll.SCHEMA}
+PRAGMA user_version = {VERSION};
 """
 # A new store has dropped nothing.
 _MEMORY = "INSERT INTO dropped SELECT NULL WHERE NOT EXISTS (SELECT 1 FROM dropped);"
@@ -85,7 +97,7 @@ class SqliteStore:
         except OSError as error:
             raise StoreError(f"{error.filename or folder}: {error.strerror or error}") from None
         try:
-            _lock(lock, folder)
+            lock_folder(lock, folder)
             with _translated(folder):
                 db = sqlite3.connect(folder / DATABASE, isolation_level=None, check_same_thread=False)
                 _prepare(db, folder)
@@ -99,10 +111,10 @@ class SqliteStore:
         self._db.close()
         self._lock.close()
 
-    def enrol(self, probe: str, public_key: bytes, at: float) -> None:
+    def enrol(self, probe: str, public_key: bytes, at: float, token: str | None = None) -> Entry:
         """See `base.Store`."""
         with self._transaction():
-            self._db.execute("INSERT OR IGNORE INTO probes VALUES (?, ?, ?)", (probe, public_key, at))
+            return roll.enrol(self._db, probe, public_key, at, token)
 
     def keys(self) -> Mapping[str, bytes]:
         """See `base.Store`."""
@@ -112,25 +124,69 @@ class SqliteStore:
     def standings(self) -> Mapping[str, Standing]:
         """See `base.Store`."""
         with _translated(self._folder):
-            rows = self._db.execute("SELECT probe, enrolled_at FROM probes").fetchall()
-        return {probe: Standing(since) for probe, since in rows}
+            return roll.standings(self._db)
 
-    def settle(self, data: bytes) -> None:
-        """See `base.Store`."""
-        with self._transaction():
-            self._db.execute("INSERT OR REPLACE INTO settled VALUES (1, ?)", (compress(data),))
-
-    def settled(self) -> bytes | None:
+    def enrolled(self) -> list[Enrolled]:
         """See `base.Store`."""
         with _translated(self._folder):
-            row = self._db.execute("SELECT data FROM settled").fetchone()
-        return decompress(row[0]) if row else None
+            return roll.enrolled(self._db)
+
+    def issue(self, token: Token) -> None:
+        """See `base.Store`."""
+        with self._transaction():
+            roll.issue(self._db, token)
+
+    def tokens(self) -> list[Token]:
+        """See `base.Store`."""
+        with _translated(self._folder):
+            return roll.tokens(self._db)
+
+    def order(self, quarantine: Quarantine) -> None:
+        """See `base.Store`."""
+        with self._transaction():
+            roll.order(self._db, quarantine)
+
+    def quarantines(self) -> list[Quarantine]:
+        """See `base.Store`."""
+        with _translated(self._folder):
+            return roll.quarantines(self._db)
+
+    def rounds_of(self, seconds: float) -> float:
+        """See `base.Store`."""
+        with self._transaction():
+            self._db.execute(
+                "INSERT INTO rounds SELECT ? WHERE NOT EXISTS (SELECT 1 FROM rounds)", (seconds,)
+            )
+            (kept,) = self._db.execute("SELECT seconds FROM rounds").fetchone()
+        return float(kept)
+
+    def settle(self, states: Mapping[int, bytes], keep: Collection[int]) -> None:
+        """See `base.Store`."""
+        with self._transaction():
+            self._db.executemany(
+                "INSERT OR REPLACE INTO settled VALUES (?, ?)",
+                [(number, compress(data)) for number, data in states.items()],
+            )
+            known = [number for (number,) in self._db.execute("SELECT number FROM settled")]
+            gone = [(number,) for number in known if number not in keep]
+            self._db.executemany("DELETE FROM settled WHERE number = ?", gone)
+
+    def settled(self) -> list[bytes]:
+        """See `base.Store`."""
+        with _translated(self._folder):
+            rows = self._db.execute("SELECT data FROM settled ORDER BY number").fetchall()
+        return [decompress(row[0]) for row in rows]
 
     def publish(self, revisions: Iterable[Revision]) -> None:
         """See `base.Store`."""
-        rows = [(one.incident.id, one.number, pack_revision(one)) for one in revisions]
+        new = list(revisions)
+        rows = [(one.incident.id, one.number, pack_revision(one)) for one in new]
+        addressed = [(one.incident.id, one.number, one.at) for one in new]
         with self._transaction():
             self._db.executemany("INSERT INTO revisions VALUES (?, ?, ?)", rows)
+            self._db.executemany(
+                "INSERT INTO outbox SELECT webhook, ?, ?, ?, 0, 0, '', 0 FROM subscribers", addressed
+            )
 
     def revisions(self, incident: str | None = None) -> list[Revision]:
         """See `base.Store`."""
@@ -139,10 +195,46 @@ class SqliteStore:
             rows = self._db.execute(asked, (incident,)).fetchall()
         return [unpack_revision(row[0]) for row in rows]
 
-    def tell(self, rounds: Iterable[CountryRound]) -> None:
+    def subscribe(self, webhooks: Collection[str]) -> None:
+        """See `base.Store`."""
+        with self._transaction():
+            self._db.execute("DELETE FROM subscribers")
+            self._db.executemany("INSERT INTO subscribers VALUES (?)", [(name,) for name in webhooks])
+
+    def outbox(self, webhook: str | None = None, *, dead: bool = False) -> list[Delivery]:
+        """See `base.Store`."""
+        asked = (
+            "SELECT webhook, incident, number, at, attempts, due, error FROM outbox WHERE dead = ?1"
+            " AND (?2 IS NULL OR webhook = ?2) ORDER BY webhook, incident, number"
+        )
+        with _translated(self._folder):
+            rows = self._db.execute(asked, (dead, webhook)).fetchall()
+        return [
+            Delivery(
+                webhook=webhook, incident=incident, number=number, at=at, attempts=attempts, due=due,
+                error=error, dead=dead,
+            )
+            for webhook, incident, number, at, attempts, due, error in rows
+        ]  # fmt: skip
+
+    def post(self, delivery: Delivery) -> None:
+        """See `base.Store`."""
+        with self._transaction():
+            self._db.execute(
+                "INSERT OR REPLACE INTO outbox VALUES (?, ?, ?, ?, ?, ?, ?, ?)", astuple(delivery)
+            )
+
+    def delivered(self, delivery: Delivery) -> None:
+        """See `base.Store`."""
+        name = (delivery.webhook, delivery.incident, delivery.number)
+        with self._transaction():
+            self._db.execute("DELETE FROM outbox WHERE webhook = ? AND incident = ? AND number = ?", name)
+
+    def tell(self, rounds: Iterable[CountryRound], empty: Iterable[tuple[str, int]] = ()) -> None:
         """See `base.Store`."""
         rows = [(one.country, one.number, compress(pack_round(one))) for one in rounds]
         with self._transaction():
+            self._db.executemany("DELETE FROM chronicle WHERE country = ? AND number = ?", empty)
             self._db.executemany("INSERT OR REPLACE INTO chronicle VALUES (?, ?, ?)", rows)
 
     def chronicle(self, country: str | None, first: int, last: int) -> list[CountryRound]:
@@ -266,7 +358,9 @@ class SqliteStore:
             self._db.execute("DROP TABLE fresh")
         return gone.rowcount + changed.rowcount
 
-    def batches(self, probe: str | None = None, since: float = 0.0) -> Iterator[SignedBatch]:
+    def batches(
+        self, probe: str | None = None, since: float = 0.0, torn: Callable[[str], None] | None = None
+    ) -> Iterator[SignedBatch]:
         """See `base.Store`."""
         chosen = "SELECT id FROM segments WHERE last_at >= ? ORDER BY id"
         wanted: tuple[object, ...] = (since,)
@@ -278,17 +372,21 @@ class SqliteStore:
             wanted = (since, probe)
         with _translated(self._folder):
             segments = [row[0] for row in self._db.execute(chosen, wanted)]
-            for segment in segments:
-                row = self._db.execute("SELECT data FROM segments WHERE id = ?", (segment,)).fetchone()
-                for batch in self._unpacked(segment, row[0]):
-                    if batch.received_at >= since and probe in (None, batch.probe):
-                        yield batch
+        for segment in segments:
+            for batch in self._unpacked(segment, torn):
+                if batch.received_at >= since and probe in (None, batch.probe):
+                    yield batch
 
-    def _unpacked(self, segment: int, data: bytes) -> list[SignedBatch]:
+    def _unpacked(self, segment: int, torn: Callable[[str], None] | None) -> list[SignedBatch]:
         try:
+            (data,) = self._db.execute("SELECT data FROM segments WHERE id = ?", (segment,)).fetchone()
             return unpack_segment(data)
-        except Torn as error:
-            raise StoreError(f"{self._folder}: segment {segment} is damaged: {error}") from None
+        except (Torn, sqlite3.DatabaseError) as error:
+            damage = f"segment {segment} is damaged: {error}"
+            if torn is None:
+                raise StoreError(f"{self._folder}: {damage}") from None
+            torn(damage)
+            return []
 
     def expire(self, batches_before: float, cells_before: float, rounds_before: int) -> int:
         """See `base.Store`."""
@@ -311,6 +409,16 @@ class SqliteStore:
         with _translated(self._folder):
             (until,) = self._db.execute("SELECT until FROM dropped").fetchone()
         return None if until is None else float(until)
+
+    def compact(self) -> int:
+        """See `base.Store`."""
+        with _translated(self._folder):
+            # A script, because `execute` would end a pragma without columns after its first page.
+            self._db.executescript(f"PRAGMA incremental_vacuum({_COMPACTED_AT_ONCE})")
+            (left,) = self._db.execute("PRAGMA freelist_count").fetchone()
+            if not left:
+                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        return int(left)
 
     def figures(self) -> StoreFigures:
         """See `base.Store`."""
@@ -337,7 +445,8 @@ class SqliteStore:
                     self._db.execute("ROLLBACK")
 
 
-def _lock(lock: IO[str], folder: Path) -> None:
+def lock_folder(lock: IO[str], folder: Path) -> None:
+    """Keep everybody else out for as long as `lock` is open; raises `StoreError` where somebody is in."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -347,11 +456,12 @@ def _lock(lock: IO[str], folder: Path) -> None:
 def _prepare(db: sqlite3.Connection, folder: Path) -> None:
     try:
         (version,) = db.execute("PRAGMA user_version").fetchone()
-        if version not in (0, _VERSION):  # 0 is a new file's
-            which = "a newer" if version > _VERSION else "an older"
+        if version not in (0, VERSION):  # 0 is a new file's
+            which = "a newer" if version > VERSION else "an older"
             raise StoreError(
-                f"{folder}: written by {which} release (version {version}, this one knows {_VERSION})"
+                f"{folder}: written by {which} release (version {version}, this one knows {VERSION})"
             )
+        db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # heard before the first table alone
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")  # a receipt is given on the strength of this fsync
         db.executescript(_SCHEMA + _MEMORY)

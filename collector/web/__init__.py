@@ -7,7 +7,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from . import api, page
+from . import api, feeds, page
 from .sources import Sources
 
 # The page needs its own style sheet and nothing else; whatever slips into it cannot run.
@@ -23,7 +23,7 @@ Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 
 def routes(sources: Sources) -> list[web.RouteDef]:
-    """The page, its style, and the API."""
+    """The page, its style, the API and the feeds."""
 
     async def index(_request: web.Request) -> web.Response:
         body = page.render(sources.snapshot())
@@ -36,4 +36,9 @@ def routes(sources: Sources) -> list[web.RouteDef]:
         return web.Response(text=_css, content_type="text/css", headers=headers)
 
     _css = _STYLE.read_text(encoding="utf-8")
-    return [web.get("/", index), web.get("/static/style.css", style), *api.routes(sources)]
+    return [
+        web.get("/", index),
+        web.get("/static/style.css", style),
+        *api.routes(sources),
+        *feeds.routes(sources),
+    ]

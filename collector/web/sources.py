@@ -6,7 +6,7 @@ revisions and chronicle are rows of what was concluded already.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from collector.config import Display
@@ -19,12 +19,13 @@ from collector.snapshot import Snapshot
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
-    """`wall` is Unix seconds. `revisions` takes an incident's id, or None for all; `chronicle` a country
-    and the first and last round, counted from the Unix epoch; `evidence` makes an incident's bundle and
-    raises `NoEvidence`."""
+    """`wall` is Unix seconds. `published` is each incident's last revision, by its id. `revisions` takes an
+    incident's id, or None for all; `chronicle` a country and the first and last round, counted from the Unix
+    epoch; `evidence` makes an incident's bundle and raises `NoEvidence`."""
 
     snapshot: Callable[[], Snapshot]
     findings: Callable[[], Findings]
+    published: Callable[[], Mapping[str, Revision]]
     revisions: Callable[[str | None], Awaitable[list[Revision]]]
     chronicle: Callable[[str, int, int], Awaitable[list[CountryRound]]]
     evidence: Callable[[str], Awaitable[bytes]]

@@ -14,14 +14,16 @@ import pytest
 from collector.detect.cells import Cell, CellKey, Vote
 from collector.detect.chronicle import pack_round
 from collector.detect.incidents import Cause, Phase, Scope
+from collector.detect.kept import NEWEST
+from collector.detect.quarantine import Quarantine
 from collector.detect.saved import pack
 from collector.detect.thresholds import DEFAULT
-from collector.detector import GRACE_S, LATE_S, NEWEST, Detector
+from collector.detector import GRACE_S, LATE_S, Detector
 from collector.ingest.admit import SPOOLED_S
 from collector.ingest.commit import Committer
 from collector.metrics import Metrics
 from collector.store import open_store
-from collector.store.base import Ingest, SignedBatch
+from collector.store.base import Ingest, SignedBatch, StoreError
 from tests.collector.detect.homes import FIRST, WARM, Home, homes, world
 
 ROUND_S = DEFAULT.round_s
@@ -91,7 +93,7 @@ class Watchers:
         """State, incidents and chronicle as bytes, less the time at which they were said."""
         store = self.detector.committer.store
         told = [one for where in ("PK", "TR") for one in store.chronicle(where, FIRST, FIRST + END)]
-        kept = pack(self.detector._kept[max(self.detector._kept)])
+        kept = pack(self.detector._kept.newest)
         return b"\n".join([kept, *map(pack_round, told)])
 
 
@@ -198,14 +200,62 @@ async def test_a_few_seconds_late_is_answered_at_once_and_far_back_from_time_to_
         watchers.take([stray])
         await watchers.detector.detect()
         assert watchers.detector.findings.state == held, "the same vote again changes nothing"
-        assert watchers.detector._touched is None
+        assert watchers.detector._near is None
         far = replace(said(EVERYBODY[0], number - NEWEST - 1), batch=replace(stray.batch, sequence=9001))
         watchers.take([far])
         await watchers.detector.detect()
-        assert watchers.detector._touched is None
+        assert watchers.detector._far is None
         watchers.take([replace(far, batch=replace(far.batch, sequence=9002))])
         await watchers.detector.detect()
-        assert watchers.detector._touched is not None, "it waits"
+        assert watchers.detector._far is not None, "it waits"
+
+
+@dataclass
+class Slow:
+    """A monotonic clock by which everything takes a second."""
+
+    at: float = 0.0
+
+    def __call__(self) -> float:
+        self.at += 1.0
+        return self.at
+
+
+async def test_while_old_uploads_are_caught_up_with_what_is_new_is_told_in_time(
+    url: str, tmp_path: Path
+) -> None:
+    late = {home.probe for n, home in enumerate(PAKISTAN) if n % 4 == 0}
+    in_time = [[item for item in items if item.batch.probe not in late] for items in WHOLE]
+    async with watching(url) as watchers:
+        await in_order(watchers, in_time)
+        watchers.take([item for items in WHOLE for item in items if item.batch.probe in late])
+        watchers.detector.monotonic = Slow()
+        number, looks = END, 0
+        while looks == 0 or watchers.detector._again is not None:
+            await watchers.at_the_end_of(number)
+            assert watchers.detector.findings.state.number == FIRST + number
+            for _ in range(5):
+                await watchers.detector.detect()
+            number, looks = number + 1, looks + 1
+        assert looks > 5, "a little at each look"
+        async with watching(f"sqlite://{tmp_path / 'other'}") as others:
+            await in_order(others)
+            await others.at_the_end_of(number - 1)
+            assert watchers.final == others.final
+
+
+async def test_a_restart_tells_what_is_new_before_it_catches_up(tmp_path: Path) -> None:
+    url = f"sqlite://{tmp_path / 'store'}"
+    clock = Clock()
+    async with watching(url, clock) as watchers:
+        await in_order(watchers, WHOLE[: WARM + 8])
+        watchers.take([replace(said(PAKISTAN[0], -5), batch=replace(WHOLE[0][0].batch, sequence=9003))])
+    async with watching(url, clock) as watchers:
+        watchers.detector.monotonic = Slow()
+        watchers.take(WHOLE[WARM + 8])
+        await watchers.at_the_end_of(8)
+        assert watchers.detector.findings.state.number == FIRST + 8
+        assert watchers.detector._again is not None, "and what came before it stopped is not forgotten"
 
 
 async def test_a_restart_in_the_middle_changes_nothing(tmp_path: Path) -> None:
@@ -242,7 +292,8 @@ async def test_what_can_change_no_more_is_stored_and_a_restart_goes_on_from_it(t
         await watchers.at_the_end_of(days)
         settled = watchers.detector.committer.store.settled()
         kept = watchers.detector._kept
-        assert days + FIRST - DEFAULT.late_rounds - 300 <= min(kept) <= days + FIRST - DEFAULT.late_rounds
+        last = days + FIRST - DEFAULT.late_rounds
+        assert last - 300 <= kept.oldest.state.number <= last
         assert len(kept) < 20
         final = watchers.final
     async with watching(url, clock) as watchers:
@@ -260,6 +311,16 @@ async def test_a_clock_that_began_in_1970_and_is_set_right_leaves_nothing_to_fol
         assert watchers.detector.findings.state.number == FIRST
 
 
+async def test_rounds_of_another_length_are_refused_in_a_folder_that_has_told_some(url: str) -> None:
+    async with watching(url) as watchers:
+        store = watchers.detector.committer.store
+        limits = replace(DEFAULT, round_s=60)
+        committer = Committer(store, Metrics("0", ("x",)), watchers.clock)
+        other = Detector(committer, limits, wall=watchers.clock, monotonic=watchers.clock)
+        with pytest.raises(StoreError, match=r"round_s is 60, and .* rounds of 300 s"):
+            await other.start()
+
+
 def test_as_much_is_folded_again_as_ingest_lets_in() -> None:
     assert DEFAULT.late_s == SPOOLED_S
 
@@ -270,3 +331,69 @@ async def test_where_no_round_is_complete_nothing_is_said(url: str) -> None:
         watchers.clock.at -= 5 * 86_400
         await watchers.detector.detect()
         assert watchers.detector.findings is before
+
+
+def put_aside(watchers: Watchers, homes: Sequence[Home], since: float, until: float | None = None) -> None:
+    """Order a quarantine of each home's key, as an operator does."""
+    for home in homes:
+        watchers.detector.committer.store.order(
+            Quarantine(subject=home.probe, ordered_at=START, since=since, by="me", until=until)
+        )
+    watchers.detector.ordered(since if until is None else until)
+
+
+async def test_a_quarantine_takes_back_at_once_what_it_covers_as_if_it_had_been_there_all_along(
+    url: str, tmp_path: Path
+) -> None:
+    async with watching(url) as watchers:
+        await in_order(watchers)
+        assert watchers.detector.findings.book
+        watchers.take([replace(said(PAKISTAN[0], 0), batch=replace(WHOLE[0][0].batch, sequence=9000))])
+        await watchers.detector.detect()  # late data were answered just now, and an order does not wait
+        put_aside(watchers, PAKISTAN, START)
+        await watchers.detector.detect()
+        assert watchers.detector.findings.book == ()
+        last = watchers.detector.committer.store.revisions()[-1]
+        assert (last.withdrawn, last.reason) == (True, "a quarantine: nothing was wrong")
+        async with watching(f"sqlite://{tmp_path / 'other'}") as others:
+            put_aside(others, PAKISTAN, START)
+            await in_order(others)
+            assert others.detector.committer.store.revisions() == []
+            assert watchers.final == others.final
+
+
+async def test_what_was_told_of_a_country_nobody_speaks_for_any_more_is_taken_back(url: str) -> None:
+    async with watching(url) as watchers:
+        await in_order(watchers)
+        chronicle = watchers.detector.committer.store.chronicle
+        assert all(one.networks for one in chronicle("PK", FIRST, FIRST + 5))
+        put_aside(watchers, PAKISTAN, START)
+        await watchers.detector.detect()
+        assert chronicle("PK", FIRST, FIRST + 5) == []
+
+
+async def test_a_release_from_a_moment_on_is_the_same_over_a_restart(tmp_path: Path) -> None:
+    url, clock = f"sqlite://{tmp_path / 'store'}", Clock()
+    async with watching(url, clock) as watchers:
+        put_aside(watchers, PAKISTAN[:12], START)
+        await in_order(watchers)
+        put_aside(watchers, PAKISTAN[:12], START, until=(FIRST - 30) * ROUND_S)
+        await watchers.detector.detect()
+        final = watchers.final
+    async with watching(url, clock) as watchers:
+        await watchers.detector.detect()
+        assert watchers.final == final
+    async with watching(f"sqlite://{tmp_path / 'other'}") as others:
+        put_aside(others, PAKISTAN[:12], START, until=(FIRST - 30) * ROUND_S)
+        await in_order(others)
+        assert others.final == final
+
+
+async def test_a_prefix_in_quarantine_is_not_heard_whoever_stands_in_it(url: str) -> None:
+    async with watching(url) as watchers:
+        for home in PAKISTAN:
+            watchers.detector.committer.store.order(
+                Quarantine(subject=f"prefix of {home.probe}", ordered_at=START, since=START, by="me")
+            )
+        await in_order(watchers)
+        assert watchers.detector.findings.book == ()

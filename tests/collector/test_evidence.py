@@ -30,9 +30,11 @@ from tests.collector.detect.homes import FIRST, WARM
 from tests.collector.test_detector import (
     EVERYBODY,
     PAKISTAN,
+    START,
     WHOLE,
     Watchers,
     in_order,
+    put_aside,
     said,
     watching,
 )
@@ -93,6 +95,15 @@ async def test_after_late_data_the_evidence_is_that_of_the_new_claim(tmp_path: P
         data = await bundle(watchers.detector, DARK)
     assert all(holds(data).values()), holds(data)
     assert sum(seen.of for seen in read(data).claim.parts[0].networks.values()) == len(PAKISTAN)
+
+
+async def test_after_a_quarantine_the_evidence_is_without_whom_it_is_about(told: Watchers) -> None:
+    put_aside(told, PAKISTAN[::4], START)
+    await told.detector.detect()
+    data = await bundle(told.detector, DARK)
+    assert all(holds(data).values()), holds(data)
+    homes = sum(seen.of for seen in read(data).claim.parts[0].networks.values())
+    assert homes == len(PAKISTAN) - len(PAKISTAN[::4])
 
 
 async def test_nobody_can_be_found_by_it(told: Watchers) -> None:

@@ -72,6 +72,18 @@ def test_interference_that_is_missed_a_round_that_never_came_and_trouble_are_sho
     assert "| sni_reset | 2 |  | trouble | no end after 150 s |" in text
 
 
+def test_a_round_that_costs_what_it_may_not_in_time_or_in_bytes_is_counted() -> None:
+    costly = (
+        run("clean", 1, CLEAN, bytes=1_999_999),
+        run("clean", 2, CLEAN, bytes=2_000_000),
+        run("clean", 3, replace(CLEAN, duration_s=59.9)),
+        run("clean", 4, replace(CLEAN, duration_s=60.0)),
+        run("clean", 5, None, bytes=3_000_000, trouble="no end after 150 s"),
+    )
+    assert [one.is_within for one in costly] == [True, False, True, False, False]
+    assert line(written(*costly), "rounds over 60 s or 2 MB") == "| rounds over 60 s or 2 MB | 3 |"
+
+
 def test_an_untouched_platform_that_is_accused_makes_the_run_untrue() -> None:
     text = written(run("dns_bogon", 1, LIED_TO, touched=("youtube",)))
     assert "| dns_bogon | 1 | x | false accusation | blocked dns | ok |" in text

@@ -17,6 +17,7 @@ from typing import Annotated
 from annotated_types import Ge, Gt, Le, Len
 from pydantic import BeforeValidator
 
+from collector.detect.incidents import Cause
 from probe.wire.settings import settle
 from probe.wire.strict import STRICT
 
@@ -68,21 +69,6 @@ class What(StrEnum):
 OF_THE_LINE = frozenset({What.CONTROLS_FAIL, What.PORTAL, What.ABROAD_CUT, What.SILENCE})
 UNHEARD = frozenset({What.SILENCE, What.COLLECTOR_BLOCKED})
 OF_A_PLATFORM = frozenset(What) - OF_THE_LINE - UNHEARD
-
-
-class Cause(StrEnum):
-    """What an incident is, in the words of DETECTION's table of labels."""
-
-    NETWORK_DISRUPTION = "network_disruption"
-    NATION_DISRUPTION = "nation_disruption"
-    LIKELY_BLOCKING = "likely_blocking"
-    BLOCKING_CONFIRMED = "blocking_confirmed"
-    PLATFORM_OUTAGE = "platform_outage"
-    NATIONAL_DEGRADATION = "national_degradation"
-    INTERNET_SHUTDOWN = "internet_shutdown"
-    MOBILE_SHUTDOWN = "mobile_shutdown"
-    COLLECTOR_BLOCKED = "collector_blocked"
-    THROTTLING = "throttling"
 
 
 class Certainty(StrEnum):

@@ -62,7 +62,7 @@ def _site(name: str, title: str, host: str, *addresses: str) -> Site:
     return Site(platform, host, (addresses[0], addresses[1]))
 
 
-# Addresses out of the owners' prefixes as of 2023-12 (shared/FACTS.md).
+# Addresses out of the owners' prefixes as of December 2023.
 SITES: Mapping[str, Site] = {
     "x": _site("x", "X", "x.com", "104.244.42.1", "104.244.42.65"),
     "facebook": _site("facebook", "Facebook", "www.facebook.com", "157.240.1.35", "157.240.3.35"),

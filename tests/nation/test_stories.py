@@ -7,11 +7,12 @@ from functools import cache
 
 import pytest
 
+from collector.detect.incidents import Cause
 from probe.verdict import Status, Verdict, judge
 from probe.wire.exchange import Presence
 from tests.nation.files import load, names
 from tests.nation.population import Probe
-from tests.nation.story import Cause, Incident, Story
+from tests.nation.story import Incident, Story
 from tests.nation.templates import Seen, template
 from tests.nation.timeline import Route, sendings
 from tests.nation.world import World
@@ -19,7 +20,7 @@ from tests.nation.world import World
 QUARTER_S = 900.0
 # What votes are counted as failing, as collector.detect.cells counts them.
 FAILING = {Status.BLOCKED, Status.THROTTLED, Status.UNREACHABLE}
-OF_NO_PLATFORM = {Cause.MOBILE_SHUTDOWN, Cause.INTERNET_SHUTDOWN, Cause.COLLECTOR_BLOCKED}
+OF_NO_PLATFORM = {Cause.MOBILE_SHUTDOWN, Cause.SHUTDOWN, Cause.COLLECTOR_BLOCKED}
 # What an incident's rounds must be called for its cause to be told.
 CALLED = {
     Cause.BLOCKING_CONFIRMED: Status.BLOCKED,

@@ -39,12 +39,16 @@ class Route(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """One request: when, whose, what, and the body that is to be signed."""
+    """One request: when, whose, what, and the body that is to be signed. Of a batch also its round's
+    number and beginning, and its own sequence."""
 
     at: float
     probe: Probe
     route: Route
     body: bytes
+    number: int = 0
+    began: float = 0.0
+    sequence: int = 0
 
 
 Act = Callable[[float], Iterator[Sending]]
@@ -113,7 +117,7 @@ class _Life:
         """A round leaves the spool."""
         body = self.world.body(self.probe, began, number, sequence)
         if body is not None:
-            yield Sending(at, self.probe, Route.BATCH, body)
+            yield Sending(at, self.probe, Route.BATCH, body, number, began, sequence)
 
     def _says_bye(self, at: float) -> bool:
         chance = draw(self.world.seed, self.probe.name, "bye", int(at))

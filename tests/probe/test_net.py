@@ -11,7 +11,7 @@ import ssl
 import pytest
 
 from probe.icmp import IcmpError, IcmpKind
-from probe.net import AsyncioNet, _peer, in_words
+from probe.net import AsyncioNet, SocketStream, _peer, in_words
 from tests.loopback import says, tcp_server
 
 WORDS: list[tuple[Exception, str]] = [
@@ -114,6 +114,21 @@ async def test_what_nobody_acknowledged_is_not_sent_again_after_the_end() -> Non
         stream.close()
         ended.set()
         await said
+
+
+async def test_where_the_system_refuses_the_reset_the_socket_is_closed_all_the_same() -> None:
+    class Refusing(socket.socket):
+        def setsockopt(self, *_: object) -> None:
+            raise OSError(errno.EINVAL, "as macOS says where the other side is gone")
+
+    with socket.create_server(("127.0.0.1", 0)) as server, Refusing() as sock:
+        sock.connect(server.getsockname())
+        sock.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                sock.send(bytes(1 << 20))
+        SocketStream(sock).close()
+        assert sock.fileno() == -1
 
 
 async def test_who_refuses_a_udp_packet_is_told() -> None:

@@ -6,6 +6,8 @@ import asyncio
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from probe.config import Transfers
 from probe.plan import Turnstile
 from probe.throughput import DRAINED_S
@@ -13,7 +15,7 @@ from probe.wire.failure import Failure
 from probe.wire.observation import Observation, Purpose
 from probe.wire.platform import Endpoint
 from probe.wire.stage import Stage
-from tests.line import CONTROLS, Line, X, a_line
+from tests.line import CONTROLS, OWN_HOST, Line, X, a_line
 from tests.loopback import Handler, response, says
 
 OBJECT = response(200, b"x" * 65_536)
@@ -118,10 +120,12 @@ async def test_one_more_part_of_a_platform_that_is_behind_is_tried_once_what_is_
     assert outcome.verdicts[0].scope == "full"
 
 
-async def test_where_part_of_a_platform_fails_for_want_of_time_its_speed_is_due_all_the_same(
-    tmp_path: Path,
+@pytest.mark.parametrize("due", [True, False])
+async def test_where_part_of_a_platform_fails_for_want_of_time_its_speed_is_due_in_every_round(
+    tmp_path: Path, *, due: bool
 ) -> None:
-    """A pipe too narrow for all its connections lets some of them run out of time."""
+    """A pipe too narrow for all its connections lets some of them run out of time. Where nobody asks
+    how fast the rest comes, the platform is called fine beside them."""
     media = Endpoint(url="https://media.x.com/")
     other = replace(X.roles[0], name="media", endpoints=(media,), transfer=None)
     async with a_line(tmp_path, says(OBJECT)) as line:
@@ -129,9 +133,23 @@ async def test_where_part_of_a_platform_fails_for_want_of_time_its_speed_is_due_
         line.net.doors["104.244.42.9", 443] = line.net.doors["104.244.42.1", 443]
         line.plan = replace(line.plan, platforms=(replace(X, roles=(*WITH_OBJECT.roles, other)),))
         async with line.censor(lambda _: "drop", "104.244.42.9"):
-            seen = (await line.round(due=True)).round.observations
+            seen = (await line.round(due=due)).round.observations
     assert any(o.failure is Failure.TLS_TIMEOUT for o in seen)
     assert transfers(seen, Purpose.TRANSFER)
+
+
+async def test_a_part_that_trickles_and_has_nothing_to_transfer_makes_the_others_speed_due(
+    tmp_path: Path,
+) -> None:
+    """Handshakes under two names, which it is asked for itself, show nothing of who slows by address."""
+    api = Endpoint(url="https://www.x.com/")
+    other = replace(X.roles[0], name="api", endpoints=(api,))
+    drip = says(*(response(200, b"x" * 40)[at : at + 4] for at in range(0, 40, 4)), pause_s=0.2)
+    async with a_line(tmp_path, says(OBJECT), {(OWN_HOST, 443): drip}) as line:
+        line.plan = replace(line.plan, platforms=(replace(X, roles=(*WITH_OBJECT.roles, other)),))
+        seen = (await line.round(due=False)).round.observations
+    assert [o.target for o in seen if o.failure is Failure.HTTP_TIMEOUT] == ["x/api"]
+    assert [o.target for o in transfers(seen, Purpose.TRANSFER)] == ["x/web"]
 
 
 async def test_where_a_platform_fails_its_speed_is_not_due_whatever_else_of_it_comes(tmp_path: Path) -> None:

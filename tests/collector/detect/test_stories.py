@@ -171,12 +171,6 @@ def test_keys_made_this_morning_are_heard_and_decide_nothing() -> None:
     assert told.first(confirmed()) is not None
 
 
-def test_the_quarantined_are_not_heard() -> None:
-    put_aside = {home.probe: Standing(since=0.0, quarantined=True) for home in PAKISTAN}
-    told = Story([*PAKISTAN, *world()], standings=put_aside).told(20, hit(PAKISTAN, 2, 20))
-    assert told.last == ()
-
-
 def test_homes_that_always_fail_are_not_asked_and_a_few_flaky_ones_alarm_nobody_for_long() -> None:
     here = homes("PK", 4, 8)
     flaky = [home for home in here if home.asn == 1 and home.probe.endswith(("-0", "-1", "-2"))]

@@ -17,9 +17,11 @@ from collector.detect.cells import Cell, CellKey, merge
 from collector.detect.chronicle import CountryRound, NationRound
 from collector.detect.incidents import Incident, Part, Phase
 from collector.detect.network import Condition
+from collector.detect.quarantine import Quarantine
 from collector.detect.revisions import Revision
 from collector.store import STORES, open_store
-from collector.store.base import Seen, Store, Stored, StoreError
+from collector.store.base import Delivery, Enrolled, Seen, Store, Stored, StoreError
+from collector.tokens import Entry, Token, digest_of
 from probe.wire.exchange import Presence
 from tests.batches import CLEAN, NOW, cells, ingest, someone
 from tests.rounds import NOW as MEASURED
@@ -109,11 +111,96 @@ def test_what_is_known_of_a_probe_is_when_its_key_came_first(store: Store) -> No
     assert store.standings() == {"p": Standing(NOW)}
 
 
-def test_of_detections_states_the_last_is_kept(store: Store) -> None:
-    assert store.settled() is None
-    for data in (b"one", b"two" * 1000):
-        store.settle(data)
-        assert store.settled() == data
+TOKEN = Token(digest=digest_of("t"), label="of a friend", issued_at=NOW, issued_by="me", uses=2)
+
+
+def test_a_key_that_came_with_a_token_counts_as_a_use_of_it_once(store: Store) -> None:
+    store.issue(TOKEN)
+    assert store.enrol("p", b"k", NOW, TOKEN.digest) is Entry.ENROLLED
+    assert store.enrol("p", b"k", NOW, TOKEN.digest) is Entry.KNOWN
+    assert store.tokens() == [replace(TOKEN, used=1)]
+    assert store.standings() == {"p": Standing(NOW, TOKEN.name)}
+
+
+@pytest.mark.parametrize(
+    ("kept", "entry"),
+    [
+        (None, Entry.UNKNOWN),
+        (replace(TOKEN, revoked_at=NOW - 1), Entry.REVOKED),
+        (replace(TOKEN, expires_at=NOW), Entry.EXPIRED),
+        (replace(TOKEN, used=2), Entry.USED_UP),
+    ],
+)
+def test_a_token_that_lets_nobody_in_says_why_and_leaves_nothing(
+    store: Store, kept: Token | None, entry: Entry
+) -> None:
+    if kept:
+        store.issue(kept)
+    assert store.enrol("p", b"k", NOW, TOKEN.digest) is entry
+    assert (store.keys(), store.enrolled()) == ({}, [])
+    assert store.tokens() == ([kept] if kept else [])
+
+
+def test_who_is_known_asks_for_no_token_and_not_even_a_bad_one_turns_it_away(store: Store) -> None:
+    store.enrol("p", b"k", NOW)
+    assert store.enrol("p", b"k", NOW, "nonsense") is Entry.KNOWN
+    assert store.standings() == {"p": Standing(NOW)}
+
+
+def test_tokens_are_listed_as_they_were_issued_and_replaced_by_their_digest(store: Store) -> None:
+    newer = replace(TOKEN, digest=digest_of("u"), issued_at=NOW + 1, expires_at=NOW + 9)
+    for token in (newer, TOKEN, replace(newer, revoked_at=NOW + 2)):
+        store.issue(token)
+    assert store.tokens() == [TOKEN, replace(newer, revoked_at=NOW + 2)]
+
+
+def test_the_enrolled_are_listed_with_their_token_and_where_they_were_heard_from(store: Store) -> None:
+    seen = Seen(probe="a", at=NOW + 5, state=Presence.ALIVE, country="PK", asn=1, prefix="aa")
+    store.issue(TOKEN)
+    store.enrol("b", b"k", NOW + 1)
+    store.enrol("a", b"l", NOW, TOKEN.digest)
+    store.see([seen])
+    assert store.enrolled() == [
+        Enrolled(probe="a", enrolled_at=NOW, token=TOKEN.name, seen=seen),
+        Enrolled(probe="b", enrolled_at=NOW + 1, token=None, seen=None),
+    ]
+
+
+def test_orders_are_kept_and_a_release_stands_in_place_of_its_order(store: Store) -> None:
+    one = Quarantine(subject="p", ordered_at=NOW, since=NOW - 60, by="me", reason="lies")
+    other = Quarantine(subject="o", ordered_at=NOW, since=NOW, by="me")
+    released = replace(one, until=NOW + 1, released_at=NOW + 1, released_by="you")
+    again = replace(one, ordered_at=NOW + 2)
+    for order in (again, one, other, released):
+        store.order(order)
+    assert store.quarantines() == [other, released, again]
+
+
+def test_compacting_comes_to_an_end_and_loses_nothing(store: Store) -> None:
+    store.ingest([ingest(someone(n)) for n in range(1, 80)])
+    store.ingest([ingest(someone(100), received_at=NOW + 10)])
+    store.expire(NOW + 5, 0, 0)
+    kept = everything(store)
+    for _ in range(1000):
+        if not store.compact():
+            break
+    else:
+        raise AssertionError("without end")
+    assert everything(store) == kept
+    assert [batch.probe for batch in store.batches()] == [someone(100).probe_id]
+
+
+def test_how_long_a_round_is_stays_as_it_was_first_said(store: Store) -> None:
+    assert store.rounds_of(300) == 300
+    assert store.rounds_of(60) == 300
+
+
+def test_of_detections_states_those_are_kept_that_are_wanted(store: Store) -> None:
+    assert store.settled() == []
+    store.settle({5: b"five", 2: b"two" * 1000}, {2, 5})
+    assert store.settled() == [b"two" * 1000, b"five"]
+    store.settle({6: b"six"}, {2, 6})
+    assert store.settled() == [b"two" * 1000, b"six"]
 
 
 def test_what_was_published_is_added_to_and_never_changed(store: Store) -> None:
@@ -126,6 +213,56 @@ def test_what_was_published_is_added_to_and_never_changed(store: Store) -> None:
     with pytest.raises(StoreError):
         store.publish([replace(other, number=2), replace(one, reason="edited")])
     assert store.revisions() == [other, one, replace(one, number=2)], "all or none"
+
+
+def published(incident: str, *numbers: int) -> list[Revision]:
+    part = Part(platform="x", phase=Phase.SUSPECTED, since=1)
+    what = Incident(id=incident, country="PK", parts=(part,))
+    return [Revision(number=n, at=NOW + n, reason="r", incident=what) for n in numbers]
+
+
+def test_what_is_published_waits_for_each_subscriber_and_for_nobody_before_there_was_one(
+    store: Store,
+) -> None:
+    store.publish(published("a", 1))
+    assert store.outbox() == []
+    store.subscribe(["press", "ops"])
+    store.publish(published("b", 1, 2))
+    first = Delivery(webhook="ops", incident="b", number=1, at=NOW + 1)
+    second = Delivery(webhook="ops", incident="b", number=2, at=NOW + 2)
+    assert store.outbox("ops") == [first, second]
+    assert store.outbox() == [
+        first, second, replace(first, webhook="press"), replace(second, webhook="press"),
+    ]  # fmt: skip
+    store.subscribe(["press"])
+    store.publish(published("c", 1))
+    assert store.outbox("ops") == [first, second], "what waits for others stays"
+    assert [one.incident for one in store.outbox("press")] == ["b", "b", "c"]
+
+
+def test_what_cannot_be_published_is_delivered_to_nobody(store: Store) -> None:
+    store.publish(published("a", 1))
+    store.subscribe(["ops"])
+    with pytest.raises(StoreError):
+        store.publish([*published("b", 1), *published("a", 1)])
+    assert store.outbox() == []
+
+
+def test_a_delivery_stands_as_it_was_posted_last_until_it_is_delivered(store: Store) -> None:
+    store.subscribe(["ops"])
+    store.publish(published("a", 1, 2))
+    first, second = store.outbox("ops")
+    tried = replace(first, attempts=3, due=NOW + 9.5, error="status 503")
+    store.post(tried)
+    assert store.outbox("ops") == [tried, second]
+    store.post(replace(tried, dead=True))
+    assert store.outbox("ops") == [second]
+    assert store.outbox(dead=True) == [replace(tried, dead=True)]
+    store.delivered(second)
+    store.delivered(second)
+    assert store.outbox("ops") == []
+    store.delivered(tried)
+    assert store.outbox(dead=True) == []
 
 
 def test_what_detection_saw_is_kept_by_country_and_round_and_told_anew_when_it_changed(store: Store) -> None:
@@ -144,6 +281,8 @@ def test_what_detection_saw_is_kept_by_country_and_round_and_told_anew_when_it_c
     assert store.chronicle("TR", 3, 3) == [CountryRound(number=3, country="TR", nations=(seen,))]
     store.expire(0, 0, 3)
     assert [one.number for one in store.chronicle("PK", 0, 9)] == [3]
+    store.tell([], [("PK", 3), ("PK", 4), ("DE", 3)])
+    assert store.chronicle("PK", 0, 9) == []
 
 
 def test_what_evidence_begins_with_is_kept_by_incident_and_the_last_stands(store: Store) -> None:
@@ -310,6 +449,43 @@ class TestSqlite:
         assert everything(store) == cells(CLEAN, probe=someone().probe_id)
         store.close()
 
+    def test_compacting_gives_the_room_back_in_pieces(self, tmp_path: Path) -> None:
+        store = open_store(f"sqlite://{tmp_path}")
+        for n in range(1, 400):
+            store.ingest([ingest(someone(), sequence=n, received_at=NOW + n)])
+        store.expire(NOW + 395, 0, 0)
+        before = (tmp_path / "reachwatch.sqlite").stat().st_size
+        steps = 1
+        while store.compact():
+            steps += 1
+        assert 1 <= steps < 10
+        assert (tmp_path / "reachwatch.sqlite").stat().st_size < before / 4
+        assert (tmp_path / "reachwatch.sqlite-wal").stat().st_size == 0
+        assert len(list(store.batches())) == 5
+        store.close()
+
+    def test_people_are_all_there_after_a_restart(self, tmp_path: Path) -> None:
+        first = open_store(f"sqlite://{tmp_path}")
+        order = Quarantine(subject="p", ordered_at=NOW, since=NOW - 60, by="me", reason="lies")
+        first.issue(TOKEN)
+        first.enrol("p", b"k", NOW, TOKEN.digest)
+        first.order(order)
+        first.close()
+        again = open_store(f"sqlite://{tmp_path}")
+        assert (again.tokens(), again.quarantines()) == ([replace(TOKEN, used=1)], [order])
+        assert again.standings() == {"p": Standing(NOW, TOKEN.name)}
+        again.close()
+
+    def test_where_somebody_is_told_of_torn_segments_the_rest_comes(self, tmp_path: Path) -> None:
+        store = open_store(f"sqlite://{tmp_path}")
+        for n in (1, 2, 3):
+            store.ingest([ingest(someone(n))])
+        store._db.execute("UPDATE segments SET data = x'00' WHERE id = 2")  # type: ignore[attr-defined]
+        torn: list[str] = []
+        assert [b.probe for b in store.batches(torn=torn.append)] == [someone(n).probe_id for n in (1, 3)]
+        assert [said.split(":")[0] for said in torn] == ["segment 2 is damaged"]
+        store.close()
+
     def test_a_torn_segment_is_said_and_not_read_as_nothing(self, tmp_path: Path) -> None:
         store = open_store(f"sqlite://{tmp_path}")
         store.ingest([ingest(someone())])
@@ -317,6 +493,25 @@ class TestSqlite:
         with pytest.raises(StoreError, match="segment 1 is damaged"):
             list(store.batches())
         store.close()
+
+
+DIES = """
+import os, signal, sys
+from collector.store import open_store
+from tests.collector.store.test_contract import published
+store = open_store("sqlite://" + sys.argv[1])
+store.subscribe(["ops"])
+store.publish(published("a", 1))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_was_published_when_the_process_was_killed_still_waits_to_be_delivered(tmp_path: Path) -> None:
+    child = subprocess.run([sys.executable, "-c", DIES, str(tmp_path)], check=False)
+    assert child.returncode == -signal.SIGKILL
+    store = open_store(f"sqlite://{tmp_path}")
+    assert [(one.webhook, one.incident, one.number) for one in store.outbox()] == [("ops", "a", 1)]
+    store.close()
 
 
 CHILD = """

@@ -1,0 +1,1 @@
+"""Who is told without asking: webhooks are sent every published revision, feeds are read."""

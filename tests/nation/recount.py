@@ -1,0 +1,142 @@
+"""A story told to store and detector alone: minutes of the network become seconds.
+
+What agents would send, as admission and the rules would take it, goes into a real store, and the
+detector looks at it minute by minute of the story. Left out is what `drive.py` tells as well: HTTP,
+signatures and decoding. What the rounds are called is asked of the real rules once for each kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import cache
+
+from collector.detect.cells import cells_of
+from collector.detect.revisions import Revision
+from collector.detect.thresholds import DEFAULT
+from collector.detector import GRACE_S, LATE_S, Detector
+from collector.ingest.admit import LIVE_S, SPOOLED_S
+from collector.ingest.commit import Committer
+from collector.metrics import Metrics
+from collector.store import open_store
+from collector.store.base import Ingest, Seen, SignedBatch
+from probe.verdict import Verdict, judge
+from probe.wire.exchange import Presence
+
+from . import templates
+from .timeline import Route, Sending, sendings
+from .world import World
+
+TICK_S = 60.0
+GROUP = 504
+
+Mix = Callable[[list[Ingest]], list[Ingest]]
+
+
+@dataclass
+class _Clock:
+    at: float
+
+    def __call__(self) -> float:
+        return self.at
+
+
+@dataclass
+class Recount:
+    """A collector without its ears, in a world's time."""
+
+    world: World
+    url: str
+    mix: Mix = list
+    clock: _Clock = field(init=False)
+    detector: Detector = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.clock = _Clock(self.world.story.began)
+
+    async def told(self) -> list[Revision]:
+        """Everything that was published, when the whole story is told and what is late has come."""
+        async with self._running():
+            for end, some in ticks(sendings(self.world)):
+                if any(end - TICK_S <= restart.at < end for restart in self.world.story.restart):
+                    self.detector.committer.close()
+                    await self._open()
+                self.clock.at = self.world.story.began + end
+                self._take(some)
+                await self.detector.detect()
+            self.clock.at += LATE_S + GRACE_S + DEFAULT.round_s
+            await self.detector.detect()
+            return self.detector.committer.store.revisions()
+
+    @asynccontextmanager
+    async def _running(self) -> AsyncIterator[None]:
+        await self._open()
+        try:
+            yield
+        finally:
+            self.detector.committer.close()
+
+    async def _open(self) -> None:
+        committer = Committer(open_store(self.url), Metrics("0", self.world.story.platforms), self.clock)
+        self.detector = Detector(committer, DEFAULT, wall=self.clock, monotonic=self.clock)
+        await self.detector.start()
+
+    def _take(self, some: Iterable[Sending]) -> None:
+        store, batches, beats = self.detector.committer.store, list[Ingest](), list[Seen]()
+        for sending in some:
+            if sending.route is Route.ENROL:
+                at = self.world.story.began + sending.at
+                store.enrol(sending.probe.probe_id, sending.probe.identity.public_key, at)
+            elif sending.route is Route.HEARTBEAT:
+                beats.append(beat(self.world, sending))
+            elif item := batch(self.world, sending):
+                batches.append(item)
+        store.see(beats)
+        mixed = self.mix(batches)
+        for first in range(0, len(mixed), GROUP):
+            group = mixed[first : first + GROUP]
+            self.detector.committed(group, store.ingest(group))
+
+
+def ticks(every: Iterable[Sending]) -> Iterator[tuple[float, Sequence[Sending]]]:
+    """What comes within each tick, and when the tick ends. What was before the story is in the first."""
+    end, some = TICK_S, list[Sending]()
+    for sending in every:
+        while sending.at >= end:
+            yield end, some
+            end, some = end + TICK_S, []
+        some.append(sending)
+    yield end, some
+
+
+def beat(world: World, sending: Sending) -> Seen:
+    """A heartbeat as the collector keeps it."""
+    probe = sending.probe
+    state = Presence.BYE if f'"{Presence.BYE}"'.encode() in sending.body else Presence.ALIVE
+    return Seen(
+        probe=probe.probe_id, at=world.story.began + sending.at, state=state,
+        country=probe.country, asn=probe.network.asn, prefix=probe.home,
+    )  # fmt: skip
+
+
+def batch(world: World, sending: Sending) -> Ingest | None:
+    """A batch as the collector keeps it; None where its clock has it refused."""
+    probe, now = sending.probe, world.story.began + sending.at
+    rnd = world.round(probe, sending.began, sending.number)
+    if rnd is None or not -LIVE_S <= now - rnd.started_at.timestamp() <= SPOOLED_S:
+        return None
+    country, asn, prefix = probe.country, probe.network.asn, probe.home
+    verdicts = judged(world.sees(probe, sending.began, sending.number))
+    cells = cells_of(rnd, verdicts, country=country, asn=asn, prefix=prefix, probe=probe.probe_id)
+    stored = SignedBatch(
+        probe=probe.probe_id, sequence=sending.sequence, received_at=now, country=country, asn=asn,
+        located_by="declared", prefix=prefix, signature=b"", body=b"{}",
+    )  # fmt: skip
+    return Ingest(batch=stored, cells=cells)
+
+
+@cache
+def judged(seen: templates.Seen) -> tuple[Verdict, ...]:
+    """What the rules call a round of this kind."""
+    return judge(templates.template(seen).rnd)
