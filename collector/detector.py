@@ -204,7 +204,10 @@ class Detector:
     async def _folded(self, before: Settled, number: int, setting: Setting) -> Settled:
         per_round = int(self.limits.round_s // 60)
         first = number * per_round
-        cells = await self.committer.call(self.committer.store.cells, first, first + per_round - 1)
+        cells: dict[CellKey, Cell] = {}
+        # A minute at a time, because batches wait for the store meanwhile.
+        for minute in range(first, first + per_round):
+            cells |= await self.committer.call(self.committer.store.cells, minute, minute)
         return await asyncio.to_thread(self._step, before, number, cells, setting)
 
     def _step(self, before: Settled, number: int, cells: Mapping[CellKey, Cell], setting: Setting) -> Settled:
