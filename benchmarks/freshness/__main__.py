@@ -11,10 +11,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+import aiohttp
 
 from collector.store.base import Seen as Presence
 from collector.store.sqlite import SqliteStore
@@ -25,7 +27,7 @@ from tests.nation.world import World
 from .crowd import INTERVAL_S, Request, a_world, crowd, history, marked, request
 from .load import drive
 from .report import Run, written
-from .spent import Spent, spent, spent_between
+from .spent import spent, spent_between
 
 ROOT = Path(__file__).parent.parent.parent
 OUT = ROOT / "docs" / "freshness.md"
@@ -72,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--probes", type=int, default=100_000, metavar="N", help="(default %(default)s)")
     parser.add_argument("--seconds", type=float, default=120.0, metavar="S", help="of load (%(default)s)")
     parser.add_argument("--runs", type=int, default=1, metavar="N", help="one after another (%(default)s)")
-    parser.add_argument("--ready", type=float, default=420.0, metavar="S", help="for preparations (%(default)s)")
+    parser.add_argument("--ready", type=float, default=420.0, metavar="S", help="to prepare (%(default)s)")
     parser.add_argument("--out", type=Path, default=OUT, metavar="FILE")
     parser.add_argument("--folder", metavar="DIR", help="for the store, instead of a temporary one's place")
     return parser
@@ -95,7 +97,10 @@ def _run(arguments: argparse.Namespace, number: int) -> Run | None:
             began = time.process_time()
             seen = asyncio.run(drive(main, metrics, requests, STAY_S))
             own_s, after = time.process_time() - began, spent(process.pid)
-            return Run(len(plan.probes), len(requests), plan.seconds, seen, spent_between(before, after), own_s)
+            return Run(
+                probes=len(plan.probes), requests=len(requests), seconds=plan.seconds, seen=seen,
+                collector=spent_between(before, after), own_s=own_s, queue=os.getloadavg()[0],
+            )  # fmt: skip
 
 
 def _prepare(folder: Path, plan: Plan, world: World) -> None:
@@ -154,8 +159,6 @@ def _collector(folder: Path) -> Iterator[tuple[subprocess.Popen[str], str, str]]
 
 async def _has_caught_up(metrics: str, plan: Plan) -> bool:
     """Wait until the detector has folded all that is prepared, and then for the load to begin."""
-    import aiohttp
-
     wanted = re.compile(r"(?m)^reachwatch_detector_lag_seconds (\S+)")
     async with aiohttp.ClientSession() as client:
         while time.time() < plan.begins:

@@ -127,7 +127,9 @@ def _signed(probe: Probe, route: str, body: bytes) -> bytes:
     return head.encode() + packed
 
 
-def history(world: World, probes: Sequence[Probe], first: float, last: float) -> Iterator[dict[CellKey, Cell]]:
+def history(
+    world: World, probes: Sequence[Probe], first: float, last: float
+) -> Iterator[dict[CellKey, Cell]]:
     """The cells of everything measured from `first` until before `last` (Unix seconds, `first` on a whole
     round), a minute at a time: all was well."""
     by_minute: dict[int, list[Probe]] = {}

@@ -93,7 +93,12 @@ async def _exchange(to: tuple[str, int], home: str, request: bytes) -> str:
 
 
 async def _look(
-    client: aiohttp.ClientSession, url: str, wanted: re.Pattern[bytes], name: str, seen: Seen, over: asyncio.Event
+    client: aiohttp.ClientSession,
+    url: str,
+    wanted: re.Pattern[bytes],
+    name: str,
+    seen: Seen,
+    over: asyncio.Event,
 ) -> None:
     """Look again and again; what shows for the first time is noted with the moment the answer came."""
     while not over.is_set():

@@ -18,7 +18,8 @@ _NAMES = {"page": "`/`", "api": "`/api/v1/state`", "metrics": "`/metrics`"}
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run of so many `seconds` of load. `own_s` is the CPU that the load itself took, in seconds."""
+    """One run of so many `seconds` of load. `own_s` is the CPU that the load itself took, in seconds;
+    `queue` how many of everybody's tasks this machine was running on average in its last minute."""
 
     probes: int
     requests: int
@@ -26,6 +27,7 @@ class Run:
     seen: Seen
     collector: Spent
     own_s: float
+    queue: float
 
 
 def written(runs: Sequence[Run]) -> str:
@@ -39,7 +41,9 @@ Written by `make bench-fresh` on {datetime.now(UTC):%Y-%m-%d}: {os.cpu_count()} 
 {first.seconds:.0f} s over HTTP,
 each signed, from an address and over a connection of its own. In mid-run a round ends, and the detector folds it.
 Delays run from a batch's sending to the answer in which it first shows; each place is asked every {LOOK_S} s.
-The load comes from the same cores.
+The load comes from the same cores. A batch is 6 KB of JSON, as the simulated nation's are (one role of a platform);
+what the agent sends of four platforms over both families is some 120 KB, and takes seven times as long to read and judge.
+Heartbeats are not among the load: so many probes would send five for each batch.
 """
     return "\n".join((head, *(_one(number, run) for number, run in enumerate(runs, 1))))
 
@@ -60,7 +64,8 @@ def _one(number: int, run: Run) -> str:
 Answers: {", ".join(f"{count} {answer}" for answer, count in seen.answers.most_common())}. \
 The load was {seen.behind_s:.1f} s late at most and took {run.own_s / run.seconds:.2f} of a core.
 The collector used {sum(used.cpu_s.values()) / run.seconds:.2f} cores (by thread {threads}) and \
-{used.resident_mib:.0f} MiB, {used.most_mib:.0f} MiB at most.
+{used.resident_mib:.0f} MiB, {used.most_mib:.0f} MiB at most. Its threads were ready for \
+{used.waited_s / run.seconds:.2f} s of each second without a core to run on; the machine's load was {run.queue:.1f}.
 """
 
 
