@@ -148,9 +148,8 @@ def _collector(folder: Path) -> Iterator[tuple[subprocess.Popen[str], str, str]]
         [sys.executable, "-m", "collector", "serve", *nowhere], cwd=ROOT, stdout=subprocess.PIPE, text=True
     )
     try:
-        assert process.stdout is not None
-        lines = process.stdout.readline() + process.stdout.readline()
-        main, metrics = re.findall(r"http://([\d.]+:\d+)", lines)
+        lines = [process.stdout.readline() for _ in range(2)] if process.stdout else []
+        main, metrics = re.findall(r"http://([\d.]+:\d+)", "".join(lines))
         yield process, main, metrics
     finally:
         process.terminate()
