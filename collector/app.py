@@ -11,8 +11,8 @@ import logging
 import os
 import random
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from . import web as pages
 from .admin import local
 from .alerts.webhooks import Courier, open_hooks
 from .config import Config, address_of
+from .detect.cells import Cell, CellKey
 from .detect.figures import figures_of
 from .detect.quarantine import by_subject
 from .detect.thresholds import Thresholds
@@ -38,9 +39,9 @@ from .ingest.prefix import Tagger
 from .log import HTTP
 from .metrics import Metrics
 from .rounds import measured
-from .snapshot import Snapshot, take
+from .snapshot import Snapshot, Window
 from .store import open_store
-from .store.base import StoreError, StoreFigures
+from .store.base import Ingest, Seen, Stored, StoreError, StoreFigures
 from .web.sources import Sources
 
 log = logging.getLogger("reachwatch.collector")
@@ -73,6 +74,9 @@ class Service:
     snapshot: Snapshot
     detector: Detector
     courier: Courier
+    window: Window
+    _began: bool = False
+    _came: list[Mapping[CellKey, Cell]] = field(default_factory=list)
     _figures: StoreFigures | None = None
     _figures_at: float = 0.0
 
@@ -100,30 +104,35 @@ class Service:
     async def refresh(self) -> None:
         """Take a new snapshot from the store."""
         store, now, window_s = self.committer.store, self.wall(), self.config.display.window_s
-        platforms = self.config.platforms
-        # Clocks may be ahead by as much as is admitted, so the newest minute is not now's.
-        first, last = int((now - window_s) // 60), int((now + window_s) // 60) + 10
-        cells = await self.committer.call(store.cells, first, last)
         seen = await self.committer.call(store.seen, now - PRESENCE_S)
         orders = self.intake.orders = by_subject(await self.committer.call(store.quarantines))
         if now - self._figures_at >= FIGURES_S:
             self._figures = await self.committer.call(store.figures)
             self._figures_at = now
-        # In a thread: folding thousands of homes takes long enough to hold up a receipt.
-        self.snapshot = await asyncio.to_thread(
-            take,
-            cells,
-            seen,
-            now=now,
-            window_s=window_s,
-            platforms=platforms,
-            store=self._figures,
-            orders=orders,
-        )
+        if orders != self.window.orders or now < self.snapshot.at or not self._began:
+            # Clocks may be ahead by as much as is admitted, so the newest minute is not now's.
+            first, last = int((now - window_s) // 60), int((now + window_s) // 60) + 10
+            self._came = [await self.committer.call(store.cells, first, last)]
+            # What was committed until that look is in it; what is committed from here on is not.
+            self.window = Window(window_s, self.config.platforms, orders)
+            self._began = True
+        came, self._came = self._came, []
+        # In a thread: counting thousands of homes takes long enough to hold up a receipt.
+        self.snapshot = await asyncio.to_thread(self._look, came, seen, now)
         display = self.config.display
         self.metrics.snapshot(
             self.snapshot, min_prefixes=display.min_prefixes, max_networks=display.max_networks
         )
+
+    def _look(self, came: Sequence[Mapping[CellKey, Cell]], seen: Sequence[Seen], now: float) -> Snapshot:
+        for cells in came:
+            self.window.add(cells.items(), now)
+        return self.window.snapshot(seen, now, self._figures)
+
+    def committed(self, items: Sequence[Ingest], answers: Sequence[Stored]) -> None:
+        """Tell detection and the next snapshot what was stored."""
+        self.detector.committed(items, answers)
+        self._came += [i.cells for i, answer in zip(items, answers, strict=True) if answer is Stored.NEW]
 
     async def detect(self) -> None:
         """Run the detector, and let `/metrics` say what it found, if it found anything new."""
@@ -194,7 +203,7 @@ def build(config: Config, wall: Callable[[], float] = time.time) -> Service:
     metrics = Metrics(__version__, config.platforms, wall)
     store = open_store(f"sqlite://{config.data_path}")
     committer = Committer(store, metrics, wall)
-    empty = take({}, [], now=wall(), window_s=config.display.window_s, platforms=config.platforms)
+    window = Window(config.display.window_s, config.platforms)
     intake = Intake(
         committer=committer,
         keys=dict(store.keys()),
@@ -212,11 +221,12 @@ def build(config: Config, wall: Callable[[], float] = time.time) -> Service:
     detector = Detector(
         committer, limits, wall=wall, monotonic=time.monotonic, shares=config.shares, mobile=mobile
     )
-    committer.committed, committer.heard = detector.committed, detector.heard
     courier = Courier(
         committer, hooks, limits, config.display.min_prefixes, metrics, wall, random.SystemRandom()
     )  # fmt: skip
-    service = Service(config, committer, intake, metrics, wall, empty, detector, courier)
+    empty = window.snapshot([], wall())
+    service = Service(config, committer, intake, metrics, wall, empty, detector, courier, window)
+    committer.committed = service.committed
     return service
 
 

@@ -246,7 +246,10 @@ class Detector:
     async def _folded(self, before: Settled, number: int, setting: Setting) -> Settled:
         first = number * self._per_round
         last = first + self._per_round - 1
-        cells = await self.committer.call(self.committer.store.cells, first, last)
+        cells: dict[CellKey, Cell] = {}
+        # A minute at a time, because batches wait for the store meanwhile.
+        for minute in range(first, last + 1):
+            cells |= await self.committer.call(self.committer.store.cells, minute, minute)
         spans = await self._spans(first, last)
 
         def folded() -> Settled:
