@@ -39,8 +39,8 @@ def written(runs: Sequence[Run]) -> str:
 Written by `make bench-fresh` on {datetime.now(UTC):%Y-%m-%d}: {os.cpu_count()} cores, Linux \
 {platform.release()}, Python {platform.python_version()}.
 {first.probes} enrolled probes measure every five minutes; {rate:.0f} batches a second
-for {first.seconds:.0f} s over HTTP, each signed, from an address and over a connection of its own. In mid-run a
-round ends, and the detector folds it. Delays run from a batch's sending to the answer in which it first
+for {first.seconds:.0f} s over HTTP, each signed, from an address and over a connection of its own. In mid-run
+a round ends, and the detector folds it. Delays run from a batch's sending to the answer in which it first
 shows; each place is asked every {LOOK_S} s. The load comes from the same cores.
 
 Not in it: heartbeats, of which so many probes would send five for each batch. And a batch here is 6 KB of
