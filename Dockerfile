@@ -28,6 +28,8 @@ COPY probe/wire/ probe/wire/
 COPY probe/verdict/ probe/verdict/
 COPY probe/__init__.py probe/
 COPY collector/ collector/
+# What was measured of detection, for the page that says how often it is wrong.
+COPY docs/detection.md collector/web/
 # The platforms, for reading others' measurements.
 COPY configs/platforms/ configs/platforms/
 RUN python -m compileall -q probe collector

@@ -38,6 +38,7 @@ from .ingest.netinfo import open_netinfo
 from .ingest.prefix import Tagger
 from .log import HTTP
 from .metrics import Metrics
+from .rounds import measured
 from .snapshot import Snapshot, Window
 from .store import open_store
 from .store.base import Ingest, Seen, Stored, StoreError, StoreFigures
@@ -51,6 +52,7 @@ EXPIRE_S = 3600.0
 DETECT_S = 2.0
 DELIVER_S = 1.0
 PRESENCE_S = 180.0  # three heartbeats missed: no longer reporting
+PRESENCE_DAYS = 5.0  # as far back as detection ever goes: three days, to a state at most one older
 STALE_S = 30.0  # a snapshot older than this is not news
 DRAIN_S = 20.0  # what stopping waits for requests in progress
 DAY_S = 86_400.0
@@ -89,8 +91,10 @@ class Service:
             revisions=lambda incident: call(store.revisions, incident),
             chronicle=lambda country, first, last: call(store.chronicle, country, first, last),
             evidence=lambda incident: bundle(self.detector, incident),
+            rounds=lambda wanted: measured(self.committer, wanted),
             limits=self.detector.limits,
             display=self.config.display,
+            api=self.config.api,
             wall=self.wall,
         )
 
@@ -155,13 +159,15 @@ class Service:
             cells_before,
             int(cells_before // self.detector.limits.round_s),
         )
+        await self.committer.call(self.committer.store.forget, now - PRESENCE_DAYS * DAY_S)
         if dropped:
             log.info("expired batches=%d", dropped)
 
     def main_app(self) -> web.Application:
         """What agents and readers reach."""
         app = web.Application()
-        app.add_routes([*self.intake.routes(), *pages.routes(self.sources())])
+        app.add_routes(self.intake.routes())
+        pages.install(app, self.sources())
         app.add_routes([web.get("/healthz", self._healthz), web.get("/readyz", self._readyz)])
         return app
 
@@ -215,7 +221,10 @@ def build(config: Config, wall: Callable[[], float] = time.time) -> Service:
         orders=by_subject(store.quarantines()),
     )
     limits = Thresholds(round_s=config.detection.round_s)
-    detector = Detector(committer, limits, wall=wall, monotonic=time.monotonic)
+    mobile = frozenset(config.mobile_networks)
+    detector = Detector(
+        committer, limits, wall=wall, monotonic=time.monotonic, shares=config.shares, mobile=mobile
+    )
     courier = Courier(
         committer, hooks, limits, config.display.min_prefixes, metrics, wall, random.SystemRandom()
     )  # fmt: skip

@@ -77,7 +77,7 @@ def _samples(store: Store, revision: Revision, rounds: Sequence[Facts]) -> list[
 
 
 def _failing(facts: Facts) -> int:
-    return sum(ballot.failed for _, said in facts.ballots for ballot in said)
+    return sum(ballot.is_witness for _, said in facts.ballots for ballot in said)
 
 
 def _witnesses(facts: Facts) -> Iterator[_Wanted]:
@@ -86,7 +86,7 @@ def _witnesses(facts: Facts) -> Iterator[_Wanted]:
     well: dict[int, Ballot] = {}
     for place, said in facts.ballots:
         for ballot in said:
-            (failed if ballot.failed else well).setdefault(place.asn, ballot)
+            (failed if ballot.is_witness else well).setdefault(place.asn, ballot)
     chosen = [*list(failed.values())[:FAILED], *list(well.values())[:WELL]]
     for probe, at in dict.fromkeys((ballot.probe, ballot.at) for ballot in chosen):
         yield _Wanted(probe, at)

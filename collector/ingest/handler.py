@@ -154,7 +154,9 @@ class Intake:
             prefix=self.tagger.tag(address),
         )
         try:
-            await self.committer.call(self.committer.store.see, [seen])
+            await self.committer.see(seen)
+        except Overloaded:
+            return Refusal(Code.OVERLOADED, "$", "too many heartbeats wait to be stored")
         except StoreError as error:
             return _store_failed(error)
         self.metrics.heartbeat()

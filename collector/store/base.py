@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from math import inf
 from typing import Protocol
 
 from collector.detect.ballots import Standing
@@ -18,6 +19,7 @@ from collector.detect.cells import Cell, CellKey
 from collector.detect.chronicle import CountryRound
 from collector.detect.quarantine import Quarantine
 from collector.detect.revisions import Revision
+from collector.detect.spans import Span
 from collector.tokens import Entry, Token
 from probe.wire.exchange import Presence
 
@@ -61,7 +63,7 @@ class Ingest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """A probe's last heartbeat: `at` in Unix seconds by our clock."""
+    """A heartbeat as received: `at` in Unix seconds by our clock."""
 
     probe: str
     at: float
@@ -69,6 +71,19 @@ class Seen:
     country: str
     asn: int
     prefix: str
+
+
+def span_of(heartbeat: Seen) -> Span:
+    """The span that one heartbeat is."""
+    return Span(
+        probe=heartbeat.probe,
+        country=heartbeat.country,
+        asn=heartbeat.asn,
+        first_at=heartbeat.at,
+        last_at=heartbeat.at,
+        said_bye=heartbeat.state is Presence.BYE,
+        prefix=heartbeat.prefix,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,10 +202,18 @@ class Store(Protocol):
         """Store a group durably, batches and cells in one transaction; one answer per batch."""
 
     def see(self, heartbeats: Iterable[Seen]) -> None:
-        """Remember the newest heartbeat of each probe."""
+        """Remember heartbeats durably, all or none, as spans; the same ones in any order, and again, are
+        remembered the same."""
 
     def seen(self, since: float) -> list[Seen]:
         """The probes heard from at or after `since`, with their newest heartbeat."""
+
+    def spans(self, since: float, until: float) -> list[Span]:
+        """Every span last heard from after `since` that began by `until`, both Unix seconds."""
+
+    def forget(self, before: float) -> None:
+        """Drop the spans that ended before a moment: when somebody's machine is on is nobody's business
+        for longer than it is needed."""
 
     def cells(self, first_minute: int, last_minute: int) -> dict[CellKey, Cell]:
         """Every cell of those minutes, both ends included."""
@@ -204,10 +227,15 @@ class Store(Protocol):
         from `additions` raises, nothing has changed. They may be made of this store's batches."""
 
     def batches(
-        self, probe: str | None = None, since: float = 0.0, torn: Callable[[str], None] | None = None
+        self,
+        probe: str | None = None,
+        since: float = 0.0,
+        until: float = inf,
+        torn: Callable[[str], None] | None = None,
     ) -> Iterable[SignedBatch]:
-        """Batches received at or after `since`, oldest first, of one probe or of all. Where `torn` is
-        given it is told of what is damaged, and the rest comes."""
+        """Batches received at or after `since` and before `until`, oldest first, of one probe or of all.
+        Between one and the next anything else may be asked of the store. Where `torn` is given it is told
+        of what is damaged, and the rest comes."""
 
     def expire(self, batches_before: float, cells_before: float, rounds_before: int) -> int:
         """Drop whole segments last received before the first moment, cells before the second (both

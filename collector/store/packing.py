@@ -15,6 +15,7 @@ from typing import Any
 import zstandard
 
 from collector.detect.cells import Cell, Histogram, Vote
+from probe.verdict import Compared
 
 from .base import SignedBatch
 
@@ -98,8 +99,8 @@ def unpack_cell(data: bytes) -> Cell:
         results={_pair(key): n for key, n in value["results"].items()},
         durations={stage: Histogram(tuple(h[:-1]), h[-1]) for stage, h in value["durations"].items()},
         votes={
-            probe: Vote(at, status, prefix, broke, tuple(proven))
-            for probe, (at, status, prefix, broke, proven) in value["votes"].items()
+            probe: Vote(at, status, prefix, broke, tuple(proven), Compared(*speed) if speed else ())
+            for probe, (at, status, prefix, broke, proven, speed) in value["votes"].items()
         },
     )
 

@@ -67,9 +67,11 @@ def standings(db: sqlite3.Connection) -> dict[str, Standing]:
 
 def enrolled(db: sqlite3.Connection) -> list[Enrolled]:
     """See `base.Store.enrolled`."""
-    rows = db.execute(
-        "SELECT probe, enrolled_at, token, at, state, country, asn, prefix FROM probes"
-        " LEFT JOIN came_with USING (probe) LEFT JOIN presence USING (probe) ORDER BY enrolled_at, probe"
+    rows = db.execute(  # max() in SQLite brings its own row's other columns along
+        "SELECT probe, enrolled_at, token, at, said_bye, country, asn, prefix FROM probes"
+        " LEFT JOIN came_with USING (probe)"
+        " LEFT JOIN (SELECT probe, max(last_at) AS at, said_bye, country, asn, prefix FROM spans"
+        " GROUP BY probe) USING (probe) ORDER BY enrolled_at, probe"
     )
     return [
         Enrolled(probe=probe, enrolled_at=since, token=token, seen=_seen(probe, heard))
@@ -78,11 +80,12 @@ def enrolled(db: sqlite3.Connection) -> list[Enrolled]:
 
 
 def _seen(probe: str, heard: list[object]) -> Seen | None:
-    at, state, country, asn, prefix = heard
+    at, said_bye, country, asn, prefix = heard
     if at is None:
         return None
+    state = Presence.BYE if said_bye else Presence.ALIVE
     return Seen(
-        probe=probe, at=at, state=Presence(state), country=country, asn=asn, prefix=prefix  # type: ignore[arg-type]
+        probe=probe, at=at, state=state, country=country, asn=asn, prefix=prefix  # type: ignore[arg-type]
     )  # fmt: skip
 
 

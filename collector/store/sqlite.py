@@ -16,6 +16,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager
 from dataclasses import astuple
 from itertools import islice
+from math import inf
 from pathlib import Path
 from typing import IO
 
@@ -25,16 +26,20 @@ from collector.detect.chronicle import CountryRound, pack_round, unpack_round
 from collector.detect.quarantine import Quarantine
 from collector.detect.revisions import Revision
 from collector.detect.saved import pack_revision, unpack_revision
+from collector.detect.spans import Span, union
+from collector.detect.thresholds import PAUSE_S
 from collector.tokens import Entry, Token
 from probe.wire.exchange import Presence
 
 from . import roll
-from .base import Delivery, Enrolled, Ingest, Seen, SignedBatch, Stored, StoreError, StoreFigures
+from .base import Delivery, Enrolled, Ingest, Seen, SignedBatch, Stored, StoreError, StoreFigures, span_of
 from .packing import Torn, compress, decompress, pack_cell, pack_segment, unpack_cell, unpack_segment
 
 DATABASE = "reachwatch.sqlite"  # the file in the folder
-VERSION = 4  # 3 keeps votes by probe; 4 what detection saw, tokens and quarantines
+# 3 keeps votes by probe; 4 what detection saw, tokens and quarantines; 5 speeds, and when probes were there
+VERSION = 5
 _COMPACTED_AT_ONCE = 512  # pages, 2 MiB: tens of milliseconds of the store's thread on a slow disk
+_GROUP_S = 600.0  # batches of one group were received within less, however long the disk stood still
 _TAKEN_AT_ONCE = 100  # additions summed in memory before the table is touched
 
 _CELL_COLUMNS = """
@@ -54,9 +59,11 @@ CREATE TABLE IF NOT EXISTS cells ({_CELL_COLUMNS}) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS dropped (until REAL);
 CREATE TABLE IF NOT EXISTS probes (
     probe TEXT PRIMARY KEY, public_key BLOB NOT NULL, enrolled_at REAL NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS presence (
-    probe TEXT PRIMARY KEY, at REAL NOT NULL, state TEXT NOT NULL, country TEXT NOT NULL,
-    asn INTEGER NOT NULL, prefix TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS spans (
+    probe TEXT NOT NULL, country TEXT NOT NULL, asn INTEGER NOT NULL, first_at REAL NOT NULL,
+    last_at REAL NOT NULL, said_bye INTEGER NOT NULL, prefix TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS spans_by_probe ON spans (probe, country, asn);
+CREATE INDEX IF NOT EXISTS spans_by_time ON spans (last_at, first_at);
 CREATE TABLE IF NOT EXISTS rounds (seconds REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS settled (number INTEGER PRIMARY KEY, data BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS chronicle (
@@ -302,24 +309,64 @@ class SqliteStore:
 
     def see(self, heartbeats: Iterable[Seen]) -> None:
         """See `base.Store`."""
-        rows = [(s.probe, s.at, str(s.state), s.country, s.asn, s.prefix) for s in heartbeats]
         with self._transaction():
-            self._db.executemany(
-                "INSERT INTO presence VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (probe)"
-                " DO UPDATE SET at = excluded.at, state = excluded.state,"
-                " country = excluded.country, asn = excluded.asn, prefix = excluded.prefix"
-                " WHERE excluded.at >= at",
-                rows,
+            for heartbeat in heartbeats:
+                self._join(span_of(heartbeat))
+
+    def _join(self, span: Span) -> None:
+        """Put a heartbeat to the spans it continues: nearly always one, and only its end moves."""
+        rows = self._db.execute(
+            "SELECT *, rowid FROM spans WHERE (probe, country, asn) = (?, ?, ?)"
+            " AND first_at <= ? AND last_at >= ?",
+            (span.probe, span.country, span.asn, span.last_at + PAUSE_S, span.first_at - PAUSE_S),
+        ).fetchall()
+        if not rows:
+            values = (span.probe, span.country, span.asn, span.first_at, span.last_at)
+            self._db.execute(
+                "INSERT INTO spans VALUES (?, ?, ?, ?, ?, ?, ?)", (*values, span.said_bye, span.prefix)
             )
+            return
+        whole = union((span, *(_span(row[:-1]) for row in rows)))
+        # Where the row is stays: probes are heard in the same order every minute, so that neighbours change
+        # together and few pages are written.
+        self._db.execute(
+            "UPDATE spans SET (first_at, last_at, said_bye, prefix) = (?, ?, ?, ?) WHERE rowid = ?",
+            (whole.first_at, whole.last_at, whole.said_bye, whole.prefix, rows[0][-1]),
+        )
+        self._db.executemany("DELETE FROM spans WHERE rowid = ?", [row[-1:] for row in rows[1:]])
 
     def seen(self, since: float) -> list[Seen]:
         """See `base.Store`."""
-        with _translated(self._folder):
-            rows = self._db.execute("SELECT * FROM presence WHERE at >= ?", (since,)).fetchall()
+        with _translated(self._folder):  # max() in SQLite brings its own row's other columns along
+            rows = self._db.execute(
+                "SELECT probe, max(last_at), said_bye, country, asn, prefix FROM spans"
+                " WHERE last_at >= ? GROUP BY probe",
+                (since,),
+            ).fetchall()
         return [
-            Seen(probe=p, at=at, state=Presence(state), country=country, asn=asn, prefix=prefix)
-            for p, at, state, country, asn, prefix in rows
+            Seen(
+                probe=probe,
+                at=at,
+                state=Presence.BYE if said_bye else Presence.ALIVE,
+                country=country,
+                asn=asn,
+                prefix=prefix,
+            )
+            for probe, at, said_bye, country, asn, prefix in rows
         ]
+
+    def spans(self, since: float, until: float) -> list[Span]:
+        """See `base.Store`."""
+        with _translated(self._folder):
+            rows = self._db.execute(
+                "SELECT * FROM spans WHERE last_at > ? AND first_at <= ?", (since, until)
+            ).fetchall()
+        return [_span(row) for row in rows]
+
+    def forget(self, before: float) -> None:
+        """See `base.Store`."""
+        with self._transaction():
+            self._db.execute("DELETE FROM spans WHERE last_at < ?", (before,))
 
     def cells(self, first_minute: int, last_minute: int) -> dict[CellKey, Cell]:
         """See `base.Store`."""
@@ -359,28 +406,32 @@ class SqliteStore:
         return gone.rowcount + changed.rowcount
 
     def batches(
-        self, probe: str | None = None, since: float = 0.0, torn: Callable[[str], None] | None = None
+        self,
+        probe: str | None = None,
+        since: float = 0.0,
+        until: float = inf,
+        torn: Callable[[str], None] | None = None,
     ) -> Iterator[SignedBatch]:
         """See `base.Store`."""
-        chosen = "SELECT id FROM segments WHERE last_at >= ? ORDER BY id"
-        wanted: tuple[object, ...] = (since,)
+        chosen = "SELECT id FROM segments WHERE last_at >= ? AND last_at < ? ORDER BY id"
+        wanted: tuple[object, ...] = (since, until + _GROUP_S)
         if probe is not None:
             chosen = (
                 "SELECT DISTINCT segment FROM receipts JOIN segments ON segments.id = segment"
-                " WHERE last_at >= ? AND probe = ? ORDER BY segment"
+                " WHERE last_at >= ? AND last_at < ? AND probe = ? ORDER BY segment"
             )
-            wanted = (since, probe)
+            wanted = (*wanted, probe)
         with _translated(self._folder):
             segments = [row[0] for row in self._db.execute(chosen, wanted)]
         for segment in segments:
             for batch in self._unpacked(segment, torn):
-                if batch.received_at >= since and probe in (None, batch.probe):
+                if since <= batch.received_at < until and probe in (None, batch.probe):
                     yield batch
 
     def _unpacked(self, segment: int, torn: Callable[[str], None] | None) -> list[SignedBatch]:
         try:
-            (data,) = self._db.execute("SELECT data FROM segments WHERE id = ?", (segment,)).fetchone()
-            return unpack_segment(data)
+            row = self._db.execute("SELECT data FROM segments WHERE id = ?", (segment,)).fetchone()
+            return unpack_segment(row[0]) if row else []  # it may have expired since
         except (Torn, sqlite3.DatabaseError) as error:
             damage = f"segment {segment} is damaged: {error}"
             if torn is None:
@@ -443,6 +494,19 @@ class SqliteStore:
             finally:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
+
+
+def _span(row: tuple[str, str, int, float, float, int, str]) -> Span:
+    probe, country, asn, first_at, last_at, said_bye, prefix = row
+    return Span(
+        probe=probe,
+        country=country,
+        asn=asn,
+        first_at=first_at,
+        last_at=last_at,
+        said_bye=bool(said_bye),
+        prefix=prefix,
+    )
 
 
 def lock_folder(lock: IO[str], folder: Path) -> None:

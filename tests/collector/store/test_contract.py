@@ -8,7 +8,9 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from functools import reduce
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -74,13 +76,11 @@ def test_cells_of_many_batches_add_up_in_any_grouping(store: Store) -> None:
     store.ingest(items[:3])
     for item in items[3:]:
         store.ingest([item])
-    (cell,) = everything(store).values()
-    expected = Cell()
-    for item in items:
-        expected = merge(expected, next(iter(item.cells.values())))
-    assert cell == expected
-    assert cell.statuses == {"ok": 7}
-    assert set(cell.votes) == {someone(n).probe_id for n in range(3)}
+    found = everything(store)
+    for key, cell in found.items():
+        assert cell == reduce(merge, (item.cells[key] for item in items))
+        assert sum(cell.statuses.values()) == 7
+        assert set(cell.votes) == {someone(n).probe_id for n in range(3)}
 
 
 def test_cells_are_asked_for_by_minute_both_ends_included(store: Store) -> None:
@@ -96,6 +96,8 @@ def test_batches_can_be_asked_for_by_probe_and_by_time(store: Store) -> None:
     store.ingest([new])
     assert [b.probe for b in store.batches(someone(1).probe_id)] == [someone(1).probe_id]
     assert [b.probe for b in store.batches(since=NOW - 50)] == [someone(2).probe_id]
+    assert [b.probe for b in store.batches(until=NOW - 50)] == [someone(1).probe_id]
+    assert list(store.batches(someone(2).probe_id, until=NOW)) == []
     assert list(store.batches(someone(3).probe_id)) == []
 
 
@@ -300,6 +302,68 @@ def test_the_newest_heartbeat_of_each_probe_is_kept_whatever_the_order(store: St
     assert store.seen(NOW + 1) == []
 
 
+def beat(at: float, probe: str = "p", asn: int = 1, prefix: str = "aa", *, bye: bool = False) -> Seen:
+    state = Presence.BYE if bye else Presence.ALIVE
+    return Seen(probe=probe, at=NOW + at, state=state, country="PK", asn=asn, prefix=prefix)
+
+
+def spans(store: Store) -> list[tuple[str, int, float, float, bool, str]]:
+    found = store.spans(0, NOW + 1e6)
+    return sorted(
+        (s.probe, s.asn, s.first_at - NOW, s.last_at - NOW, s.said_bye, s.prefix) for s in found
+    )  # fmt: skip
+
+
+# Two that were lost and came back, one that moved to another network and back, one that said goodbye.
+BEATS = [
+    *(beat(at) for at in (0, 60, 120, 300, 481, 540)),
+    *(beat(at, "q", prefix="old") for at in (0, 60)),
+    *(beat(at, "q", 2) for at in (120, 180)),
+    *(beat(at, "q", prefix="new") for at in (241, 300)),
+    *(beat(at, "r") for at in (0, 60)),
+    beat(70, "r", bye=True),
+    beat(400, "s", bye=True),
+]
+SPANS = [
+    ("p", 1, 0, 300, False, "aa"),
+    ("p", 1, 481, 540, False, "aa"),
+    ("q", 1, 0, 60, False, "old"),
+    ("q", 1, 241, 300, False, "new"),
+    ("q", 2, 120, 180, False, "aa"),
+    ("r", 1, 0, 70, True, "aa"),
+    ("s", 1, 400, 400, True, "aa"),
+]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_heartbeats_are_remembered_as_spans_in_whatever_order_and_however_often(
+    store: Store, seed: int
+) -> None:
+    mixed = [*BEATS, *BEATS[::3]]
+    Random(seed).shuffle(mixed)
+    for at in range(0, len(mixed), 4):
+        store.see(mixed[at : at + 4])
+    assert spans(store) == SPANS
+
+
+def test_spans_are_asked_for_by_when_they_overlap(store: Store) -> None:
+    store.see(BEATS)
+    assert {s.probe for s in store.spans(NOW + 300, NOW + 1e6)} == {"p", "s"}
+    assert {s.probe for s in store.spans(NOW + 300, NOW + 480)} == {"s"}
+    assert {s.probe for s in store.spans(0, NOW)} == {"p", "q", "r"}
+
+
+def test_of_a_probe_in_two_networks_the_newest_heartbeat_is_told(store: Store) -> None:
+    store.see(BEATS)
+    assert {s.probe: s.asn for s in store.seen(NOW + 100)} == {"p": 1, "q": 1, "s": 1}
+
+
+def test_who_was_there_is_forgotten(store: Store) -> None:
+    store.see(BEATS)
+    store.forget(NOW + 301)
+    assert [span[0] for span in spans(store)] == ["p", "s"]
+
+
 def test_retention_drops_old_batches_and_old_cells_and_leaves_the_rest(store: Store) -> None:
     store.ingest([ingest(someone(1), received_at=NOW - 1000)])
     store.ingest([ingest(someone(2), received_at=NOW)])
@@ -326,7 +390,8 @@ def test_until_when_batches_were_dropped_is_remembered_and_never_goes_back(store
 
 
 def minutes_from(*starts: int) -> list[dict[CellKey, Cell]]:
-    return [cells(replace(CLEAN, started_at=MEASURED + timedelta(minutes=n))) for n in starts]
+    rounds = [replace(CLEAN, started_at=MEASURED + timedelta(minutes=n)) for n in starts]
+    return [{key: cell for key, cell in cells(rnd).items() if key.platform == "x"} for rnd in rounds]
 
 
 def stored_in(store: Store, *additions: dict[CellKey, Cell]) -> None:
@@ -542,8 +607,8 @@ def test_a_kill_in_the_middle_loses_nothing_acknowledged_and_counts_nothing_twic
         first = acknowledged + 1  # the next child sends again what was not acknowledged
     store = open_store(f"sqlite://{tmp_path}")
     sequences = [batch.sequence for batch in store.batches()]
-    (cell,) = everything(store).values()
+    counted = [cell.statuses for cell in everything(store).values()]
     store.close()
     assert len(sequences) == len(set(sequences))
     assert set(sequences) >= set(range(1, acknowledged + 1))
-    assert cell.statuses == {"ok": len(sequences)}
+    assert counted == [{"online": len(sequences)}, {"ok": len(sequences)}]
