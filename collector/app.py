@@ -77,6 +77,7 @@ class Service:
     window: Window
     _began: bool = False
     _came: list[Mapping[CellKey, Cell]] = field(default_factory=list)
+    _peers: dict[str, tuple[PeerView, ...]] = field(default_factory=dict)
     _figures: StoreFigures | None = None
     _figures_at: float = 0.0
 
@@ -99,7 +100,9 @@ class Service:
 
     def peers(self, country: str) -> tuple[PeerView, ...]:
         """What probes in other countries see, for receipts."""
-        return self.snapshot.peers(country)
+        if country not in self._peers:
+            self._peers[country] = self.snapshot.peers(country)
+        return self._peers[country]
 
     async def refresh(self) -> None:
         """Take a new snapshot from the store."""
@@ -119,6 +122,7 @@ class Service:
         came, self._came = self._came, []
         # In a thread: counting thousands of homes takes long enough to hold up a receipt.
         self.snapshot = await asyncio.to_thread(self._look, came, seen, now)
+        self._peers = {}
         display = self.config.display
         self.metrics.snapshot(
             self.snapshot, min_prefixes=display.min_prefixes, max_networks=display.max_networks
