@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from . import nation, network, past, world
-from .ballots import Ballot, Count, Place, Standing, count
+from .ballots import Ballot, Count, Place, Standing, counted
 from .nation import NationWatch, Seen
 from .network import Condition, Watch
 from .past import Past
@@ -62,8 +62,9 @@ def advance(
     votes, not one that is gone. `abroad` are failing shares of countries of which there are no ballots
     here, where a fold is about one country alone."""
     places = sorted({*state.networks, *ballots})
-    votes = {place: _votes(state, place, ballots.get(place, ()), setting) for place in places}
-    rates = _rates(votes, abroad, setting.limits)
+    armed = {place: _armed(state, place, ballots.get(place, ()), setting.limits) for place in places}
+    votes = counted(armed, setting.standings, setting.limits)
+    rates = rates_of(votes, abroad, setting.limits)
     worlds = {
         platform: world.watch(
             state.worlds.get(platform, WorldWatch()), number, rates.get(platform, {}).values(), setting.limits
@@ -87,9 +88,9 @@ def advance(
     )
 
 
-def _votes(state: State, place: Place, ballots: Iterable[Ballot], setting: Setting) -> Count:
+def _armed(state: State, place: Place, ballots: Iterable[Ballot], limits: Thresholds) -> list[Ballot]:
     known = state.networks.get(place, Network())
-    lived, limits = known.watch.lived, setting.limits
+    lived = known.watch.lived
     # While something is suspected, who was armed stays so until it is plainly the probe that fails; once
     # it is confirmed, what fails is explained.
     most = limits.armed_ewma
@@ -102,7 +103,7 @@ def _votes(state: State, place: Place, ballots: Iterable[Ballot], setting: Setti
             continue
         if its.failing < most and past.is_armed(its, lived + 1, limits):
             armed.append(ballot)
-    return count(armed, setting.standings, limits)
+    return armed
 
 
 def _is_explained(state: State, place: Place) -> bool:
@@ -133,7 +134,7 @@ def _worn(known: Network, ballots: Iterable[Ballot], limits: Thresholds) -> Netw
     return replace(known, pasts=pasts)
 
 
-def _rates(votes: Mapping[Place, Count], abroad: Rates, limits: Thresholds) -> dict[str, dict[str, float]]:
+def rates_of(votes: Mapping[Place, Count], abroad: Rates, limits: Thresholds) -> dict[str, dict[str, float]]:
     """By platform and country, the failing share of all votes of those with enough of them."""
     sums: dict[tuple[str, str], list[float]] = {}
     for place, one in votes.items():
