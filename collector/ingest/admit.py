@@ -42,6 +42,7 @@ class Code(StrEnum):
     UNSUPPORTED_ENCODING = "unsupported_encoding"
     BAD_ENCODING = "bad_encoding"
     TOO_SLOW = "too_slow"
+    CROWDED = "crowded"
     OVERLOADED = "overloaded"
     STORE_FAILED = "store_failed"
 
