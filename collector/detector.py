@@ -16,10 +16,9 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from .detect import saved
-from .detect.ballots import by_round
+from .detect import early, saved
+from .detect.ballots import Ballot, Place, by_round
 from .detect.bundling import start_of
-from .detect.cells import Cell, CellKey
 from .detect.chronicle import told
 from .detect.fold import Setting, State, advance
 from .detect.incidents import Cause, Incident, record
@@ -38,6 +37,8 @@ GRACE_S = 15.0
 LATE_S = 300.0
 # What catching up may take of each look, in seconds.
 CATCH_UP_S = 0.5
+# How often, in a round, the running one is looked at where it may make something sure.
+EARLY_LOOKS = 12
 # Rounds that no collector was away for, three years of five minutes each: a machine without a clock of
 # its own began in 1970 and was set right since.
 ABSURD = 315_000
@@ -72,6 +73,8 @@ class Detector:
     confirmed: Counter[Cause] = field(default_factory=Counter)
     _kept: Kept = field(init=False)
     _again: Kept | None = None
+    _early: dict[str, Incident] = field(default_factory=dict)
+    _early_at: float = -math.inf
     _near: int | None = None
     _far: int | None = None
     _late_at: float = 0.0
@@ -134,8 +137,10 @@ class Detector:
             self._kept = self._kept.up_to(first)
             self._again = self._again and self._again.up_to(first)
             await self._fold(self._kept, head)
+            self._early, self._early_at = {}, -math.inf
         caught_up = await self._catch_up(head)
-        if first > head and caught_up is None:
+        is_news = await self._look_ahead(head)
+        if first > head and caught_up is None and not is_news:
             return
         await self._settle()
         await self._ground(first if caught_up is None else min(first, caught_up))
@@ -143,10 +148,32 @@ class Detector:
         newest = self._kept.newest
         self.findings = Findings(
             state=newest.state,
-            book=newest.book,
+            book=self._book,
             until=(newest.state.number + 1) * self.limits.round_s,
             took_s=self.monotonic() - began,
         )
+
+    @property
+    def _book(self) -> tuple[Incident, ...]:
+        """The incidents as they were settled, and what of the running round is sure already."""
+        book = {one.id: one for one in self._kept.newest.book} | self._early
+        return tuple(sorted(book.values(), key=lambda one: (one.since, one.id)))
+
+    async def _look_ahead(self, head: int) -> bool:
+        """Look at the running round, if it may make something sure; whether it did, and had not before."""
+        newest, now = self._kept.newest, self.monotonic()
+        countries = early.within_reach(newest.state, self.limits)
+        if not countries or newest.state.number != head:
+            return False
+        if now - self._early_at < self.limits.round_s / EARLY_LOOKS:
+            return False
+        self._early_at = now
+        number, setting = head + 1, await self.setting()
+        said = [await self._said_in(one) for one in range(number - self.limits.expected_rounds, number + 1)]
+        left = max(0.0, number + 1 - self.wall() / self.limits.round_s)
+        found = await asyncio.to_thread(early.sure, newest, said[-1], said[:-1], countries, setting, left)
+        before, self._early = self._early, {one.id: one for one in found}
+        return not self._early.keys() <= before.keys()
 
     async def _catch_up(self, head: int) -> int | None:
         """Go on with what is late by more than a few rounds; from which round on it is folded again, once
@@ -183,13 +210,18 @@ class Detector:
         return self.findings.state.number
 
     async def _folded(self, before: Settled, number: int, setting: Setting) -> Settled:
+        ballots = await self._said_in(number)
+        return await asyncio.to_thread(self._step, before, number, ballots, setting)
+
+    async def _said_in(self, number: int) -> Mapping[Place, Sequence[Ballot]]:
         per_round = int(self.limits.round_s // 60)
         first = number * per_round
         cells = await self.committer.call(self.committer.store.cells, first, first + per_round - 1)
-        return await asyncio.to_thread(self._step, before, number, cells, setting)
+        return (await asyncio.to_thread(by_round, cells.items(), self.limits)).get(number, {})
 
-    def _step(self, before: Settled, number: int, cells: Mapping[CellKey, Cell], setting: Setting) -> Settled:
-        ballots = by_round(cells.items(), self.limits).get(number, {})
+    def _step(
+        self, before: Settled, number: int, ballots: Mapping[Place, Sequence[Ballot]], setting: Setting
+    ) -> Settled:
         state = advance(before.state, number, ballots, setting)
         return Settled(state=state, book=record(before.book, state, self.limits))
 
@@ -210,7 +242,7 @@ class Detector:
         well before it; and again where that state was folded again. When it is kept no more, nothing can
         change it any more."""
         starts = {}
-        for incident in self._kept.newest.book:
+        for incident in self._book:
             before = self._kept.before(incident.since - QUIET)
             if before is None or (incident.id in self._grounded and before.state.number < folded_from):
                 continue
@@ -222,7 +254,7 @@ class Detector:
     async def _publish(self) -> None:
         now = self._kept.newest
         first = now.state.number - self.limits.late_rounds
-        new = list(revised(self.published, now.book, self.wall(), first))
+        new = list(revised(self.published, self._book, self.wall(), first))
         if not new:
             return
         await self.committer.call(self.committer.store.publish, new)

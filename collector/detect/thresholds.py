@@ -79,6 +79,10 @@ class Thresholds:
     # One person's enrolment token speaks for so many prefixes of a network, however many it has.
     votes_a_token: int = 2
 
+    # Who was heard in so many rounds before is expected in the running one: each round's jitter takes some
+    # into the round beside.
+    expected_rounds: int = 2
+
     # How long after it was measured a round may come, in seconds: what `ingest.admit` takes.
     late_s: float = 72 * 3600.0
 
