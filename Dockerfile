@@ -1,7 +1,7 @@
 # Two images from one file:
 #   docker build --target probe -t reachwatch-probe .
 #   docker build --target collector -t reachwatch-collector .
-# The probe's holds probe/ and configs/ alone; a volunteer runs no server code.
+# The probe's holds probe/ and its configuration alone; a volunteer runs no server code.
 
 FROM python:3.13-slim AS base
 ENV PYTHONUNBUFFERED=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
@@ -12,7 +12,8 @@ FROM base AS probe
 COPY requirements-probe.txt .
 RUN pip install --require-hashes -r requirements-probe.txt
 COPY probe/ probe/
-COPY configs/ configs/
+COPY configs/probe.toml configs/
+COPY configs/platforms/ configs/platforms/
 RUN python -m compileall -q probe
 ENV REACHWATCH_STATE_DIR=/state
 USER reachwatch
@@ -27,6 +28,8 @@ COPY probe/wire/ probe/wire/
 COPY probe/verdict/ probe/verdict/
 COPY probe/__init__.py probe/
 COPY collector/ collector/
+# What was measured of detection, for the page that says how often it is wrong.
+COPY docs/detection.md collector/web/
 # The platforms, for reading others' measurements.
 COPY configs/platforms/ configs/platforms/
 RUN python -m compileall -q probe collector

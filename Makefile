@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 # What `make test` uses from Debian: the lab's kernel tools and servers, Prometheus and Alertmanager, a browser.
 DEBIAN := iproute2 nftables iptables procps unbound dnsmasq-base nginx-light openssl faketime curl bind9-dnsutils prometheus prometheus-alertmanager tor-geoipdb chromium fonts-dejavu-core
 
-.PHONY: run test lab lab-report end-to-end golden bench bench-detect pin clean help
+.PHONY: run test lab lab-report end-to-end golden bench bench-detect bench-fresh pin clean help
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -69,6 +69,9 @@ bench: $(VENV)/ready-dev ## what a round costs beside an earlier revision's, int
 
 bench-detect: $(VENV)/ready-dev ## detection on simulated years and events beside OONI's, into docs/detection.md; minutes
 	@$(BIN)/python -m benchmarks.detection
+
+bench-fresh: $(VENV)/ready-dev ## from a batch to page, API and metrics with 100 000 probes, into docs/freshness.md; half an hour
+	@$(BIN)/python -m benchmarks.freshness --runs 2
 
 pin: ## renew the pinned requirements
 	$(BIN)/pip-compile $(PIN) $(BUILD) --extra collector -o requirements.txt pyproject.toml

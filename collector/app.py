@@ -11,9 +11,10 @@ import logging
 import os
 import random
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 
 from aiohttp import web
 
@@ -22,9 +23,12 @@ from probe.wire.version import __version__
 
 from . import metrics as metrics_routes
 from . import web as pages
+from .admin import local
 from .alerts.webhooks import Courier, open_hooks
 from .config import Config, address_of
+from .detect.cells import Cell, CellKey
 from .detect.figures import figures_of
+from .detect.quarantine import by_subject
 from .detect.thresholds import Thresholds
 from .detector import Detector
 from .evidence import bundle
@@ -34,9 +38,10 @@ from .ingest.netinfo import open_netinfo
 from .ingest.prefix import Tagger
 from .log import HTTP
 from .metrics import Metrics
-from .snapshot import Snapshot, take
+from .rounds import measured
+from .snapshot import Snapshot, Window
 from .store import open_store
-from .store.base import StoreError, StoreFigures
+from .store.base import Ingest, Seen, Stored, StoreError, StoreFigures
 from .web.sources import Sources
 
 log = logging.getLogger("reachwatch.collector")
@@ -47,6 +52,7 @@ EXPIRE_S = 3600.0
 DETECT_S = 2.0
 DELIVER_S = 1.0
 PRESENCE_S = 180.0  # three heartbeats missed: no longer reporting
+PRESENCE_DAYS = 5.0  # as far back as detection ever goes: three days, to a state at most one older
 STALE_S = 30.0  # a snapshot older than this is not news
 DRAIN_S = 20.0  # what stopping waits for requests in progress
 DAY_S = 86_400.0
@@ -68,6 +74,10 @@ class Service:
     snapshot: Snapshot
     detector: Detector
     courier: Courier
+    window: Window
+    _began: bool = False
+    _came: list[Mapping[CellKey, Cell]] = field(default_factory=list)
+    _peers: dict[str, tuple[PeerView, ...]] = field(default_factory=dict)
     _figures: StoreFigures | None = None
     _figures_at: float = 0.0
 
@@ -81,34 +91,52 @@ class Service:
             revisions=lambda incident: call(store.revisions, incident),
             chronicle=lambda country, first, last: call(store.chronicle, country, first, last),
             evidence=lambda incident: bundle(self.detector, incident),
+            rounds=lambda wanted: measured(self.committer, wanted),
             limits=self.detector.limits,
             display=self.config.display,
+            api=self.config.api,
             wall=self.wall,
         )
 
     def peers(self, country: str) -> tuple[PeerView, ...]:
         """What probes in other countries see, for receipts."""
-        return self.snapshot.peers(country)
+        if country not in self._peers:
+            self._peers[country] = self.snapshot.peers(country)
+        return self._peers[country]
 
     async def refresh(self) -> None:
         """Take a new snapshot from the store."""
         store, now, window_s = self.committer.store, self.wall(), self.config.display.window_s
-        platforms = self.config.platforms
-        # Clocks may be ahead by as much as is admitted, so the newest minute is not now's.
-        first, last = int((now - window_s) // 60), int((now + window_s) // 60) + 10
-        cells = await self.committer.call(store.cells, first, last)
         seen = await self.committer.call(store.seen, now - PRESENCE_S)
+        orders = self.intake.orders = by_subject(await self.committer.call(store.quarantines))
         if now - self._figures_at >= FIGURES_S:
             self._figures = await self.committer.call(store.figures)
             self._figures_at = now
-        # In a thread: folding thousands of homes takes long enough to hold up a receipt.
-        self.snapshot = await asyncio.to_thread(
-            take, cells, seen, now=now, window_s=window_s, platforms=platforms, store=self._figures
-        )
+        if orders != self.window.orders or now < self.snapshot.at or not self._began:
+            # Clocks may be ahead by as much as is admitted, so the newest minute is not now's.
+            first, last = int((now - window_s) // 60), int((now + window_s) // 60) + 10
+            self._came = [await self.committer.call(store.cells, first, last)]
+            # What was committed until that look is in it; what is committed from here on is not.
+            self.window = Window(window_s, self.config.platforms, orders)
+            self._began = True
+        came, self._came = self._came, []
+        # In a thread: counting thousands of homes takes long enough to hold up a receipt.
+        self.snapshot = await asyncio.to_thread(self._look, came, seen, now)
+        self._peers = {}
         display = self.config.display
         self.metrics.snapshot(
             self.snapshot, min_prefixes=display.min_prefixes, max_networks=display.max_networks
         )
+
+    def _look(self, came: Sequence[Mapping[CellKey, Cell]], seen: Sequence[Seen], now: float) -> Snapshot:
+        for cells in came:
+            self.window.add(cells.items(), now)
+        return self.window.snapshot(seen, now, self._figures)
+
+    def committed(self, items: Sequence[Ingest], answers: Sequence[Stored]) -> None:
+        """Tell detection and the next snapshot what was stored."""
+        self.detector.committed(items, answers)
+        self._came += [i.cells for i, answer in zip(items, answers, strict=True) if answer is Stored.NEW]
 
     async def detect(self) -> None:
         """Run the detector, and let `/metrics` say what it found, if it found anything new."""
@@ -131,15 +159,29 @@ class Service:
             cells_before,
             int(cells_before // self.detector.limits.round_s),
         )
+        await self.committer.call(self.committer.store.forget, now - PRESENCE_DAYS * DAY_S)
         if dropped:
             log.info("expired batches=%d", dropped)
 
     def main_app(self) -> web.Application:
         """What agents and readers reach."""
         app = web.Application()
-        app.add_routes([*self.intake.routes(), *pages.routes(self.sources())])
+        app.add_routes(self.intake.routes())
+        pages.install(app, self.sources())
         app.add_routes([web.get("/healthz", self._healthz), web.get("/readyz", self._readyz)])
         return app
+
+    def admin_app(self) -> web.Application:
+        """What this machine's operator reaches."""
+        config = self.config
+        return local.Ear(
+            self.committer,
+            config.data_path,
+            config.retention,
+            self.detector.limits.round_s,
+            self.wall,
+            self.detector.ordered,
+        ).app()
 
     def metrics_app(self) -> web.Application:
         """What Prometheus reaches."""
@@ -165,7 +207,7 @@ def build(config: Config, wall: Callable[[], float] = time.time) -> Service:
     metrics = Metrics(__version__, config.platforms, wall)
     store = open_store(f"sqlite://{config.data_path}")
     committer = Committer(store, metrics, wall)
-    empty = take({}, [], now=wall(), window_s=config.display.window_s, platforms=config.platforms)
+    window = Window(config.display.window_s, config.platforms)
     intake = Intake(
         committer=committer,
         keys=dict(store.keys()),
@@ -175,14 +217,20 @@ def build(config: Config, wall: Callable[[], float] = time.time) -> Service:
         wall=wall,
         platforms=frozenset(config.platforms),
         peers=lambda country: service.peers(country),
+        is_open=config.enrolment.open,
+        orders=by_subject(store.quarantines()),
     )
     limits = Thresholds(round_s=config.detection.round_s)
-    detector = Detector(committer, limits, wall=wall, monotonic=time.monotonic)
-    committer.committed = detector.committed
+    mobile = frozenset(config.mobile_networks)
+    detector = Detector(
+        committer, limits, wall=wall, monotonic=time.monotonic, shares=config.shares, mobile=mobile
+    )
     courier = Courier(
         committer, hooks, limits, config.display.min_prefixes, metrics, wall, random.SystemRandom()
     )  # fmt: skip
-    service = Service(config, committer, intake, metrics, wall, empty, detector, courier)
+    empty = window.snapshot([], wall())
+    service = Service(config, committer, intake, metrics, wall, empty, detector, courier, window)
+    committer.committed = service.committed
     return service
 
 
@@ -195,16 +243,18 @@ async def serve(
     """Run until `stop` is set. `listening` is told both addresses once they are bound. `wall` is the
     clock that receipts, admission and the page go by: Unix seconds."""
     service = build(config, wall)
-    runners = [_runner(service.main_app()), _runner(service.metrics_app())]
+    runners = [_runner(app) for app in (service.main_app(), service.metrics_app(), service.admin_app())]
     try:
         await service.refresh()
         await service.detector.start()
+        await _hear(runners[2], config.data_path)
         main = await _listen(runners[0], config.listen)
         listening(main, await _listen(runners[1], config.metrics_listen))
         await _work(service, stop, runners)
     finally:
         for runner in runners:
             await runner.cleanup()
+        local.forget(config.data_path)
         service.committer.close()
 
 
@@ -237,6 +287,17 @@ def _runner(app: web.Application) -> web.AppRunner:
         keepalive_timeout=75,
         lingering_time=2,
     )
+
+
+async def _hear(runner: web.AppRunner, folder: Path) -> None:
+    """Take orders from now on. What stands in the way of that is no reason to take no batches."""
+    try:
+        ear = local.listen(folder)
+    except local.CannotHear as error:
+        log.warning("admin_socket_failed error=%s", error)
+        return
+    await runner.setup()
+    await web.SockSite(runner, ear).start()
 
 
 async def _listen(runner: web.AppRunner, where: str) -> str:

@@ -9,12 +9,13 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from annotated_types import Ge, Le, Len, MultipleOf
+from annotated_types import Ge, Gt, Le, Len, MultipleOf
 from pydantic import StringConstraints
 
 from probe.wire.platform import Name
@@ -23,10 +24,16 @@ from probe.wire.stage import Text
 from probe.wire.strict import STRICT
 
 from .alerts.signing import key_of
+from .detect.cells import CONNECTIVITY
 
 Days = Annotated[float, Ge(1), Le(36_500)]
 Country = Annotated[str, StringConstraints(pattern=r"^([A-Z]{2}|\*)$")]
+OneCountry = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
 WebhookName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
+Asn = Annotated[int, Ge(1), Le(4_294_967_294)]  # RFC 6793; the last is reserved by RFC 7300
+Share = Annotated[float, Gt(0), Le(1)]
+# What shares may sum up to: published ones are rounded.
+WHOLE = 1.01
 _LISTEN = re.compile(r"(?:\[(?P<six>[0-9a-fA-F:.]+)\]|(?P<host>[^:\[\]]+)):(?P<port>[0-9]{1,5})")
 
 
@@ -59,12 +66,32 @@ class Detection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Display:
-    """What page and metrics say. `window_s` is how long a vote counts, in seconds."""
+    """What page and metrics say. `window_s` is how long a vote counts, in seconds. `replay`, where it is
+    not empty, says on every page that what is shown is not happening now."""
 
     __pydantic_config__ = STRICT
     window_s: Annotated[float, Ge(60), Le(86_400)] = 600.0
     min_prefixes: Annotated[int, Ge(1)] = 5
     max_networks: Annotated[int, Ge(1), Le(1000)] = 300
+    replay: Text = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Door:
+    """Who may bring a key: everybody where it is `open`, else whoever has a token."""
+
+    __pydantic_config__ = STRICT
+    open: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Api:
+    """What the public API gives. `requests_a_minute` from one address, 0 for no limit; `rounds` whether raw
+    rounds too."""
+
+    __pydantic_config__ = STRICT
+    requests_a_minute: Annotated[int, Ge(0), Le(100_000)] = 60
+    rounds: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,17 +153,22 @@ def _is_loopback(host: str) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """Everything the collector can be told."""
+    """Everything the collector can be told. `shares` are users' shares of networks, by country and ASN;
+    `mobile_networks` are AS numbers."""
 
     __pydantic_config__ = STRICT
     listen: Text = "127.0.0.1:8460"
     metrics_listen: Text = "127.0.0.1:8461"
     data_dir: Text = "~/.local/share/reachwatch"
     platforms: Annotated[tuple[Name, ...], Len(1, 16)] = ("x", "facebook", "instagram", "youtube")
+    mobile_networks: tuple[Asn, ...] = (24499, 45669, 56167, 59257)
     geo: Geo = field(default_factory=Geo)
+    enrolment: Door = field(default_factory=Door)
     retention: Retention = field(default_factory=Retention)
     detection: Detection = field(default_factory=Detection)
+    shares: Mapping[OneCountry, Mapping[Asn, Share]] = field(default_factory=dict)
     display: Display = field(default_factory=Display)
+    api: Api = field(default_factory=Api)
     webhooks: Annotated[tuple[Webhook, ...], Len(0, 32)] = ()
 
     def __post_init__(self) -> None:
@@ -144,8 +176,13 @@ class Config:
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"webhook {name}: named twice")
+        for country, networks in self.shares.items():
+            if sum(networks.values()) > WHOLE:
+                raise ValueError(f"shares.{country}: more than the whole: {sum(networks.values()):g}")
         for text in (self.listen, self.metrics_listen):
             address_of(text)
+        if CONNECTIVITY in self.platforms:
+            raise ValueError(f"platforms: {CONNECTIVITY!r} is what no platform may be called")
 
     @property
     def data_path(self) -> Path:
@@ -159,6 +196,17 @@ def address_of(text: str) -> tuple[str, int]:
     if match is None or int(match["port"]) > 65_535:
         raise ValueError(f"{text!r} is not host:port")
     return match["six"] or match["host"], int(match["port"])
+
+
+def moment_of(text: str, flag: str) -> float:
+    """A time with its zone (RFC 3339) as Unix seconds; raises `ConfigError`."""
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is not None:
+            return moment.astimezone(UTC).timestamp()
+    except (ValueError, OverflowError):
+        pass
+    raise ConfigError(f"{flag}: {text!r} is not a time with its zone, such as 2026-11-24T12:00:00Z")
 
 
 def load(path: Path | None, flags: Mapping[str, object], environ: Mapping[str, str] = os.environ) -> Config:

@@ -1,10 +1,10 @@
-"""The thin loop around detection: read cells, fold, publish what changed.
+"""The thin loop around detection: read cells and heartbeats, fold, publish what changed.
 
 States are kept of a few rounds back, because some of what was measured comes late. What is late by
 seconds is folded again at once. What is late by hours is caught up with beside the new rounds, a
 little at each look, on states of its own that take the others' place when they have come as far: a
 flood of old uploads keeps nobody waiting for what happens now. A restart goes on from the newest
-state and catches up with everything that can still come.
+state and catches up with everything that can still come. Silence goes by the minute, ahead of the rounds.
 """
 
 from __future__ import annotations
@@ -13,26 +13,32 @@ import asyncio
 import logging
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from .detect import early, saved
-from .detect.ballots import Ballot, Place, by_round
+from .detect.ballots import by_round
 from .detect.bundling import start_of
-from .detect.chronicle import told
-from .detect.fold import Setting, State, advance
+from .detect.cells import Cell, CellKey
+from .detect.chronicle import silent, told
+from .detect.early import Said
+from .detect.fold import Setting, State, advance, listen
 from .detect.incidents import Cause, Incident, record
 from .detect.kept import Kept
-from .detect.revisions import Revision, revised
+from .detect.quarantine import by_subject, heard
+from .detect.revisions import LATE, Revision, revised
 from .detect.saved import Settled
-from .detect.thresholds import Thresholds
+from .detect.spans import Span
+from .detect.thresholds import PAUSE_S, Thresholds
 from .ingest.commit import Committer
-from .store.base import Ingest, Stored, StoreError
+from .store.base import Ingest, Seen, Stored, StoreError
 
 log = logging.getLogger("reachwatch.detector")
 
 # A round is begun before its last second and told within so many seconds; who is later is late.
 GRACE_S = 15.0
+# A heartbeat is stored within so many seconds of its arrival.
+HEARTBEAT_GRACE_S = 5.0
 # Old rounds are folded again no more often than this, in seconds: late uploads come one by one.
 LATE_S = 300.0
 # What catching up may take of each look, in seconds.
@@ -59,7 +65,7 @@ class Findings:
 
 @dataclass
 class Detector:
-    """One collector's detection. `committed` is told what ingest has stored. `published` is each
+    """One collector's detection. `committed` and `heard` are told what ingest has stored. `published` is each
     incident's last revision; `confirmed` counts incidents by the cause they had when they were first said
     to be sure, so that the counts never fall."""
 
@@ -68,16 +74,20 @@ class Detector:
     wall: Callable[[], float]
     monotonic: Callable[[], float]
     shares: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
+    mobile: frozenset[int] = frozenset()
     findings: Findings = field(init=False)
     published: dict[str, Revision] = field(default_factory=dict)
     confirmed: Counter[Cause] = field(default_factory=Counter)
     _kept: Kept = field(init=False)
+    _listened: Settled = field(init=False)
+    _listened_from: Settled = field(init=False)
     _again: Kept | None = None
     _early: dict[str, Incident] = field(default_factory=dict)
     _early_at: float = -math.inf
     _near: int | None = None
     _far: int | None = None
     _late_at: float = 0.0
+    _why: str = LATE
     _caught_from: int = 0
     _settled: dict[int, Settled] = field(default_factory=dict)
     _grounded: set[str] = field(default_factory=set)
@@ -85,12 +95,21 @@ class Detector:
     def __post_init__(self) -> None:
         self.findings = Findings(state=State(), book=(), until=0.0)
         self._kept = Kept.beginning_with(self.limits, self._nothing_before(self.wall()))
+        self._listened = self._listened_from = self._kept.newest
 
     def committed(self, items: Sequence[Ingest], answers: Sequence[Stored]) -> None:
         """Note which rounds are to be folded again."""
         for item, answer in zip(items, answers, strict=True):
             for key in item.cells if answer is Stored.NEW else ():
                 self._note(self._round(key.minute * 60))
+
+    def heard(self, heartbeats: Sequence[Seen]) -> None:
+        """Note which minutes are to be listened to again: hardly ever any, heartbeats never come late."""
+        until = (self._listened.state.minute + 1) * 60
+        late = [seen.at for seen in heartbeats if seen.at < until]
+        if late:
+            self._note(self._round(min(late) - PAUSE_S))
+            self._listened = self._listened_from
 
     def _note(self, number: int) -> None:
         if number > self._kept.number:
@@ -99,6 +118,19 @@ class Detector:
             self._near = number if self._near is None else min(number, self._near)
         elif self._again is None or number <= self._again.number:
             self._far = number if self._far is None else min(number, self._far)
+
+    def ordered(self, since: float) -> None:
+        """Fold again, from the next look on, what a quarantine or a release changes: all from `since` on, in
+        Unix seconds."""
+        number = self._round(since)
+        # Whatever is being folded now was begun without it.
+        if self._kept.is_near(number):
+            number = min(number, self._kept.number + 1)
+            self._near = number if self._near is None else min(number, self._near)
+        else:
+            self._far = number if self._far is None else min(number, self._far)
+        self._late_at = -math.inf
+        self._why = "a quarantine"
 
     def _round(self, at: float) -> int:
         return int(at // self.limits.round_s)
@@ -139,25 +171,22 @@ class Detector:
             await self._fold(self._kept, head)
             self._early, self._early_at = {}, -math.inf
         caught_up = await self._catch_up(head)
-        is_news = await self._look_ahead(head)
+        is_news = await self._listen()
+        is_news |= await self._look_ahead(head)
         if first > head and caught_up is None and not is_news:
             return
         await self._settle()
-        await self._ground(first if caught_up is None else min(first, caught_up))
-        await self._publish()
-        newest = self._kept.newest
+        now = self._with_early(self._listened)
+        await self._ground(now.book, first if caught_up is None else min(first, caught_up))
+        await self._publish(now)
+        if self._near is None and self._far is None and self._again is None:
+            self._why = LATE
         self.findings = Findings(
-            state=newest.state,
-            book=self._book,
-            until=(newest.state.number + 1) * self.limits.round_s,
+            state=now.state,
+            book=now.book,
+            until=(now.state.number + 1) * self.limits.round_s,
             took_s=self.monotonic() - began,
         )
-
-    @property
-    def _book(self) -> tuple[Incident, ...]:
-        """The incidents as they were settled, and what of the running round is sure already."""
-        book = {one.id: one for one in self._kept.newest.book} | self._early
-        return tuple(sorted(book.values(), key=lambda one: (one.since, one.id)))
 
     async def _look_ahead(self, head: int) -> bool:
         """Look at the running round, if it may make something sure; whether it did, and had not before."""
@@ -169,11 +198,32 @@ class Detector:
             return False
         self._early_at = now
         number, setting = head + 1, await self.setting()
-        said = [await self._said_in(one) for one in range(number - self.limits.expected_rounds, number + 1)]
+        before = range(number - self.limits.expected_rounds, number)
+        said = [await self._said_in(one, setting) for one in (*before, number)]
         left = max(0.0, number + 1 - self.wall() / self.limits.round_s)
         found = await asyncio.to_thread(early.sure, newest, said[-1], said[:-1], countries, setting, left)
-        before, self._early = self._early, {one.id: one for one in found}
-        return not self._early.keys() <= before.keys()
+        known, self._early = self._early, {one.id: one for one in found}
+        return not self._early.keys() <= known.keys()
+
+    def _with_early(self, now: Settled) -> Settled:
+        """The same with what of the running round is sure already."""
+        book = {one.id: one for one in now.book} | self._early
+        return replace(now, book=tuple(sorted(book.values(), key=lambda one: (one.since, one.id))))
+
+    async def _listen(self) -> bool:
+        """Listen to the minutes after the last round as well; whether there were any. Not kept: the round
+        that they are of begins with them when it is folded."""
+        if self._listened_from is not self._kept.newest:
+            self._listened = self._listened_from = self._kept.newest
+        first = max(self._listened.state.minute + 1, (self._kept.number + 1) * self._per_round)
+        last = int((self.wall() - HEARTBEAT_GRACE_S) // 60) - 1
+        if first > last:
+            return False
+        spans, setting = await self._spans(first, last), await self.setting()
+        self._listened = await asyncio.to_thread(
+            self._hear, self._listened, range(first, last + 1), spans, setting
+        )
+        return True
 
     async def _catch_up(self, head: int) -> int | None:
         """Go on with what is late by more than a few rounds; from which round on it is folded again, once
@@ -194,7 +244,8 @@ class Detector:
         setting = await self.setting()
         while kept.number < head:
             kept.add(await self._folded(kept.newest, kept.number + 1, setting))
-            await self.committer.call(self.committer.store.tell, told(kept.newest.state))
+            state = kept.newest.state
+            await self.committer.call(self.committer.store.tell, told(state), silent(state))
             if self.monotonic() > until:
                 break
         return kept.number == head
@@ -202,26 +253,57 @@ class Detector:
     async def setting(self) -> Setting:
         """What is known beside the measurements."""
         standings = await self.committer.call(self.committer.store.standings)
-        return Setting(limits=self.limits, standings=standings, shares=self.shares)
+        orders = by_subject(await self.committer.call(self.committer.store.quarantines))
+        return Setting(
+            limits=self.limits, standings=standings, shares=self.shares, mobile=self.mobile, orders=orders
+        )
 
     @property
     def head(self) -> int:
         """The last round that was folded."""
         return self.findings.state.number
 
+    @property
+    def _per_round(self) -> int:
+        return int(self.limits.round_s // 60)
+
+    async def _spans(self, first: int, last: int) -> list[Span]:
+        """All that minutes `first` to `last` are about."""
+        since, until = (first + 1) * 60.0 - 2 * PAUSE_S, (last + 1) * 60.0
+        return await self.committer.call(self.committer.store.spans, since, until)
+
     async def _folded(self, before: Settled, number: int, setting: Setting) -> Settled:
-        ballots = await self._said_in(number)
-        return await asyncio.to_thread(self._step, before, number, ballots, setting)
+        first = number * self._per_round
+        last = first + self._per_round - 1
+        ballots = await self._said_in(number, setting)
+        spans = await self._spans(first, last)
 
-    async def _said_in(self, number: int) -> Mapping[Place, Sequence[Ballot]]:
-        per_round = int(self.limits.round_s // 60)
-        first = number * per_round
-        cells = await self.committer.call(self.committer.store.cells, first, first + per_round - 1)
-        return (await asyncio.to_thread(by_round, cells.items(), self.limits)).get(number, {})
+        def folded() -> Settled:
+            heard = self._hear(before, range(first, last + 1), spans, setting)
+            return self._step(heard, number, ballots, setting)
 
-    def _step(
-        self, before: Settled, number: int, ballots: Mapping[Place, Sequence[Ballot]], setting: Setting
+        return await asyncio.to_thread(folded)
+
+    async def _said_in(self, number: int, setting: Setting) -> Said:
+        cells: dict[CellKey, Cell] = {}
+        # A minute at a time, because batches wait for the store meanwhile.
+        for minute in range(number * self._per_round, (number + 1) * self._per_round):
+            cells |= await self.committer.call(self.committer.store.cells, minute, minute)
+
+        def said() -> Said:
+            return by_round(heard(cells, setting.orders).items(), self.limits).get(number, {})
+
+        return await asyncio.to_thread(said)
+
+    def _hear(
+        self, before: Settled, minutes: Iterable[int], spans: Collection[Span], setting: Setting
     ) -> Settled:
+        for minute in minutes:
+            state = listen(before.state, minute, spans, setting)
+            before = Settled(state=state, book=record(before.book, state, self.limits))
+        return before
+
+    def _step(self, before: Settled, number: int, ballots: Said, setting: Setting) -> Settled:
         state = advance(before.state, number, ballots, setting)
         return Settled(state=state, book=record(before.book, state, self.limits))
 
@@ -237,12 +319,12 @@ class Detector:
             await self.committer.call(self.committer.store.settle, new, both.keys())
             self._settled = both
 
-    async def _ground(self, folded_from: int) -> None:
+    async def _ground(self, book: Iterable[Incident], folded_from: int) -> None:
         """Store what each incident's evidence begins with, before it is published: the last state kept from
         well before it; and again where that state was folded again. When it is kept no more, nothing can
         change it any more."""
         starts = {}
-        for incident in self._book:
+        for incident in book:
             before = self._kept.before(incident.since - QUIET)
             if before is None or (incident.id in self._grounded and before.state.number < folded_from):
                 continue
@@ -251,10 +333,9 @@ class Detector:
             await self.committer.call(self.committer.store.ground, starts)
             self._grounded |= starts.keys()
 
-    async def _publish(self) -> None:
-        now = self._kept.newest
+    async def _publish(self, now: Settled) -> None:
         first = now.state.number - self.limits.late_rounds
-        new = list(revised(self.published, self._book, self.wall(), first))
+        new = list(revised(self.published, now.book, self.wall(), first, self._why))
         if not new:
             return
         await self.committer.call(self.committer.store.publish, new)

@@ -16,6 +16,7 @@ from .detect.bundling import facts_of, last_round, made
 from .detect.evidence import Facts, NoEvidence, Sample, written
 from .detect.fold import Setting
 from .detect.incidents import WORLD
+from .detect.quarantine import heard
 from .detect.revisions import Revision
 from .detect.saved import Settled
 from .detector import Detector
@@ -61,7 +62,7 @@ def _made(
 def _facts(store: Store, revision: Revision, number: int, setting: Setting) -> Facts:
     per_round = int(setting.limits.round_s // 60)
     country, first = revision.incident.country, number * per_round
-    cells = store.cells(first, first + per_round - 1)
+    cells = heard(store.cells(first, first + per_round - 1), setting.orders)
     here = [(key, cell) for key, cell in cells.items() if key.country == country]
     ballots = by_round(here, setting.limits).get(number, {})
     return facts_of(country, number, ballots, store.chronicle(None, number, number), setting.limits)
@@ -76,7 +77,7 @@ def _samples(store: Store, revision: Revision, rounds: Sequence[Facts]) -> list[
 
 
 def _failing(facts: Facts) -> int:
-    return sum(ballot.failed for _, said in facts.ballots for ballot in said)
+    return sum(ballot.is_witness for _, said in facts.ballots for ballot in said)
 
 
 def _witnesses(facts: Facts) -> Iterator[_Wanted]:
@@ -85,7 +86,7 @@ def _witnesses(facts: Facts) -> Iterator[_Wanted]:
     well: dict[int, Ballot] = {}
     for place, said in facts.ballots:
         for ballot in said:
-            (failed if ballot.failed else well).setdefault(place.asn, ballot)
+            (failed if ballot.is_witness else well).setdefault(place.asn, ballot)
     chosen = [*list(failed.values())[:FAILED], *list(well.values())[:WELL]]
     for probe, at in dict.fromkeys((ballot.probe, ballot.at) for ballot in chosen):
         yield _Wanted(probe, at)

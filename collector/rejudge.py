@@ -28,6 +28,7 @@ from probe.wire.codec import DecodeError, validate
 from probe.wire.observation import Batch
 
 from .detect.cells import Cell, CellKey, cells_of_batch
+from .detect.quarantine import Orders, by_subject, uncounted
 from .ingest.admit import LIVE_S
 from .store.base import SignedBatch, Store
 
@@ -64,7 +65,7 @@ def rejudge(store: Store, platforms: Collection[str], since: float) -> Rejudged:
     again, in one transaction. Raises `CannotRejudge` or `StoreError`, and then nothing has changed."""
     asked = int(since // MINUTE_S)
     first = _first_whole_minute(store.dropped_until(), asked)
-    judging = _Judging(store, platforms, first)
+    judging = _Judging(store, platforms, first, by_subject(store.quarantines()))
     before = _census(store, first)
     changed = store.replace_cells(first, judging)
     return Rejudged(
@@ -91,6 +92,7 @@ class _Judging:
     store: Store
     platforms: Collection[str]
     first_minute: int
+    orders: Orders
     rounds: int = 0
 
     def __iter__(self) -> Iterator[Mapping[CellKey, Cell]]:
@@ -106,8 +108,13 @@ class _Judging:
             raise CannotRejudge(f"batch {signed.sequence} of probe {signed.probe}: {error}") from None
         minutes = [rnd.started_at.timestamp() // MINUTE_S for rnd in batch.rounds]
         self.rounds += sum(minute >= self.first_minute for minute in minutes)
-        cells = cells_of_batch(
-            batch, self.platforms, country=signed.country, asn=signed.asn, prefix=signed.prefix
+        cells = uncounted(
+            cells_of_batch(
+                batch, self.platforms, country=signed.country, asn=signed.asn, prefix=signed.prefix
+            ),
+            self.orders,
+            probe=signed.probe,
+            prefix=signed.prefix,
         )
         return {key: cell for key, cell in cells.items() if key.minute >= self.first_minute}
 

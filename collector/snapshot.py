@@ -1,25 +1,27 @@
 """What the collector says now, taken from cells once and read by page, API, peers and /metrics.
 
-PURE. One snapshot is taken every few seconds from the store's recent cells; nothing that serves
-a request ever queries the store. A prefix's vote is its newest within the window, so ten rounds
+PURE. One snapshot is taken every few seconds; nothing that serves a request ever queries the store.
+A `Window` keeps what counts and is told what came, so that a look costs what is new and not all that a
+hundred thousand homes said in ten minutes. A prefix's vote is its newest within the window, so ten rounds
 of one home are one vote, and a home that moved on from `blocked` to `ok` counts as `ok`.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import reduce
-from itertools import groupby
+from types import MappingProxyType
 from typing import TypeVar
 
-from collector.detect.cells import FAILING, Cell, CellKey, Vote, merge
+from collector.detect.cells import FAILING, Cell, CellKey, Vote
+from collector.detect.quarantine import Orders, heard, is_mute
 from collector.store.base import Seen, StoreFigures
 from probe.wire.exchange import PeerView, Presence
 from probe.wire.stage import Stage
 
 K = TypeVar("K", tuple[str, str], tuple[str, int, str])
+D = TypeVar("D", str, int)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,61 +81,164 @@ def take(
     window_s: float,
     platforms: Collection[str],
     store: StoreFigures | None = None,
+    orders: Orders = MappingProxyType({}),
 ) -> Snapshot:
-    """Fold recent cells into tallies. `seen` are the heartbeats of the last few minutes; a probe
-    that said goodbye is not reporting."""
-    since = now - window_s
-    recent = [(k, c) for k, c in cells.items() if k.platform in platforms and (k.minute + 1) * 60 > since]
-    return Snapshot(
-        at=now,
-        window_s=window_s,
-        platforms=tuple(platforms),
-        countries=_tallies(recent, lambda k: (k.country, k.platform), since),
-        networks=_tallies(recent, lambda k: (k.country, k.asn, k.platform), since),
-        probes=Counter(s.country for s in seen if s.state is Presence.ALIVE),
-        store=store,
-    )
+    """A snapshot of these cells and no others."""
+    window = Window(window_s=window_s, platforms=tuple(platforms), orders=orders)
+    window.add(cells.items(), now)
+    return window.snapshot(seen, now, store)
 
 
-def _tallies(
-    recent: Iterable[tuple[CellKey, Cell]], place: Callable[[CellKey], K], since: float
-) -> dict[K, Tally]:
-    ordered = sorted(recent, key=lambda item: (place(item[0]), item[0]))
-    return {
-        where: _tally(list(items), since)
-        for where, items in groupby(ordered, key=lambda item: place(item[0]))
-    }
+@dataclass
+class Window:
+    """What counts, of the last `window_s` seconds. `orders` tell who is not listened to; of other orders
+    another window must be made, because what was left out is not kept. Time only goes on."""
+
+    window_s: float
+    platforms: tuple[str, ...]
+    orders: Orders = field(default_factory=dict)
+    _countries: dict[tuple[str, str], _Place] = field(default_factory=dict)
+    _networks: dict[tuple[str, int, str], _Place] = field(default_factory=dict)
+
+    def add(self, cells: Iterable[tuple[CellKey, Cell]], now: float) -> None:
+        """Count what came: cells may come in pieces, and each piece once."""
+        since = now - self.window_s
+        for key, cell in cells:
+            if key.platform in self.platforms and (key.minute + 1) * 60 > since:
+                (listened,) = heard({key: cell}, self.orders).values()
+                self._countries.setdefault((key.country, key.platform), _Place()).add(key.minute, listened)
+                network = (key.country, key.asn, key.platform)
+                self._networks.setdefault(network, _Place()).add(key.minute, listened)
+
+    def snapshot(self, seen: Iterable[Seen], now: float, store: StoreFigures | None = None) -> Snapshot:
+        """What counts at `now`. `seen` are the heartbeats of the last few minutes; a probe that said
+        goodbye is not reporting."""
+        since = now - self.window_s
+        return Snapshot(
+            at=now,
+            window_s=self.window_s,
+            platforms=self.platforms,
+            countries=_tallies(self._countries, since),
+            networks=_tallies(self._networks, since),
+            probes=Counter(
+                s.country
+                for s in seen
+                if s.state is Presence.ALIVE and not is_mute(self.orders, s.probe, s.prefix, s.at)
+            ),
+            store=store,
+        )
 
 
-def _tally(items: Sequence[tuple[CellKey, Cell]], since: float) -> Tally:
-    cell = reduce(merge, (cell for _, cell in items))
-    votes = _one_a_prefix(vote for vote in cell.votes.values() if vote.at >= since)
-    return Tally(
-        votes=len(votes),
-        failing=sum(vote.status in FAILING for vote in votes),
-        statuses=dict(sorted(cell.statuses.items())),
-        mechanisms=dict(sorted(cell.mechanisms.items())),
-        stages=_stages(cell),
-        newest_at=max([*(vote.at for vote in votes), *_minutes(items)], default=None),
-    )
+def _tallies(places: dict[K, _Place], since: float) -> dict[K, Tally]:
+    """The places in order; those of which nothing is left are forgotten."""
+    for place in places.values():
+        place.expire(since)
+    for where in [where for where, place in places.items() if place.is_empty]:
+        del places[where]
+    return {where: places[where].tally() for where in sorted(places)}
 
 
-def _one_a_prefix(votes: Iterable[Vote]) -> list[Vote]:
-    """Each prefix's newest: ten probes behind one router are one witness."""
-    newest: dict[str, Vote] = {}
-    for vote in votes:
-        newest[vote.prefix] = max(vote, newest.get(vote.prefix, vote))
-    return list(newest.values())
+@dataclass(slots=True)
+class _Counts:
+    """Rounds and observations by what they were."""
+
+    statuses: Counter[str] = field(default_factory=Counter)
+    mechanisms: Counter[str] = field(default_factory=Counter)
+    results: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def add(self, cell: Cell) -> None:
+        self.statuses.update(cell.statuses)
+        self.mechanisms.update(cell.mechanisms)
+        self.results.update(cell.results)
+
+    def subtract(self, other: _Counts) -> None:
+        self.statuses -= other.statuses
+        self.mechanisms -= other.mechanisms
+        self.results -= other.results
 
 
-def _minutes(items: Iterable[tuple[CellKey, Cell]]) -> Iterator[float]:
-    """When rounds began that counted without a vote: their cell's minute, for want of the second."""
-    return (key.minute * 60.0 for key, cell in items if cell.statuses)
+@dataclass(slots=True)
+class _Place:
+    """One platform in one country or network. `votes` is each probe's newest, `homes` the probes of each
+    prefix, `failing` how many prefixes' newest vote is a failure. `counts` is the sum of `minutes`; `due`
+    holds the probes by the minute in which they voted, so that what grows old is found without looking
+    at all the rest."""
+
+    votes: dict[str, Vote] = field(default_factory=dict)
+    homes: dict[str, set[str]] = field(default_factory=dict)
+    due: dict[int, set[str]] = field(default_factory=dict)
+    failing: int = 0
+    newest_at: float = 0.0
+    counts: _Counts = field(default_factory=_Counts)
+    minutes: dict[int, _Counts] = field(default_factory=dict)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no cell of it is within the window."""
+        return not self.minutes
+
+    def add(self, minute: int, cell: Cell) -> None:
+        """Count one cell's rounds in its minute, and hear its votes."""
+        self.counts.add(cell)
+        self.minutes.setdefault(minute, _Counts()).add(cell)
+        for probe, vote in cell.votes.items():
+            before = self.votes.get(probe)
+            if before is None or before < vote:
+                self._replace(probe, before, vote)
+
+    def expire(self, since: float) -> None:
+        """Let go of minutes that ended before `since` (Unix seconds), and of votes that are older."""
+        for minute in [minute for minute in self.minutes if (minute + 1) * 60 <= since]:
+            self.counts.subtract(self.minutes.pop(minute))
+        for minute in [minute for minute in self.due if minute * 60 < since]:
+            for probe in [probe for probe in self.due[minute] if self.votes[probe].at < since]:
+                self._replace(probe, self.votes[probe], None)
+
+    def tally(self) -> Tally:
+        """What counts now."""
+        # A round that was no vote counts in its cell's minute, for want of the second.
+        newest = [minute * 60.0 for minute, counts in self.minutes.items() if counts.statuses]
+        if self.votes:
+            newest.append(self.newest_at)
+        return Tally(
+            votes=len(self.homes),
+            failing=self.failing,
+            statuses=dict(sorted(self.counts.statuses.items())),
+            mechanisms=dict(sorted(self.counts.mechanisms.items())),
+            stages=_stages(self.counts.results),
+            newest_at=max(newest, default=None),
+        )
+
+    def _replace(self, probe: str, before: Vote | None, after: Vote | None) -> None:
+        """Put a probe's word in place of the one before it; None is no word."""
+        prefixes = {vote.prefix for vote in (before, after) if vote is not None}
+        self.failing -= sum(self._fails(prefix) for prefix in prefixes)
+        if before is not None:
+            del self.votes[probe]
+            _drop(self.homes, before.prefix, probe)
+            _drop(self.due, int(before.at // 60), probe)
+        if after is not None:
+            self.votes[probe] = after
+            self.homes.setdefault(after.prefix, set()).add(probe)
+            self.due.setdefault(int(after.at // 60), set()).add(probe)
+            self.newest_at = max(self.newest_at, after.at)
+        self.failing += sum(self._fails(prefix) for prefix in prefixes)
+
+    def _fails(self, prefix: str) -> bool:
+        """Whether a prefix's newest vote is a failure: ten probes behind one router are one witness."""
+        probes = self.homes.get(prefix)
+        return probes is not None and max(self.votes[probe] for probe in probes).status in FAILING
 
 
-def _stages(cell: Cell) -> dict[str, tuple[int, int]]:
+def _drop(sets: dict[D, set[str]], key: D, item: str) -> None:
+    sets[key].remove(item)
+    if not sets[key]:
+        del sets[key]
+
+
+def _stages(results: Mapping[tuple[str, str], int]) -> dict[str, tuple[int, int]]:
     """Successes and failures by stage, in causal order."""
     good, bad = Counter[str](), Counter[str]()
-    for (stage, failure), count in cell.results.items():
+    for (stage, failure), count in results.items():
         (bad if failure else good)[stage] += count
     return {stage: (good[stage], bad[stage]) for stage in Stage if good[stage] or bad[stage]}

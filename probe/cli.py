@@ -147,6 +147,7 @@ def _uploader(config: Config, desk: Desk) -> Uploader | None:
         resolve=_addresses,
         tls=desk.plan.trust.bundle,
         wall=time.time,
+        token=config.collector.enrolment_token,
     )
 
 

@@ -48,10 +48,11 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Collectors:
-    """Where rounds are pushed."""
+    """Where rounds are pushed, and the token that lets a new key in, where one is asked for."""
 
     __pydantic_config__ = STRICT
     urls: Annotated[tuple[Text, ...], Len(0, 16)] = ()
+    enrolment_token: Annotated[str, Len(0, 100)] = ""
 
     def __post_init__(self) -> None:
         for url in self.urls:

@@ -98,6 +98,7 @@ class Uploader:
         resolve: Callable[[str], Awaitable[Sequence[str]]],
         tls: ssl.SSLContext,
         wall: Callable[[], float],
+        token: str = "",
     ) -> None:
         self._net = net
         self._routes = list(routes)
@@ -106,6 +107,7 @@ class Uploader:
         self._resolve = resolve
         self._tls = tls
         self._wall = wall
+        self._token = token
 
     async def batch(self, item: Item) -> Answer:
         """Offer a batch to each route until one takes or rejects it."""
@@ -157,6 +159,7 @@ class Uploader:
                 public_key=base64.b64encode(self._identity.public_key).decode(),
                 agent=f"reachwatch-probe/{__version__}",
                 network=self._network,
+                token=self._token or None,
             )
         )
         response = await self._post(route, "/v1/enrol", enrolment, self._identity.sign(enrolment))

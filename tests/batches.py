@@ -45,10 +45,10 @@ def heartbeat(who: Identity, state: Presence = Presence.ALIVE, sent_at: datetime
     return encode(Heartbeat(schema=SCHEMA, probe=who.probe_id, state=state, sent_at=when, network=HERE))
 
 
-def enrolment(who: Identity) -> bytes:
+def enrolment(who: Identity, token: str | None = None) -> bytes:
     """An enrolment's body."""
     key = base64.b64encode(who.public_key).decode()
-    return encode(Enrolment(schema=SCHEMA, public_key=key, agent="test", network=HERE))
+    return encode(Enrolment(schema=SCHEMA, public_key=key, agent="test", network=HERE, token=token))
 
 
 def signed(who: Identity, body: bytes, *, by: Identity | None = None) -> Request:

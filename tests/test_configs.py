@@ -9,6 +9,7 @@ import pytest
 
 from collector import cli as collector_cli
 from collector import config as collector_config
+from collector.app import build
 from probe import cli as probe_cli
 from probe import config as probe_config
 from probe.wire.settings import ConfigError
@@ -36,6 +37,15 @@ def test_the_shipped_platforms_are_the_four_and_each_has_its_roles() -> None:
     assert [p.name for p in platforms] == ["x", "facebook", "instagram", "youtube"]
     for platform in platforms:
         assert {"web", "api", "static"} <= {role.name for role in platform.roles if role.required}
+
+
+def test_users_shares_are_networks_by_country_and_reach_the_detector(tmp_path: Path) -> None:
+    file = tmp_path / "collector.toml"
+    file.write_text("[shares]\nPK = { 45669 = 0.6, 59257 = 0.4 }\n")
+    config = collector_config.load(file, {"data_dir": str(tmp_path)}, {})
+    service = build(config)
+    service.committer.close()
+    assert service.detector.shares == {"PK": {45669: 0.6, 59257: 0.4}}
 
 
 @pytest.mark.parametrize("kind", ["probe", "collector", "platforms"])

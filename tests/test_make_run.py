@@ -43,7 +43,7 @@ def test_it_prints_the_addresses_shows_this_machine_within_90_s_and_stops_in_ord
 
     with running(process):
         deadline = time.monotonic() + 90
-        while '"insufficient": 1' not in fetched("http://127.0.0.1:8460/api/v1/state"):
+        while '"insufficient":1' not in fetched("http://127.0.0.1:8460/api/v1/state"):
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.5)
         state = json.loads(fetched("http://127.0.0.1:8460/api/v1/state"))

@@ -22,10 +22,18 @@ def test_the_wheel_holds_configuration_page_and_licence(tmp_path: Path) -> None:
     )  # fmt: skip
     (wheel,) = tmp_path.glob("reachwatch-*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
-    assert {
+    assert {name for name in names if "configs/" in name} == {
         "probe/configs/probe.toml",
-        "probe/configs/platforms/x.toml",
+        *(f"probe/configs/platforms/{path.name}" for path in (ROOT / "configs" / "platforms").iterdir()),
+    }, "what operators set up is no volunteer's"
+    assert {
         "collector/web/static/style.css",
+        "collector/web/static/live.js",
+        "collector/web/static/icon.svg",
+        "collector/web/templates/base.html",
+        "collector/web/templates/incident.svg",
+        "collector/web/text/en.toml",
+        "collector/web/detection.md",
         "probe/wire/codec.py",
     } <= names
     assert any(name.endswith("licenses/LICENSE") for name in names)
@@ -62,10 +70,15 @@ def test_what_an_image_copies_is_enough_to_run(target: str, tmp_path: Path) -> N
         asked = [sys.executable, "-m", target, "import", "ooni", "/dev/null"]
         read = subprocess.run(asked, cwd=tmp_path, capture_output=True, text=True)
         assert "0 read" in read.stderr, "the platforms are there"
+        code = "from collector.web.pages.measured import measured; print(len(measured().targets))"
+        known = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+        assert int(known.stdout) > 5, "the method's figures are there"
 
 
-def test_the_probes_image_holds_probe_and_configs_alone() -> None:
-    assert {source for source, _ in copied("probe")} == {"requirements-probe.txt", "probe/", "configs/"}
+def test_the_probes_image_holds_the_probe_and_its_configuration_alone() -> None:
+    assert {source for source, _ in copied("probe")} == {
+        "requirements-probe.txt", "probe/", "configs/probe.toml", "configs/platforms/"
+    }  # fmt: skip
 
 
 def test_every_requirement_is_pinned_by_hash_and_none_by_address() -> None:

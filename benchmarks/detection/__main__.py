@@ -17,6 +17,9 @@ from collector.detect.thresholds import DEFAULT, Thresholds
 from .events import Case, Kind, Trial, trials
 from .noise import QUIET, ROUNDS_A_YEAR, STUDIED, Noise, twice
 from .report import Run, written
+from .silence import CASES as SHUTDOWNS
+from .silence import Quiet, Shutdown, delays, quiet
+from .speeds import Slow, Slowed, SlowYear, slow_year, slowed
 from .years import HOMES, Year, lands, lived
 
 OUT = Path(__file__).parent.parent.parent / "docs" / "detection.md"
@@ -26,17 +29,25 @@ NOISES = {noise.name: noise for noise in (STUDIED, twice(STUDIED))}
 YEARS = {STUDIED.name: 18, twice(STUDIED).name: 6}
 # Events of each case: more where a target speaks of it.
 TRIALS, TRIALS_OF_TARGETS = 120, 240
+# Throttlings: of nations of 4 and of 7 networks, by how often a home compares speeds; years of all lands.
+SLOW = tuple(Slow(n, homes, every) for n, homes in ((4, 8), (7, 8), (7, 20)) for every in (12, 3, 1))
+SLOW_YEARS = {12: 4, 3: 2}
+# Shutdowns of each case, and years of silence of all lands together.
+SHUTDOWN_TRIALS, SILENT_YEARS = 240, 12
 # How long a trouble lasts that one would not want to be woken by, in rounds: 3 to 15 minutes.
 SHORT = (0.6, 1.2, 1.8, 2.4, 3.0)
+# Chance that a home is switched off or late, in a round.
+AWAY = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A piece of work for one process, with chance of its own: a year, or trials of a case."""
+    """A piece of work for one process, with chance of its own: a year, or trials of a case; a number for a
+    case is a year of words on speed, said once in so many rounds."""
 
     seed: str
     noise: Noise
-    case: Case | None = None
+    case: Case | Slow | int | None = None
     trials: int = 0
     limits: Thresholds = DEFAULT
 
@@ -47,21 +58,39 @@ def main() -> int:
     began = time.monotonic()
     years: dict[str, list[Year]] = {}
     found: dict[Case, list[Trial]] = {}
+    throttled: dict[Slow, list[Slowed]] = {}
+    slow_years: dict[int, list[SlowYear]] = {}
     limits = replace(DEFAULT, **dict(arguments.set))
+    silences = [f"{arguments.seed} silence {n}" for n in range(max(1, round(SILENT_YEARS * arguments.scale)))]
     jobs = sorted(_jobs(arguments.seed, arguments.scale, limits), key=_heaviest_first)
     with ProcessPoolExecutor(os.cpu_count()) as pool:
+        silent = [pool.submit(_silent, seed) for seed in silences]
+        shut = pool.submit(_shut, str(arguments.seed), max(5, round(SHUTDOWN_TRIALS * arguments.scale)))
         waiting = {pool.submit(_done, job): job for job in jobs}
         for n, future in enumerate(as_completed(waiting), 1):
             job, result = waiting[future], future.result()
             if isinstance(result, Year):
                 years.setdefault(result.noise, []).append(result)
-            elif job.case is not None:
-                found[job.case] = result
+            elif isinstance(result, SlowYear):
+                slow_years.setdefault(result.every, []).append(result)
+            elif isinstance(job.case, Slow):
+                throttled[job.case] = [one for one in result if isinstance(one, Slowed)]
+            elif isinstance(job.case, Case):
+                found[job.case] = [one for one in result if isinstance(one, Trial)]
             if n % 20 == 0:
                 print(f"{n} of {len(jobs)}, {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
-    took_s = time.monotonic() - began
+        nights, cuts = [one for future in silent for one in future.result()], shut.result()
     run = Run(
-        years=years, trials=found, noises=NOISES, seed=arguments.seed, took_s=took_s, others=arguments.set
+        years=years,
+        trials=found,
+        noises=NOISES,
+        seed=arguments.seed,
+        took_s=time.monotonic() - began,
+        throttled=throttled,
+        slow_years=slow_years,
+        nights=nights,
+        shutdowns=cuts,
+        others=arguments.set,
     )
     text = written(run)
     arguments.out.write_text(text, encoding="utf-8")
@@ -94,6 +123,12 @@ def _jobs(seed: int, scale: float, limits: Thresholds) -> Iterator[Job]:
     for case, number in _cases():
         yield Job(f"{seed} {case}", NOISES[case.noise], case, max(5, round(number * scale)), limits)
 
+    for every, years in SLOW_YEARS.items():
+        for n in range(max(1, round(years * scale))):
+            yield Job(f"{seed} slow year {every} {n}", STUDIED, every, limits=limits)
+    for slow in SLOW:
+        yield Job(f"{seed} {slow}", STUDIED, slow, max(5, round(TRIALS * scale)), limits)
+
 
 def _cases() -> Iterator[tuple[Case, int]]:
     for kind in (Kind.NETWORK, Kind.NATION_4, Kind.NATION_7):
@@ -102,6 +137,8 @@ def _cases() -> Iterator[tuple[Case, int]]:
                 yield Case(kind, homes, efficacy), TRIALS_OF_TARGETS if efficacy >= 0.9 else TRIALS
         for homes in (5, 8, 20):
             yield Case(kind, homes, 0.9, noise=twice(STUDIED).name), TRIALS
+    for efficacy in (1.0, 0.9):
+        yield Case(Kind.NETWORK, 8, efficacy, away=AWAY), TRIALS_OF_TARGETS
     yield Case(Kind.PLATFORMS, 8, 0.9), TRIALS // 2
     for efficacy in (1.0, 0.7, 0.5, 0.3):
         yield Case(Kind.OUTAGE, 8, efficacy), TRIALS_OF_TARGETS
@@ -112,16 +149,31 @@ def _cases() -> Iterator[tuple[Case, int]]:
 
 
 def _heaviest_first(job: Job) -> tuple[bool, int]:
-    return (job.case is not None, -job.case.homes if job.case else 0)
+    of_a_year = job.case is None or isinstance(job.case, int)
+    return (not of_a_year, -job.case.homes if isinstance(job.case, Case | Slow) else 0)
 
 
-def _done(job: Job) -> Year | list[Trial]:
+def _done(job: Job) -> Year | SlowYear | list[Trial] | list[Slowed]:
     chance = Random(job.seed)  # noqa: S311 - repeatable is what is wanted
     if job.case is None:
         return lived(lands(), ROUNDS_A_YEAR, job.noise, chance, limits=job.limits)
+    if isinstance(job.case, int):
+        return slow_year(lands(), ROUNDS_A_YEAR, job.case, job.noise, chance, limits=job.limits)
     # Events have the noise of every round, not the glitches: those are what the years are for.
     quiet = replace(QUIET, p0=job.noise.p0)
+    if isinstance(job.case, Slow):
+        return list(slowed(job.case, job.trials, quiet, chance, job.limits))
     return list(trials(job.case, job.trials, quiet, chance, job.limits))
+
+
+def _silent(seed: str) -> list[Quiet]:
+    """A year of every land."""
+    chance = Random(seed)  # noqa: S311
+    return [quiet(land, STUDIED, chance) for land in lands()]
+
+
+def _shut(seed: str, trials_of_each: int) -> dict[Shutdown, list[float | None]]:
+    return {case: list(delays(case, trials_of_each, Random(f"{seed} {case}"))) for case in SHUTDOWNS}  # noqa: S311
 
 
 if __name__ == "__main__":

@@ -54,13 +54,14 @@ class Kind(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Case:
     """`homes` is of each network of the country; `efficacy` the chance that a home is hit; `lasts` is in
-    rounds, where it is not drawn."""
+    rounds, where it is not drawn; `away` the chance that a home says nothing in a round."""
 
     kind: Kind
     homes: int
     efficacy: float
     noise: str = "as studied"
     lasts: float | None = None
+    away: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +162,8 @@ class _Scene:
         bad = failing(len(prefixes), self._tables[len(prefixes)], self._chance)
         anyway = frozenset(self._chance.sample(prefixes, bad)) if bad else frozenset()
         for home in homes:
+            if self._chance.random() < self._case.away:
+                continue
             jitter = self._chance.uniform(-JITTER, JITTER)
             at = number + min(max(home.phase + jitter, 0.0), 0.999)
             hit = event.fails(home, at)

@@ -87,12 +87,12 @@ class Trouble:
     until: float
     hits: tuple[tuple[int, int], ...]
 
-    def parts(self) -> Iterator[tuple[int, float]]:
-        """Each round it touches, and how much of it."""
+    def parts(self) -> Iterator[tuple[int, float, float]]:
+        """Each round it touches, and from where to where in it, from 0 to 1."""
         for number in range(int(self.since), int(self.until) + 1):
-            share = min(self.until, number + 1) - max(self.since, number)
-            if share > 0:
-                yield number, share
+            since, until = max(self.since - number, 0.0), min(self.until - number, 1.0)
+            if until > since:
+                yield number, since, until
 
 
 def troubles(sizes: Sequence[Sequence[int]], rounds: int, noise: Noise, chance: Random) -> Iterator[Trouble]:

@@ -10,7 +10,7 @@ import os
 import platform
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from collector.detect.network import Condition
@@ -19,6 +19,8 @@ from collector.detect.thresholds import DEFAULT
 from .events import ABROAD, LONGEST, PEERS_WAIT_H, SHORTEST, Case, Kind, Trial
 from .figures import Figure, mean, proportion, quantile, rate
 from .noise import ROUND_S, ROUNDS_A_YEAR, Noise
+from .silence import BYE_SHARE, DROP_MINUTES, DROPS_A_DAY, Quiet, Shutdown
+from .speeds import Slow, Slowed, SlowYear
 from .years import HOMES, Alarm, Year, lands
 
 MINUTES = ROUND_S / 60
@@ -34,6 +36,10 @@ class Run:
     noises: Mapping[str, Noise]
     seed: int
     took_s: float
+    throttled: Mapping[Slow, Sequence[Slowed]] = field(default_factory=dict)
+    slow_years: Mapping[int, Sequence[SlowYear]] = field(default_factory=dict)
+    nights: Sequence[Quiet] = ()
+    shutdowns: Mapping[Shutdown, Sequence[float | None]] = field(default_factory=dict)
     others: Sequence[tuple[str, float]] = ()
 
 
@@ -49,23 +55,23 @@ class Row:
 
 
 # Why targets are missed where they are, read out of the rounds of such events.
-_WHY_LATE = """The round in which an event begins counts as bad only where the event takes half of its \
-votes, that is 0.5 / efficacy of the round. Events begin anywhere within one, so half of them are \
-confirmed by {rounds} + 0.5 / efficacy - 0.5 rounds after they began: {rounds}.0 at an efficacy of 1 and \
-{rounds}.06 at 0.9, before any chance in who is hit. What exceeds the target is a matter of seconds, of \
-the worst of the cases."""
-_WHY_OVER = """An incident is over when in each of its networks less than a tenth failed three rounds in \
-a row. Of 3 to 10 homes one that fails by itself is a tenth or more and begins the row anew, and the more \
-networks must be quiet together, the longer it takes. And the round in which the event ends is not well, \
-so that three whole rounds are over after 3.5 in the mean, if nothing else fails."""
-_WHY_CALLED = """These are partial outages, in which chance or the drawn factor gives one network far \
-more than the rest of the world has. Most are called so after the outage is over: the world is well again \
-in that round, and the network's incident, which waits for its three good rounds, is compared with a \
-world that does not fail. The others are outages that never reach the share at which one is said: homes \
-abroad that go on failing are disarmed after half an hour, and the world's rate falls though the outage \
-goes on."""
+_WHY_LATE = """See below what a delay can be at the least: an event that takes nine homes of ten cannot do \
+better in the median than {rounds}.06 rounds, and what exceeds the target is a matter of seconds, of the \
+worst of the cases."""
+_WHY_OVER = """An incident is over when in each of its networks less than a fifth failed two rounds in a \
+row. Homes that fail by themselves begin the row anew, and the more networks must be quiet, the longer it \
+takes."""
+_WHY_CALLED = """By chance the outage took many homes of the one country and hardly any abroad: by its votes \
+alone it is that country's."""
 _WHY_FALSE = """Glitches make them, not chance: a trouble of most homes that covers as many rounds as a \
 confirmation needs is one to the detector. The table of short troubles shows how short that is."""
+
+_WHY_SILENT = """A probe is lost when three heartbeats are missing, 180 seconds after its last, which was up \
+to a minute before the loss; what decides is the end of a minute. So a loss is seen after 2 to 4 minutes and \
+5 seconds, the later the more of a network must be missing before it is half."""
+_WHY_SILENCE = """Not chance: bad minutes of whole lines. Where an exchange takes most lines of two \
+networks for longer than three minutes, a nation has fallen silent, and whether for six minutes or for a day \
+cannot be known when the word must fall after four. Each is over within minutes and told so."""
 
 
 def written(run: Run) -> str:
@@ -79,6 +85,8 @@ def written(run: Run) -> str:
             _delays(run),
             _others(run),
             _troubles(run),
+            throttling(run),
+            _silence(run),
             _PEER,
             _LIMITS,
         )
@@ -117,7 +125,14 @@ Of the cases that a target covers the worst decides; the figure in front is of a
 | target | wanted | measured | met |
 |---|---|---|---|
 {lines}
-Not simulated: silence (another detector), and the way from a batch to the page.
+Not simulated: the way from a batch to the page.
+
+**What a delay can be at the least.** Homes measure at moments spread over the round, and events begin \
+anywhere in it. The round in which one begins is bad, half of its votes fail, only where at least 0.5 / \
+efficacy of it is left; else the row of bad rounds begins with the next. A network is confirmed by three \
+bad rounds in a row, so half of its events are known after 3 + 0.5 / efficacy - 0.5 rounds or more: 3.00 \
+where every home fails and 3.06 where nine of ten do. "Within three rounds" can mean no less than that. A \
+nation needs two rounds of evidence and has no such row, but hardly less than half a round is any.
 {"" if run.others else _missed(rows)}"""
 
 
@@ -134,7 +149,7 @@ def _missed(rows: Sequence[Row]) -> str:
 
 def targets(run: Run) -> list[Row]:
     """Every target that the simulation can speak of."""
-    return [*_delay_targets(run), *_false_targets(run), *_event_targets(run)]
+    return [*_delay_targets(run), *_false_targets(run), *_event_targets(run), *_silence_targets(run)]
 
 
 def _delay_targets(run: Run) -> Iterator[Row]:
@@ -189,6 +204,69 @@ def _event_targets(run: Run) -> Iterator[Row]:
     )
 
 
+def _silence_targets(run: Run) -> Iterator[Row]:
+    cases = [found for case, found in run.shutdowns.items() if case.efficacy >= 0.9]
+    for title, share in (("median", 0.5), ("95th percentile", 0.95)):
+        every = quantile([one for found in cases for one in found], share)
+        worst = max((quantile(found, share) for found in cases), key=lambda one: one.value)
+        yield Row(
+            f"shutdown, 10 homes or more there, efficacy 0.9 or more: CONFIRMED, {title}",
+            "≤ 4 minutes",
+            f"{every.shown(2)}; worst {worst.shown(2)}",
+            worst.value <= 4,
+            _WHY_SILENT,
+        )
+    for title, causes in (
+        ("noise alone", ("noise",)),
+        ("bad minutes and all", ("noise", "network", "nation")),
+    ):
+        found = rate(sum(_silences(run, Condition.CONFIRMED, causes)), len(run.nights))
+        yield Row(
+            f"false silence of a nation CONFIRMED a country-year, {title}",
+            "< 0.1",
+            found.shown(3),
+            found.value < 0.1,
+            _WHY_SILENCE,
+        )
+
+
+def _silences(run: Run, word: Condition, causes: Sequence[str]) -> Iterator[int]:
+    yield from (night.alarms.get((cause, word), 0) for night in run.nights for cause in causes)
+
+
+def _silence(run: Run) -> str:
+    rows = "".join(
+        f"| {case.networks} x {case.homes} | {case.efficacy:g} | {len(found)}"
+        f" | {quantile(found, 0.5).shown(2)} | {quantile(found, 0.95).shown(2)}"
+        f" | {100 * proportion(sum(one is None for one in found), len(found)).value:.1f} % |\n"
+        for case, found in run.shutdowns.items()
+    )
+    words = "".join(
+        f"| nation {word.name} | {' | '.join(str(sum(_silences(run, word, [c]))) for c in _NIGHTS)}"
+        f" | {rate(sum(_silences(run, word, _NIGHTS)), len(run.nights)).shown(3)} |\n"
+        for word in (Condition.SUSPECTED, Condition.CONFIRMED)
+    )
+    return f"""## Silence
+
+Minutes from the second of the loss to the end of the minute that decided and five seconds more; *never* is \
+the share in which too few were taken. A heartbeat comes once a minute and three must be missed.
+
+| networks x homes | efficacy | shutdowns | CONFIRMED, median | 95th percentile | never |
+|---|---|---|---|---|---|
+{rows}
+{len(run.nights)} country-years of ordinary coming and going: a line drops {DROPS_A_DAY:g} times a day for \
+{DROP_MINUTES:g} minutes in the mean, every home goes off at night and says so in {100 * BYE_SHARE:.0f} % of \
+cases, and networks and exchanges have the bad minutes that are described above, here of whole lines. What \
+is learnt of hours is left out, which makes for more alarms.
+
+| said | noise | bad minutes of a network | of a nation | all, a year |
+|---|---|---|---|---|
+{words}"""
+
+
+_NIGHTS = ("noise", "network", "nation")
+
+
 def _network(trial: Trial) -> float | None:
     return trial.confirmed
 
@@ -207,7 +285,8 @@ def _cases(run: Run, kinds: Iterable[Kind], least: int) -> list[Sequence[Trial]]
 
 def _is_counted(case: Case) -> bool:
     """Whether it is a plain event, as targets speak of."""
-    return case.noise == STUDIED and case.lasts is None and case.kind is not Kind.OUTAGE
+    plain = case.lasts is None and not case.away and case.kind is not Kind.OUTAGE
+    return plain and case.noise == STUDIED
 
 
 def _late(
@@ -231,7 +310,9 @@ def _laws(run: Run) -> str:
     return f"""## The votes that are made up
 
 Committed before the first full run, and not changed after it, but that each event now draws the phases \
-of its homes anew: in the first run all events of a case shared them, which moved its medians either way.
+of its homes anew (in the first run all events of a case shared them, which moved its medians either way), \
+that homes that are away were added, and that of a year's glitches the moments within the round are drawn, \
+because the detector now asks who measured last.
 
 - **Every round, every network**: k of n homes fail by a Beta-Binomial with mean {noise.p0:g} and \
 correlation {noise.rho:g}, drawn anew each round. These are the figures the detector itself expects; a \
@@ -351,7 +432,7 @@ def _delays(run: Run) -> str:
         parts += [
             _delay(case, run.trials[case])
             for case in sorted(run.trials, key=_order)
-            if case.kind is kind and case.lasts is None
+            if case.kind is kind and case.lasts is None and not case.away
         ]
     return "".join(parts)
 
@@ -438,14 +519,78 @@ def _troubles(run: Run) -> str:
             f" ({100 * chance.low:.0f} to {100 * chance.high:.0f}) |\n"
         )
     return f"""
-## What a short trouble does
+## What a short trouble does, and what cannot be told
 
 The chance that a trouble of so many minutes, of 8 homes a network, is CONFIRMED while it lasts (for the \
 nation: as the nation's). Times its rate a year this is the false alarms it makes.
 
 | who | share of homes | minutes | CONFIRMED |
 |---|---|---|---|
-{"".join(rows)}"""
+{"".join(rows)}
+A trouble of six minutes touches two rounds, as an event does of which a nation hears in two. What tells \
+them apart is the end of the second round: the third of the homes that measured last is well again, or is \
+not, and only then is it confirmed. Before this was asked, 27 % of the troubles of six minutes that took \
+every home were. Whatever lasts nine minutes or more may still go on at that moment: no detector that is to \
+speak within two rounds can tell it from an event, and it is over, in its incident, two rounds after.
+
+## Homes that are away
+
+One network of 8 homes, each of which says nothing in one round of ten: seven votes or fewer in more than \
+half of the rounds. As many must fail as of eight, and the network have had eight within a day.
+
+| share of homes | events | CONFIRMED median | p95 | never |
+|---|---|---|---|---|
+{"".join(_away(case, found) for case, found in run.trials.items() if case.away)}"""
+
+
+def _away(case: Case, found: Sequence[Trial]) -> str:
+    confirmed = [t.confirmed for t in found]
+    never = 100 * sum(one is None for one in confirmed) / len(found)
+    median, late = quantile(confirmed, 0.5), quantile(confirmed, 0.95)
+    return f"| {case.efficacy:g} | {len(found)} | {median.shown(2)} | {_short(late)} | {never:.0f} % |\n"
+
+
+def throttling(run: Run) -> str:
+    """The part of it on speeds."""
+    rows = [
+        f"| {case.networks} x {case.homes} | {case.every} | {_hours([t.confirmed for t in found])} |"
+        f" {_hours([t.over for t in found if t.confirmed is not None])} |"
+        f" {_within([t.dated for t in found], 1)} | {_within([t.ended for t in found], 3)} |"
+        f" {mean([float(t.incidents) for t in found if t.incidents]).shown(2)} |\n"
+        for case, found in sorted(run.throttled.items())
+    ]
+    false = [
+        f"| {every} | {exposure:.0f} | {sum(y.nation_confirmed for y in years)}:"
+        f" {rate(sum(y.nation_confirmed for y in years), exposure).shown(3)} |"
+        f" {sum(y.network_confirmed for y in years)}:"
+        f" {rate(sum(y.network_confirmed for y in years), networks).shown(3)} |\n"
+        for every, years in sorted(run.slow_years.items())
+        if (exposure := sum(y.lands * y.rounds for y in years) / ROUNDS_A_YEAR)
+        if (networks := sum(y.networks * y.rounds for y in years) / ROUNDS_A_YEAR)
+    ]
+    return f"""
+## Throttling
+
+A home compares speeds once in so many rounds: agents do so once in 12, and in every round where they \
+suspect slowness. An event holds 9 homes of 10 to 140 kbit/s beside 8 Mbit/s, for 1 to 4 hours; besides, 2 % \
+of all words are of a busy line. Delays in rounds, the nation's.
+
+| homes | a word in rounds | CONFIRMED | over | dated within a round | end dated within three | incidents |
+|---|---|---|---|---|---|---|
+{"".join(rows)}
+In years without any, a home is slow where by the laws above it would fail, in a round in which it measures:
+
+| a word in rounds | country-years | nation CONFIRMED, a year | network CONFIRMED, a year and network |
+|---|---|---|---|
+{"".join(false)}
+What this leaves out is a way that is full every evening for all homes of a provider: what a home's own \
+week has seen does not count as slow, and until then it does.
+"""
+
+
+def _within(off: Sequence[int | None], most: int) -> str:
+    known = [one for one in off if one is not None]
+    return f"{100 * sum(abs(one) <= most for one in known) / max(1, len(known)):.0f} %"
 
 
 _PEER = f"""

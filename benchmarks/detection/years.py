@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from math import ceil
 from random import Random
 
 from collector.detect import likelihood, nation, network, world
@@ -134,9 +135,10 @@ def lived(
     everywhere, outages, asked = WorldWatch(), 0, 0
     for number in range(rounds):
         counts = [failing(size, row, chance) for size, row in zip(sizes, rows, strict=True)]
-        for network_at, hits, share, kind in touched.pop(number, ()):
-            _add_trouble(counts, network_at, sizes[network_at], some_of(hits, share, chance), chance)
-            known[owner[network_at]].near = (number, kind)
+        late: dict[int, int] = {}
+        for hit in touched.pop(number, ()):
+            late[hit.at] = late.get(hit.at, 0) + _add_trouble(counts, hit, sizes[hit.at], chance, limits)
+            known[owner[hit.at]].near = (number, hit.kind)
         peers.hear(number, counts)
         asks = awake | {owner[n] for n, (k, least) in enumerate(zip(counts, loud, strict=True)) if k >= least}
         if not skip:
@@ -147,9 +149,10 @@ def lived(
         for at in sorted(asks):
             asked += 1
             one = known[at]
-            elsewhere = world.elsewhere(rates, one.land.name, limits)
-            alarms += _ask(one, number, counts, elsewhere, limits)
-            _write(one, number, everywhere, limits)
+            others = [rate for name, rate in rates.items() if name != one.land.name]
+            elsewhere = world.trimmed(others, limits)
+            alarms += _ask(one, number, counts, late, elsewhere, limits)
+            _write(one, number, everywhere, elsewhere, limits)
             (awake.discard if one.is_at_rest else awake.add)(at)
     return Year(
         noise=noise.name,
@@ -172,22 +175,37 @@ def _loud(size: int, limits: Thresholds) -> int:
     )
 
 
-def _touched(
-    some: Sequence[Land], rounds: int, noise: Noise, chance: Random
-) -> dict[int, list[tuple[int, int, float, str]]]:
-    """By round: which network has how many homes in trouble, for how much of the round, and whose it is."""
-    found: dict[int, list[tuple[int, int, float, str]]] = {}
+@dataclass(frozen=True, slots=True)
+class _Hit:
+    """`homes` homes of a network in trouble in one round, from where to where in it; whose it is."""
+
+    at: int
+    homes: int
+    since: float
+    until: float
+    kind: str
+
+
+def _touched(some: Sequence[Land], rounds: int, noise: Noise, chance: Random) -> dict[int, list[_Hit]]:
+    """Who is in trouble, by round."""
+    found: dict[int, list[_Hit]] = {}
     for trouble in troubles([land.homes for land in some], rounds, noise, chance):
-        for number, share in trouble.parts():
+        for number, since, until in trouble.parts():
             row = found.setdefault(number, [])
-            row += [(at, hits, share, trouble.kind) for at, hits in trouble.hits]
+            row += [_Hit(at, homes, since, until, trouble.kind) for at, homes in trouble.hits]
     return found
 
 
-def _add_trouble(counts: list[int], at: int, size: int, more: int, chance: Random) -> None:
-    """`more` homes of a network fail, whoever fails anyway."""
-    anyway = some_of(counts[at], (size - more) / size, chance)
-    counts[at] = min(size, more + anyway)
+def _add_trouble(counts: list[int], hit: _Hit, size: int, chance: Random, limits: Thresholds) -> int:
+    """Let the homes fail that measure within the trouble, whoever fails anyway; how many of those that
+    measure last in the round do."""
+    moments = sorted(chance.random() for _ in range(size))
+    taken = chance.sample(range(size), hit.homes)
+    seen = [home for home in taken if hit.since <= moments[home] < hit.until]
+    anyway = some_of(counts[hit.at], (size - len(seen)) / size, chance)
+    counts[hit.at] = min(size, len(seen) + anyway)
+    last = ceil(size * limits.late_part)
+    return min(last, sum(home >= size - last for home in seen) + some_of(anyway, last / size, chance))
 
 
 def _rates(known: Sequence[_Known], counts: Sequence[int], sizes: Sequence[int]) -> dict[str, float]:
@@ -207,19 +225,34 @@ def _everywhere(
 
 
 @cache
-def _count(failing_homes: int, homes: int) -> Count:
+def _count(failing_homes: int, homes: int, late: int | None, last: int) -> Count:
+    """Of the homes the `last` measured last, and `late` of these failed; None where nobody drew it, because
+    nothing but noise fails: then they fail as all do."""
     return Count(
-        votes=float(homes), failing=float(failing_homes), prefixes=homes, failing_prefixes=failing_homes
+        votes=float(homes),
+        failing=float(failing_homes),
+        prefixes=homes,
+        failing_prefixes=failing_homes,
+        late_votes=0.0 if late is None else float(last),
+        late_failing=float(late or 0),
     )
 
 
 def _ask(
-    one: _Known, number: int, counts: Sequence[int], elsewhere: float | None, limits: Thresholds
+    one: _Known,
+    number: int,
+    counts: Sequence[int],
+    late: Mapping[int, int],
+    elsewhere: float | None,
+    limits: Thresholds,
 ) -> list[Alarm]:
     """Put one land's votes before its watches; what they say that they did not say before."""
     homes = one.land.homes
     before = one.watches or [network.REST] * len(homes)
-    one.votes = [_count(counts[one.first + n], size) for n, size in enumerate(homes)]
+    one.votes = [
+        _count(counts[at], size, late.get(at), ceil(size * limits.late_part))
+        for at, size in enumerate(homes, one.first)
+    ]
     one.watches = [
         network.watch(watch, number, votes, elsewhere, limits)
         for watch, votes in zip(before, one.votes, strict=True)
@@ -243,8 +276,10 @@ def _ask(
     ]
 
 
-def _write(one: _Known, number: int, everywhere: WorldWatch, limits: Thresholds) -> None:
-    """Keep the land's incidents, where it has any or is about to."""
+def _write(
+    one: _Known, number: int, everywhere: WorldWatch, elsewhere: float | None, limits: Thresholds
+) -> None:
+    """Keep the land's incidents, where it has any or is about to. Their causes are nobody's question here."""
     alarmed = one.nation.is_alarmed or any(watch.is_alarmed for watch in one.watches)
     if not alarmed and not any(incident.is_open for incident in one.book):
         return
@@ -257,6 +292,7 @@ def _write(one: _Known, number: int, everywhere: WorldWatch, limits: Thresholds)
         },
         nations={(name, PLATFORM): one.nation},
         worlds={PLATFORM: everywhere},
+        elsewhere={(name, PLATFORM): WorldWatch(rate=elsewhere)},
     )
     # What ended too long ago to go on is of no more use.
     recent = [

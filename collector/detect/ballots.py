@@ -6,11 +6,14 @@ key that was made this morning is heard and does not decide.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from .cells import FAILING, Cell, CellKey, Vote
+from probe.verdict import Compared
+
+from .cells import FAILING, HELD_BACK, Cell, CellKey, Vote
 from .thresholds import Thresholds
 
 
@@ -27,7 +30,7 @@ class Place:
 class Ballot:
     """A probe's newest conclusive word on one platform in one round. `at` is Unix seconds, `prefix`
     the tag of where it stands. `broke` is how it failed, as ``stage failure``; `artefacts` are the
-    mechanisms shown beyond doubt."""
+    mechanisms shown beyond doubt. `speed` is the newest in the round, empty where none was measured."""
 
     probe: str
     at: float
@@ -35,6 +38,12 @@ class Ballot:
     failed: bool
     broke: str = ""
     artefacts: tuple[str, ...] = ()
+    speed: Compared | tuple[()] = ()
+
+    @property
+    def is_witness(self) -> bool:
+        """Whether its round shows that something is wrong: it failed, or was held back."""
+        return self.failed or self.broke == HELD_BACK
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +53,14 @@ class Standing:
 
     since: float
     token: str | None = None
-    quarantined: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Count:
     """The armed votes of one network on one platform in one round. `votes` and `failing` are weights;
-    `prefixes` and `failing_prefixes` whole homes."""
+    `prefixes` and `failing_prefixes` whole homes. `late_votes` and `late_failing` are of those homes that
+    measured last in the round: what they see goes on, what only the others saw may be over. `speeds` are
+    those of the failing homes that measured theirs, in order."""
 
     votes: float = 0.0
     failing: float = 0.0
@@ -58,11 +68,19 @@ class Count:
     failing_prefixes: int = 0
     broke: Mapping[str, int] = field(default_factory=dict)
     artefacts: Mapping[str, int] = field(default_factory=dict)
+    late_votes: float = 0.0
+    late_failing: float = 0.0
+    speeds: tuple[Compared, ...] = ()
 
     @property
     def share(self) -> float:
         """The failing share; 0 where nobody voted."""
         return self.failing / self.votes if self.votes else 0.0
+
+    @property
+    def late_share(self) -> float:
+        """The failing share of those who measured last; of all, where those have no weight."""
+        return self.late_failing / self.late_votes if self.late_votes else self.share
 
 
 def by_round(
@@ -70,29 +88,37 @@ def by_round(
 ) -> dict[int, dict[Place, list[Ballot]]]:
     """The ballots in some cells, by round (counted from the Unix epoch) and place: of each probe's votes
     in a round the newest. Both ends of the cells should be whole rounds."""
-    newest: dict[int, dict[Place, dict[str, Vote]]] = {}
+    votes: dict[int, dict[Place, dict[str, list[Vote]]]] = {}
     for key, cell in cells:
         place = Place(key.country, key.asn, key.platform)
-        said = newest.setdefault(int(key.minute * 60 // limits.round_s), {}).setdefault(place, {})
+        said = votes.setdefault(int(key.minute * 60 // limits.round_s), {}).setdefault(place, {})
         for probe, vote in cell.votes.items():
-            said[probe] = max(vote, said.get(probe, vote))
+            said.setdefault(probe, []).append(vote)
     return {
         number: {
-            place: [_ballot(probe, vote) for probe, vote in sorted(said.items())]
+            place: [_ballot(probe, some, limits) for probe, some in sorted(said.items())]
             for place, said in sorted(places.items())
         }
-        for number, places in newest.items()
+        for number, places in votes.items()
     }
 
 
-def _ballot(probe: str, vote: Vote) -> Ballot:
+def _ballot(probe: str, votes: Collection[Vote], limits: Thresholds) -> Ballot:
+    """One probe's ballot. Who is held back has reached the platform: what its speed shows is for the watch
+    on speeds to judge, and one event must not be counted in both. A handshake that is held back has no
+    speed and stays a failure."""
+    vote = max(votes)
+    speed = max((one for one in votes if one.speed), default=vote).speed
+    ratio = speed.ratio if speed else 0.0
+    is_slow = vote.broke == HELD_BACK and ratio >= limits.slow_ratio
     return Ballot(
         probe=probe,
         at=vote.at,
         prefix=vote.prefix,
-        failed=vote.status in FAILING,
+        failed=vote.status in FAILING and not is_slow,
         broke=vote.broke,
         artefacts=vote.proven,
+        speed=speed,
     )
 
 
@@ -103,30 +129,61 @@ def counted(
     heard: dict[Place, list[tuple[Ballot, float]]] = {place: [] for place in armed}
     for place, ballot, weight in _one_a_home(armed, standings, limits):
         heard[place].append((ballot, weight))
-    return {place: _count(_few_a_token(said, standings, limits)) for place, said in heard.items()}
+    return {place: _count(_few_a_token(said, standings, limits), limits) for place, said in heard.items()}
 
 
-def _count(said: Iterable[tuple[Ballot, float]]) -> Count:
+def count(ballots: Iterable[Ballot], standings: Mapping[str, Standing], limits: Thresholds) -> Count:
+    """Count the ballots of one place, whatever is said in others."""
+    return counted({_SOMEWHERE: tuple(ballots)}, standings, limits)[_SOMEWHERE]
+
+
+_SOMEWHERE = Place("", 0, "")
+
+
+def _count(said: Iterable[tuple[Ballot, float]], limits: Thresholds) -> Count:
     votes = failing = 0.0
     broke: Counter[str] = Counter()
     artefacts: Counter[str] = Counter()
-    prefixes = failing_prefixes = 0
-    for ballot, weight in said:
-        prefixes += 1
+    speeds = []
+    late_votes = late_failing = 0.0
+    failing_prefixes = 0
+    homes = list(said)
+    late_at = _late_at([ballot for ballot, _ in homes], limits)
+    for ballot, weight in homes:
+        late_weight = weight if _minute(ballot) >= late_at else 0.0
         votes += weight
+        late_votes += late_weight
         if ballot.failed:
             failing += weight
+            late_failing += late_weight
             failing_prefixes += 1
             broke[ballot.broke] += 1
             artefacts.update(ballot.artefacts)
+            if ballot.speed:
+                speeds.append(ballot.speed)
     return Count(
         votes=round(votes, 6),
         failing=round(failing, 6),
-        prefixes=prefixes,
+        prefixes=len(homes),
         failing_prefixes=failing_prefixes,
         broke=dict(sorted(broke.items())),
         artefacts=dict(sorted(artefacts.items())),
+        late_votes=round(late_votes, 6),
+        late_failing=round(late_failing, 6),
+        speeds=tuple(sorted(speeds)),
     )
+
+
+def _late_at(homes: Sequence[Ballot], limits: Thresholds) -> float:
+    """The minute (of Unix time) from which on homes measured last: a share of them, and who measured in the
+    same minute."""
+    minutes = sorted((_minute(one) for one in homes), reverse=True)
+    return minutes[math.ceil(len(minutes) * limits.late_part) - 1] if minutes else math.inf
+
+
+def _minute(ballot: Ballot) -> float:
+    """As fine as evidence tells the moments of homes."""
+    return ballot.at // 60
 
 
 def _one_a_home(
@@ -171,8 +228,8 @@ def _few_a_token(
 
 def weight_of(standing: Standing | None, at: float, limits: Thresholds) -> float:
     """How much a probe's vote weighs at `at` (Unix seconds), from 0 to 1; nothing where the probe is not
-    known or is quarantined."""
-    if standing is None or standing.quarantined:
+    known."""
+    if standing is None:
         return 0.0
     # To the minute: evidence is published without the second of anybody's round.
     age_s = at // 60 * 60 - standing.since

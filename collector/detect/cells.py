@@ -12,11 +12,11 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from probe.verdict import Level, Status, Verdict, judge
-from probe.wire.observation import Batch, Observation, Phase, Purpose, Round
+from probe.verdict import Compared, Level, Status, Verdict, compared, judge
+from probe.wire.observation import Batch, GateState, Observation, Phase, Purpose, Round
 from probe.wire.stage import STEPS
 
 V = TypeVar("V")
@@ -28,6 +28,14 @@ BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 # The statuses that are a vote on the platform, and those among them that count as failing.
 VOTING = frozenset({Status.OK, Status.BLOCKED, Status.THROTTLED, Status.UNREACHABLE})
 FAILING = VOTING - {Status.OK}
+# How a home fails that reaches the platform and is held back: no step of it need break.
+HELD_BACK = Status.THROTTLED.label
+
+# What stands in a platform's place where a cell, a vote or an incident's part is of the lines themselves,
+# whatever they reach: the votes are on whether the controls abroad answer. A line that a portal or the home
+# itself holds does not vote. No platform may be called so (`Config` refuses it).
+CONNECTIVITY = "connectivity"
+_CUT = frozenset({GateState.OFFLINE, GateState.DOMESTIC_ONLY})
 
 UNKNOWN_COUNTRY = "ZZ"  # ISO 3166-1 reserves it for users; CLDR reads it as "unknown region".
 UNKNOWN_ASN = 0  # RFC 7607 reserves AS 0.
@@ -47,13 +55,15 @@ class CellKey:
 class Vote:
     """One probe's newest word: when it was measured (Unix seconds), the verdict's status, the tag of
     the prefix it came from; where it failed how most steps broke, as ``stage failure``, and the
-    mechanisms shown beyond doubt."""
+    mechanisms shown beyond doubt; how fast the platform came beside unrelated objects, empty where that
+    was not measured (which is less than any speed: votes are in a total order)."""
 
     at: float
     status: str
     prefix: str
     broke: str = ""
     proven: tuple[str, ...] = ()
+    speed: Compared | tuple[()] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,16 +137,29 @@ def cells_of(
 ) -> dict[CellKey, Cell]:
     """What one round of a probe adds. `prefix` is the tag of its source prefix, not the prefix itself."""
     at = rnd.started_at.timestamp()
+    speeds = compared(rnd)
+    line = CellKey(int(at // 60), country, asn, CONNECTIVITY)
     by_platform: dict[str, list[Observation]] = {}
     for observation in rnd.observations:
         if _counts(observation):
             by_platform.setdefault(observation.target.partition("/")[0], []).append(observation)
-    return {
-        CellKey(int(at // 60), country, asn, verdict.platform): _cell(
-            verdict, by_platform.get(verdict.platform, []), at, prefix, probe
+    return {line: _line(rnd.gate.state, at, prefix, probe)} | {
+        replace(line, platform=verdict.platform): _cell(
+            verdict,
+            by_platform.get(verdict.platform, []),
+            {probe: Vote(at, verdict.status, prefix, speed=speeds.get(verdict.platform, ()))},
         )
         for verdict in verdicts
     }
+
+
+def _line(gate: GateState, at: float, prefix: str, probe: str) -> Cell:
+    votes = {}
+    if gate is GateState.ONLINE:
+        votes[probe] = Vote(at, Status.OK, prefix)
+    elif gate in _CUT:
+        votes[probe] = Vote(at, Status.UNREACHABLE, prefix, f"gate {gate.label}")
+    return Cell(statuses={gate.label: 1}, votes=votes)
 
 
 def _counts(observation: Observation) -> bool:
@@ -149,7 +172,7 @@ def _counts(observation: Observation) -> bool:
     )
 
 
-def _cell(verdict: Verdict, observations: Iterable[Observation], at: float, prefix: str, probe: str) -> Cell:
+def _cell(verdict: Verdict, observations: Iterable[Observation], votes: Mapping[str, Vote]) -> Cell:
     results: Counter[tuple[str, str]] = Counter()
     durations: dict[str, Histogram] = {}
     for observation in observations:
@@ -163,14 +186,18 @@ def _cell(verdict: Verdict, observations: Iterable[Observation], at: float, pref
         mechanisms={finding.mechanism.label: 1 for finding in verdict.mechanisms},
         results=results,
         durations=durations,
-        votes={probe: _vote(verdict, results, at, prefix)} if verdict.status in VOTING else {},
+        votes={probe: _told(vote, verdict, results) for probe, vote in votes.items()}
+        if verdict.status in VOTING
+        else {},
     )
 
 
-def _vote(verdict: Verdict, results: Mapping[tuple[str, str], int], at: float, prefix: str) -> Vote:
+def _told(vote: Vote, verdict: Verdict, results: Mapping[tuple[str, str], int]) -> Vote:
+    """The vote with how it failed, if it did."""
     if verdict.status not in FAILING:
-        return Vote(at, verdict.status, prefix)
+        return vote
     broken = {key: times for key, times in results.items() if key[1]}
     stage, failure = max(broken, key=lambda key: (broken[key], key), default=("", ""))
+    broke = HELD_BACK if verdict.status is Status.THROTTLED else f"{stage} {failure}".strip()
     proven = {finding.mechanism.label for finding in verdict.mechanisms if finding.level is Level.PROVEN}
-    return Vote(at, verdict.status, prefix, f"{stage} {failure}".strip(), tuple(sorted(proven)))
+    return replace(vote, broke=broke, proven=tuple(sorted(proven)))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from statistics import median
 
 from pydantic import TypeAdapter
 
@@ -34,6 +35,21 @@ class NetworkRound:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SpeedRound:
+    """One network's homes by how fast a platform comes: each home's newest word, which stands for an hour
+    of rounds. Of `votes`, a weight, `failing` are held back; `ratio` is how many times as fast unrelated
+    objects come to those, the median, None where there are none."""
+
+    asn: int
+    platform: str
+    condition: Condition
+    votes: float
+    failing: float
+    prefixes: int
+    ratio: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NationRound:
     """One platform in the country as a whole: `share` is the failing share with each network at its
     weight, `networks` how many had votes enough, `world` the failing share over all countries, None
@@ -54,6 +70,7 @@ class CountryRound:
     number: int
     country: str
     networks: tuple[NetworkRound, ...] = ()
+    speeds: tuple[SpeedRound, ...] = ()
     nations: tuple[NationRound, ...] = ()
 
 
@@ -62,8 +79,20 @@ _COUNTRY_ROUND = TypeAdapter(CountryRound)
 
 def told(state: State) -> list[CountryRound]:
     """What the last round of a state was, by country."""
-    countries = sorted({place.country for place, one in state.networks.items() if one.votes.prefixes})
-    return [_country(state, country) for country in countries]
+    return [_country(state, country) for country in _speaking(state)]
+
+
+def silent(state: State) -> list[tuple[str, int]]:
+    """The countries of which there was nothing to tell in the last round of a state, each with its number:
+    where the round is told again, what it had to tell before goes."""
+    known = {place.country for place in state.networks}
+    return [(country, state.number) for country in sorted(known - set(_speaking(state)))]
+
+
+def _speaking(state: State) -> list[str]:
+    countries = {place.country for place, one in state.networks.items() if one.votes.prefixes}
+    countries |= {place.country for place, one in state.speeds.items() if one.votes.prefixes}
+    return sorted(countries)
 
 
 def _country(state: State, country: str) -> CountryRound:
@@ -82,6 +111,19 @@ def _country(state: State, country: str) -> CountryRound:
         for place, one in sorted(state.networks.items(), key=lambda item: item[0])
         if place.country == country and one.votes.prefixes
     )
+    speeds = tuple(
+        SpeedRound(
+            asn=place.asn,
+            platform=place.platform,
+            condition=one.watch.condition,
+            votes=one.votes.votes,
+            failing=one.votes.failing,
+            prefixes=one.votes.prefixes,
+            ratio=median(speed.ratio for speed in one.votes.speeds) if one.votes.speeds else None,
+        )
+        for place, one in sorted(state.speeds.items(), key=lambda item: item[0])
+        if place.country == country and one.votes.prefixes
+    )
     nations = tuple(
         NationRound(
             platform=platform,
@@ -94,7 +136,9 @@ def _country(state: State, country: str) -> CountryRound:
         for (where, platform), watch in sorted(state.nations.items())
         if where == country
     )
-    return CountryRound(number=state.number, country=country, networks=networks, nations=nations)
+    return CountryRound(
+        number=state.number, country=country, networks=networks, speeds=speeds, nations=nations
+    )
 
 
 def pack_round(one: CountryRound) -> bytes:

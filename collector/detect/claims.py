@@ -12,9 +12,11 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from probe.verdict.speed import in_words
 from probe.wire.codec import rfc3339
 
-from .incidents import WORLD, Cause, Incident, Part, Phase, Scope, Witnesses
+from .cells import HELD_BACK
+from .incidents import WORLD, Cause, Incident, Part, Phase, Scope, Slowness, Witnesses
 from .revisions import Revision
 from .thresholds import Thresholds
 
@@ -74,7 +76,7 @@ def title(revision: Revision) -> str:
 
 
 def _part(part: Part, limits: Thresholds, min_prefixes: int) -> dict[str, Any]:
-    stage, _, failure = part.broke.partition(" ")
+    stage, _, failure = part.broke.partition(" ") if part.broke != HELD_BACK else ("", "", "")
     large = {asn: seen for asn, seen in part.networks.items() if seen.of >= min_prefixes}
     small = [seen for asn, seen in part.networks.items() if asn not in large]
     return {
@@ -95,6 +97,16 @@ def _part(part: Part, limits: Thresholds, min_prefixes: int) -> dict[str, Any]:
         "agreeing_ratio": part.agreeing if part.broke else None,
         "mechanisms": list(part.artefacts),
         "world_failing_ratio": part.world,
+        "slow": None if part.slow is None else _slow(part.slow),
+    }
+
+
+def _slow(slow: Slowness) -> dict[str, Any]:
+    return {
+        "probes": slow.homes,
+        "times_slower": slow.ratio,
+        "bits_per_second": slow.bps,
+        "extreme": slow.is_extreme,
     }
 
 
@@ -130,7 +142,9 @@ def _what(incident: Incident) -> str:
     if incident.country == WORLD:
         return f"{possible}outage of {platforms} in many countries"
     far = "nation-scale " if incident.scope is Scope.NATION else ""
-    return f"{possible}{far}disruption of {platforms} in {incident.country}"
+    is_slow = all(part.cause is Cause.THROTTLING for part in incident.parts)
+    what = "throttling" if is_slow else "disruption"
+    return f"{possible}{far}{what} of {platforms} in {incident.country}"
 
 
 def _counted(incident: Incident) -> str:
@@ -144,7 +158,10 @@ def _counted(incident: Incident) -> str:
             homes[asn] = max(homes.get(asn, 0), seen.of)
     if not homes:
         return ""
-    counts = " and ".join(_of(part, named=len(incident.parts) > 1) for part in incident.parts)
+    counted = {tuple(_sum(part.networks.values()).values()) for part in incident.parts}
+    counts = _listed([_of(part, named=True) for part in incident.parts])
+    if len(counted) == 1:
+        counts = _of(incident.parts[0], named=False)
     networks = "1 affected network" if len(homes) == 1 else f"{len(homes)} affected networks"
     return f": at worst {counts} on {networks}, {sum(homes.values())} prefixes"
 
@@ -173,7 +190,18 @@ def _why(incident: Incident) -> str:
         return f"likely blocking at the {' and '.join(stages)} stage"
     if cause is Cause.BLOCKING_CONFIRMED:
         return f"blocking shown by {', '.join(sorted({one for part in shown for one in part.artefacts}))}"
+    if cause is Cause.THROTTLING:
+        return " and ".join(filter(None, map(_speed, shown))) or "handshakes held back"
     return str(cause).replace("_", " ")
+
+
+def _speed(part: Part) -> str:
+    """ "X comes at 140 kbit/s, unrelated sites 57 times as fast (medians)": as a policer shows."""
+    if part.slow is None:
+        return ""
+    rate, times = in_words(part.slow.bps), f"{part.slow.ratio:.3g} times as fast"
+    extreme = "extreme: " if part.slow.is_extreme else ""
+    return f"{extreme}{_title(part)} comes at {rate}, unrelated sites {times} (medians)"
 
 
 def _title(part: Part) -> str:

@@ -9,18 +9,18 @@ suspected early and nothing ends early: for either, who is still to come matters
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from .ballots import Ballot, Place
 from .bundling import start_of
-from .fold import Setting, State, advance, rates_of
+from .fold import Setting, State, advance
 from .incidents import Incident, record
 from .network import Condition
 from .saved import Settled
 from .thresholds import Thresholds
 from .world import elsewhere
+from .world import rates as rates_in
 
 Said = Mapping[Place, Sequence[Ballot]]
 
@@ -49,7 +49,7 @@ def sure(
     those are too few, nothing is sure."""
     limits, number = setting.limits, before.state.number + 1
     so_far = advance(before.state, number, now, setting)
-    rates = rates_of({place: one.votes for place, one in so_far.networks.items()}, {}, limits)
+    rates = rates_in({place: one.votes for place, one in so_far.networks.items()}, {}, limits)
     found = []
     for country in sorted(countries):
         abroad = {
@@ -60,7 +60,7 @@ def sure(
         start = start_of(before, country)
         said = {
             place: ballots
-            for place, ballots in _at_worst(now, heard, number * limits.round_s, left)
+            for place, ballots in _at_worst(now, heard, (number + 1) * limits.round_s - 1, left)
             if place.country == country and place.platform in abroad
         }
         state = advance(start.state, number, said, setting, abroad)
@@ -93,21 +93,21 @@ def _is_about(incident: Incident, platforms: Collection[str]) -> bool:
 def _at_worst(
     now: Said, heard: Sequence[Said], at: float, left: float
 ) -> Iterator[tuple[Place, list[Ballot]]]:
-    """The least that the round can come to: who is still to speak reaches everything, and of those who have
-    failed a share reaches it again, those first whose word is oldest."""
+    """The least that the round can come to: at its end, who is still to speak reaches everything, and of
+    those who have failed a share reaches it again, those first whose word is oldest."""
     for place in sorted({*now, *(place for said in heard for place in said)}):
         spoken = {ballot.probe: ballot for ballot in now.get(place, ())}
         failing = sorted((one for one in spoken.values() if one.failed), key=lambda one: (one.at, one.probe))
         missing = {
-            ballot.probe: replace(ballot, at=at)
+            ballot.probe: ballot
             for said in heard
             for ballot in said.get(place, ())
             if ballot.probe not in spoken
         }
-        turned = {one.probe: one for one in failing[: math.ceil(len(failing) * left)]}
-        well = {probe: _well(ballot) for probe, ballot in (missing | turned).items()}
+        turned = {one.probe: one for one in failing[: int(len(failing) * left)]}
+        well = {probe: _well(ballot, at) for probe, ballot in (missing | turned).items()}
         yield place, [one for _, one in sorted((spoken | well).items())]
 
 
-def _well(ballot: Ballot) -> Ballot:
-    return replace(ballot, failed=False, broke="", artefacts=())
+def _well(ballot: Ballot, at: float) -> Ballot:
+    return replace(ballot, at=at, failed=False, broke="", artefacts=(), speed=())

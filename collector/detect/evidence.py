@@ -18,10 +18,10 @@ from pydantic import TypeAdapter, ValidationError
 from probe.wire.observation import Round
 
 from .ballots import Ballot, Place, Standing
-from .fold import Rates
 from .incidents import Incident
 from .revisions import Revision
 from .thresholds import Thresholds
+from .world import Rates
 
 SCHEMA: Literal["reachwatch-evidence/1"] = "reachwatch-evidence/1"
 
@@ -32,11 +32,13 @@ class NoEvidence(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """One round: the country's ballots, and the failing shares `abroad` by platform and country."""
+    """One round: the country's ballots, and the failing shares `abroad` by platform and country, and those
+    of homes held back there."""
 
     number: int
     ballots: tuple[tuple[Place, tuple[Ballot, ...]], ...] = ()
     abroad: Rates = field(default_factory=dict)
+    slow_abroad: Rates = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -102,6 +102,11 @@ def figures_of(
             platform: WorldFigure(failing_ratio=watch.rate, is_out=watch.out_since is not None)
             for platform, watch in state.worlds.items()
         },
+        throttling={key: watch.condition for key, watch in state.slow.items()},
+        silence={
+            country: SilenceFigure(condition=watch.condition, lost=watch.lost)
+            for country, watch in state.silences.items()
+        },
         incidents_open=dict(Counter((one.country, one.cause) for one in book if one.is_open)),
         incidents_confirmed=dict(confirmed),
     )

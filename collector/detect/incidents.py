@@ -11,10 +11,15 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from statistics import median
 
-from .ballots import Count, agreement
-from .fold import State
+from . import silence
+from .ballots import Count, Place, agreement
+from .cells import CONNECTIVITY, HELD_BACK
+from .fold import Network, State
+from .nation import NationWatch
 from .network import Condition
+from .slow import Speeds
 from .thresholds import Thresholds
 
 WORLD = "*"  # the country of what is so everywhere
@@ -53,6 +58,8 @@ class Cause(StrEnum):
 
 
 _STRENGTH = tuple(Cause)
+# Of a silence the last word counts: what was measured meanwhile comes late, and may clear a nation.
+_SILENT = frozenset({Cause.COLLECTOR_BLOCKED, Cause.MOBILE_SHUTDOWN, Cause.SHUTDOWN})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,10 +71,22 @@ class Witnesses:
     confirmed: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Slowness:
+    """What the homes that are held back measured, in the round in which they were most: medians of how
+    many times as fast unrelated objects came, and of the platform's bits a second."""
+
+    homes: int
+    ratio: float
+    bps: float
+    is_extreme: bool
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """One platform in an incident. Rounds are the detector's: `since` the first that failed,
-    `confirmed` the one that made it sure, `ended` the first that was well again."""
+    """One platform in an incident, or `CONNECTIVITY`: the lines themselves, silent or cut. Rounds are the
+    detector's: `since` the first that failed, `confirmed` the one that made it sure, `ended` the first that
+    was well again."""
 
     platform: str
     phase: Phase
@@ -81,6 +100,7 @@ class Part:
     artefacts: tuple[str, ...] = ()
     world: float | None = None
     networks: Mapping[int, Witnesses] = field(default_factory=dict)
+    slow: Slowness | None = None
 
     @property
     def is_open(self) -> bool:
@@ -159,16 +179,14 @@ def record(book: Collection[Incident], state: State, limits: Thresholds) -> tupl
 
 def _alarms(state: State, limits: Thresholds) -> Iterator[tuple[str, Part]]:
     """Every platform in trouble somewhere, as the part it would be if it were new."""
-    troubled = {
-        (place.country, place.platform)
-        for place, one in state.networks.items()
-        if one.watch.condition is Condition.CONFIRMED
-    }
-    troubled |= {key for key, nation in state.nations.items() if nation.is_alarmed}
-    for country, platform in sorted(troubled):
-        yield country, _part(state, country, platform, limits)
+    fails = _parts(state, state.networks, state.nations, limits)
+    slow = _parts(state, state.speeds, state.slow, limits)
+    for key in sorted({*fails, *slow}):
+        part = _one(fails[key], slow[key]) if key in fails and key in slow else (fails | slow)[key]
+        yield key[0], _degraded(part) if part.platform == CONNECTIVITY else part
     for platform, world in state.worlds.items():
-        if world.out_since is not None:
+        # Where the controls fail everywhere it is the controls.
+        if world.out_since is not None and platform != CONNECTIVITY:
             yield (
                 WORLD,
                 Part(
@@ -181,33 +199,108 @@ def _alarms(state: State, limits: Thresholds) -> Iterator[tuple[str, Part]]:
                     world=world.rate,
                 ),
             )
+    for country, watch in state.silences.items():
+        if watch.event is not None and watch.is_alarmed:
+            yield country, _silence(watch, watch.event, limits)
 
 
-def _part(state: State, country: str, platform: str, limits: Thresholds) -> Part:
-    nation = state.nations[country, platform]
-    here = {
-        place.asn: one
-        for place, one in state.networks.items()
-        if (place.country, place.platform) == (country, platform)
+def _degraded(part: Part) -> Part:
+    """Lines that are up and reach no control abroad: of the lines, whatever else their votes have in
+    common."""
+    is_national = part.phase is Phase.CONFIRMED and part.scope is Scope.NATION
+    return replace(part, cause=Cause.DEGRADATION if is_national else Cause.DISRUPTION)
+
+
+def _silence(watch: silence.Watch, event: silence.Event, limits: Thresholds) -> Part:
+    """A country that has fallen silent: of all platforms and of none."""
+    is_sure = event.confirmed is not None
+    return Part(
+        platform=CONNECTIVITY,
+        phase=Phase.CONFIRMED if is_sure else Phase.SUSPECTED,
+        since=_round_of(event.since, limits),
+        confirmed=_round_of(event.confirmed, limits) if event.confirmed is not None else None,
+        scope=Scope.NATION if event.nationwide else Scope.NETWORK,
+        cause=_cause_of(event, limits) if is_sure else Cause.DISRUPTION,
+        networks={
+            asn: Witnesses(failing=dark.homes, of=dark.of, confirmed=watch.is_sure_alone(dark, limits))
+            for asn, dark in watch.networks.items()
+        },
+    )
+
+
+def _cause_of(event: silence.Event, limits: Thresholds) -> Cause:
+    if event.was_heard_elsewhere(limits):
+        return Cause.COLLECTOR_BLOCKED
+    if not event.nationwide:
+        return Cause.DISRUPTION
+    return Cause.SHUTDOWN if event.beyond_mobile else Cause.MOBILE_SHUTDOWN
+
+
+def _round_of(minute: int, limits: Thresholds) -> int:
+    return int(minute * 60 // limits.round_s)
+
+
+def _parts(
+    state: State,
+    networks: Mapping[Place, Network] | Mapping[Place, Speeds],
+    nations: Mapping[tuple[str, str], NationWatch],
+    limits: Thresholds,
+) -> dict[tuple[str, str], Part]:
+    """By country and platform, what one of the two watches is alarmed by."""
+    alarmed: dict[tuple[str, str], dict[int, Network | Speeds]] = {}
+    for place, one in networks.items():
+        if one.watch.is_alarmed:
+            alarmed.setdefault((place.country, place.platform), {})[place.asn] = one
+    return {
+        key: _part(state, key, nation, alarmed.get(key, {}), limits)
+        for key, nation in nations.items()
+        if nation.is_alarmed
+        or any(one.watch.condition is Condition.CONFIRMED for one in alarmed.get(key, {}).values())
     }
-    alarmed = {asn: one for asn, one in here.items() if one.watch.is_alarmed}
+
+
+def _one(fails: Part, slow: Part) -> Part:
+    """Homes that fail and homes that are held back are one event. What most of them see says which."""
+    both, failing, held = _both(fails, slow), *(_homes(part) for part in (fails, slow))
+    most = slow if held > failing and not fails.artefacts else fails
+    return replace(both, cause=most.cause, broke=most.broke, agreeing=most.agreeing)
+
+
+def _homes(part: Part) -> int:
+    return sum(one.failing for one in part.networks.values())
+
+
+def _part(
+    state: State,
+    key: tuple[str, str],
+    nation: NationWatch,
+    alarmed: Mapping[int, Network | Speeds],
+    limits: Thresholds,
+) -> Part:
     sure = [one for one in alarmed.values() if one.watch.condition is Condition.CONFIRMED]
     is_sure = bool(sure) or nation.condition is Condition.CONFIRMED
-    begun = [one.watch.since for one in alarmed.values() if one.watch.since is not None]
     broke, agreeing = agreement([one.votes for one in alarmed.values()])
-    world = state.worlds[platform].rate
+    elsewhere = state.elsewhere[key]
+    is_slow = broke == HELD_BACK and agreeing > limits.confirm_share
+    # Where words are few, one slow by chance is long on its network's score, and soon gone from the nation's.
+    climbs = [nation] if is_slow and nation.since is not None else [one.watch for one in alarmed.values()]
+    since = min((one.since for one in climbs if one.since is not None), default=state.number)
+    # Of a nation, of enough of it, and of nothing that the world has had since it began: the table's word.
+    is_national = nation.condition is Condition.CONFIRMED and nation.share >= limits.nation_share
+    is_likely = is_national and elsewhere.was_well(since) and agreeing >= limits.agreement
     artefacts = _artefacts([one.votes for one in alarmed.values()])
+    cause = _cause(is_sure=is_sure, is_likely=is_likely, is_shown=bool(artefacts))
     return Part(
-        platform=platform,
+        platform=key[1],
         phase=Phase.CONFIRMED if is_sure else Phase.SUSPECTED,
-        since=min(begun, default=state.number),
+        since=since,
         confirmed=state.number if is_sure else None,
         scope=Scope.NATION if nation.is_alarmed else Scope.NETWORK,
-        cause=_cause(agreeing, artefacts, world, limits) if is_sure else Cause.DISRUPTION,
+        cause=Cause.THROTTLING if is_slow and not artefacts else cause,
         broke=broke,
         agreeing=round(agreeing, 3),
         artefacts=artefacts,
-        world=world,
+        world=elsewhere.rate,
         networks={
             asn: Witnesses(
                 failing=one.votes.failing_prefixes,
@@ -216,6 +309,21 @@ def _part(state: State, country: str, platform: str, limits: Thresholds) -> Part
             )
             for asn, one in sorted(alarmed.items())
         },
+        slow=_slowness([one.votes for one in alarmed.values()], limits) if is_slow else None,
+    )
+
+
+def _slowness(votes: Iterable[Count], limits: Thresholds) -> Slowness | None:
+    """None where nobody's ratio is known: handshakes can be held back as well."""
+    speeds = [speed for one in votes for speed in one.speeds]
+    if not speeds:
+        return None
+    ratio = median(speed.ratio for speed in speeds)
+    return Slowness(
+        homes=len(speeds),
+        ratio=round(ratio, 2),
+        bps=round(median(speed.bps for speed in speeds)),
+        is_extreme=ratio >= limits.extreme_ratio,
     )
 
 
@@ -228,12 +336,10 @@ def _artefacts(votes: Iterable[Count]) -> tuple[str, ...]:
     return tuple(sorted(mechanism for mechanism, homes in together.items() if homes > 1))
 
 
-def _cause(agreeing: float, artefacts: Collection[str], world: float | None, limits: Thresholds) -> Cause:
-    if artefacts:
+def _cause(*, is_sure: bool, is_likely: bool, is_shown: bool) -> Cause:
+    if is_sure and is_shown:
         return Cause.BLOCKING_CONFIRMED
-    # Without a world to compare with, it may be the platform's own trouble.
-    is_local = world is not None and world < limits.outage_rate
-    return Cause.LIKELY_BLOCKING if is_local and agreeing >= limits.agreement else Cause.DISRUPTION
+    return Cause.LIKELY_BLOCKING if is_likely else Cause.DISRUPTION
 
 
 def _continued(
@@ -245,17 +351,35 @@ def _continued(
         if part.is_open and now is not None:
             parts.append(_both(part, now))
         elif part.is_open:
-            parts.append(_over(part, state.number, limits))
+            parts.append(_over(part, state, incident.country, limits))
         else:
-            parts.append(part)
+            parts.append(_told(part, state, incident.country, limits))
     return replace(incident, parts=tuple(parts))
 
 
-def _over(part: Part, number: int, limits: Thresholds) -> Part:
+def _over(part: Part, state: State, country: str, limits: Thresholds) -> Part:
     sure = part.confirmed is not None
     # Its last rounds were the proof that it is over: it was well from the first of them.
-    ended = max(part.since + 1, number - limits.end_rounds + 1)
+    ended = max(part.since + 1, state.number - limits.end_rounds + 1)
+    event = _event(part, state, country)
+    if event is not None and event.over is not None:
+        ended = max(ended, _round_of(event.over, limits))
     return replace(part, phase=Phase.ENDED if sure else Phase.DISMISSED, ended=ended)
+
+
+def _event(part: Part, state: State, country: str) -> silence.Event | None:
+    watch = state.silences.get(country)
+    return watch.event if watch is not None and part.platform == CONNECTIVITY else None
+
+
+def _told(part: Part, state: State, country: str, limits: Thresholds) -> Part:
+    """A silence that is over and of which nobody has anything to tell: the machines were off, and why is not
+    known."""
+    event = _event(part, state, country)
+    if event is None or not event.was_never_told_of(state.minute, limits):
+        return part
+    is_its = part.since <= _round_of(event.since, limits) <= (part.ended or 0)
+    return replace(part, cause=Cause.DISRUPTION) if is_its else part
 
 
 def _both(before: Part, now: Part) -> Part:
@@ -266,19 +390,25 @@ def _both(before: Part, now: Part) -> Part:
         worst = max(known, seen, key=lambda one: (one.failing, -one.of))
         networks[asn] = replace(worst, confirmed=known.confirmed or seen.confirmed)
     sure = Phase.CONFIRMED in (before.phase, now.phase)
-    better = now.agreeing >= before.agreeing and now.broke
+    cause = now.cause if now.cause in _SILENT else max(before.cause, now.cause, key=_STRENGTH.index)
+    # A network that is the last to recover must not date a nation's throttling by its own score.
+    is_dated = before.cause is Cause.THROTTLING and before.confirmed is not None
+    better = now.broke and (
+        now.agreeing >= before.agreeing if now.cause is before.cause else now.cause is cause
+    )
     return replace(
         before,
         phase=Phase.CONFIRMED if sure else Phase.SUSPECTED,
-        since=min(before.since, now.since),
+        since=before.since if is_dated else min(before.since, now.since),
         confirmed=now.confirmed if before.confirmed is None else before.confirmed,
         ended=None,
         scope=Scope.NATION if Scope.NATION in (before.scope, now.scope) else before.scope,
-        cause=max(before.cause, now.cause, key=_STRENGTH.index),
+        cause=cause,
         broke=now.broke if better else before.broke,
         agreeing=now.agreeing if better else before.agreeing,
         artefacts=tuple(sorted({*before.artefacts, *now.artefacts})),
         networks=dict(sorted(networks.items())),
+        slow=max((one.slow for one in (now, before) if one.slow), key=lambda one: one.homes, default=None),
     )
 
 

@@ -8,7 +8,7 @@ bad hour): independent coins give hundreds of false alarms a year on the same no
 from __future__ import annotations
 
 from functools import lru_cache
-from math import lgamma
+from math import exp, lgamma, log
 
 from .thresholds import Thresholds
 
@@ -24,6 +24,20 @@ def _log_ratio(k: float, n: float, p0: float, limits: Thresholds) -> float:
     spread = (1 - limits.rho0) / limits.rho0
     quiet = _log_share(k, n, p0 * spread, (1 - p0) * spread)
     return _log_share(k, n, limits.event_a, limits.event_b) - quiet
+
+
+def surprise(k: int, n: int, mean: float, rho: float) -> float:
+    """-log P(k or more of n) in nats, where each of n falls with chance `mean` and they fall together with
+    correlation `rho`."""
+    spread = (1 - rho) / rho
+    a, b = mean * spread, (1 - mean) * spread
+    terms = [_log_choose(n, i) + _log_share(i, n, a, b) for i in range(k, n + 1)]
+    most = max(terms)
+    return max(0.0, -most - log(sum(exp(term - most) for term in terms)))
+
+
+def _log_choose(n: int, k: int) -> float:
+    return lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1)
 
 
 def _log_share(k: float, n: float, a: float, b: float) -> float:

@@ -55,7 +55,9 @@ def watch(
     if not heard:
         quiet = before.condition if before.is_alarmed else Condition.INSUFFICIENT
         return replace(before, condition=quiet, networks=0)
-    share = _share(heard, weights, limits)
+    weighed = capped_weights({asn: weights.get(asn) for asn in heard}, limits.network_cap)
+    share = round(sum(weighed[asn] * one.votes.share for asn, one in heard.items()), 6)
+    late = round(sum(weighed[asn] * one.votes.late_share for asn, one in heard.items()), 6)
     most = 2 * limits.step / len(heard)
     added = sum(max(-most, min(most, one.watch.added)) for one in heard.values())
     score = max(0.0, min(2 * limits.h, before.score + added))
@@ -69,7 +71,7 @@ def watch(
         suspected_at=before.suspected_at,
         confirmed_at=before.confirmed_at,
     )
-    condition = _condition(after, heard, limits)
+    condition = _condition(after, late, heard, limits)
     if condition not in ALARMED:
         over = before.is_alarmed
         return replace(
@@ -89,7 +91,8 @@ def watch(
     )
 
 
-def _condition(after: NationWatch, heard: Mapping[int, Seen], limits: Thresholds) -> Condition:
+def _condition(after: NationWatch, late: float, heard: Mapping[int, Seen], limits: Thresholds) -> Condition:
+    """`late` is the share of those who measured last: where it is below what confirms, it may be over."""
     if after.condition is Condition.CONFIRMED:
         return after.condition if after.good_rounds < limits.end_rounds else Condition.OK
     bad = [one for one in heard.values() if _joins(one, limits)]
@@ -105,7 +108,7 @@ def _condition(after: NationWatch, heard: Mapping[int, Seen], limits: Thresholds
     confirms = (
         after.score >= limits.h
         and homes >= limits.nation_prefixes
-        and after.share >= (limits.many_share if many else limits.nation_share)
+        and min(after.share, late) >= (limits.many_share if many else limits.nation_share)
     )
     return Condition.CONFIRMED if confirms else Condition.SUSPECTED
 
@@ -113,11 +116,6 @@ def _condition(after: NationWatch, heard: Mapping[int, Seen], limits: Thresholds
 def _joins(one: Seen, limits: Thresholds) -> bool:
     """Whether a network counts among those that fail together."""
     return one.watch.is_alarmed and one.votes.share >= limits.end_share
-
-
-def _share(heard: Mapping[int, Seen], weights: Mapping[int, float], limits: Thresholds) -> float:
-    capped = capped_weights({asn: weights.get(asn) for asn in heard}, limits.network_cap)
-    return round(sum(capped[asn] * one.votes.share for asn, one in heard.items()), 6)
 
 
 def capped_weights(shares: Mapping[int, float | None], cap: float) -> dict[int, float]:

@@ -6,6 +6,7 @@ they are worth; leaving takes other thresholds than entering, so that nothing fl
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -34,8 +35,9 @@ ALARMED = frozenset({Condition.SUSPECTED, Condition.CONFIRMED})
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watch:
     """`score` in nats; `added` is what the last round added. `since` is the first round of the present
-    climb, None at rest. `lived` counts the rounds in which nothing was alarmed: the clock of the probes'
-    pasts, which stands still meanwhile, so that nobody is disarmed by what they bear witness to."""
+    climb, None at rest; `large_at` the newest round with votes enough to confirm. `lived` counts the
+    rounds in which nothing was alarmed: the clock of the probes' pasts, which stands still meanwhile, so
+    that nobody is disarmed by what they bear witness to."""
 
     condition: Condition = Condition.INSUFFICIENT
     score: float = 0.0
@@ -44,6 +46,7 @@ class Watch:
     good_rounds: int = 0
     since: int | None = None
     suspected_at: int | None = None
+    large_at: int | None = None
     lived: int = 0
 
     @property
@@ -51,17 +54,31 @@ class Watch:
         """Whether something is suspected or confirmed."""
         return self.condition in ALARMED
 
+    @property
+    def is_sure(self) -> bool:
+        """Whether something is confirmed."""
+        return self.condition is Condition.CONFIRMED
+
 
 REST = Watch()
 
 
-def watch(before: Watch, number: int, votes: Count, world: float | None, limits: Thresholds) -> Watch:
+def watch(
+    before: Watch,
+    number: int,
+    votes: Count,
+    world: float | None,
+    limits: Thresholds,
+    fresh: Count | None = None,
+) -> Watch:
     """The network after round `number`; `world` is the failing share elsewhere, None where unknown. A
-    round without votes is a round of which nothing is known: it leaves the score as it is."""
+    round without votes is a round of which nothing is known: it leaves the score as it is. Where `votes`
+    stand for several rounds, `fresh` are this one's: what was scored once is not scored again."""
     if not votes.votes:
         silent = Condition.INSUFFICIENT if not before.is_alarmed else before.condition
         return replace(before, condition=silent, added=0.0)
-    added = likelihood.step(votes.failing, votes.votes, world, limits)
+    new = votes if fresh is None else fresh
+    added = likelihood.step(new.failing, new.votes, world, limits)
     score = max(0.0, min(2 * limits.h, before.score + added))
     after = Watch(
         condition=before.condition,
@@ -71,9 +88,10 @@ def watch(before: Watch, number: int, votes: Count, world: float | None, limits:
         good_rounds=before.good_rounds + 1 if votes.share < limits.end_share else 0,
         since=None if score == 0 else number if before.since is None else before.since,
         suspected_at=before.suspected_at,
+        large_at=number if votes.votes >= limits.confirm_votes else before.large_at,
         lived=before.lived,
     )
-    condition = _condition(after, votes, limits)
+    condition = _condition(after, number, votes, limits)
     if condition not in ALARMED:
         # What ended is over: left standing, its score would make an event of the next small thing.
         over = before.is_alarmed
@@ -91,13 +109,9 @@ def watch(before: Watch, number: int, votes: Count, world: float | None, limits:
     )
 
 
-def _condition(after: Watch, votes: Count, limits: Thresholds) -> Condition:
+def _condition(after: Watch, number: int, votes: Count, limits: Thresholds) -> Condition:
     if after.is_alarmed and after.good_rounds < limits.end_rounds and after.score > 0:
-        confirms = (
-            after.score >= limits.h
-            and after.bad_rounds >= limits.confirm_rounds
-            and votes.votes >= limits.confirm_votes
-        )
+        confirms = _confirms(after, number, votes, limits)
         return Condition.CONFIRMED if confirms else after.condition
     if votes.votes < limits.least_votes:
         return Condition.INSUFFICIENT
@@ -108,3 +122,17 @@ def _condition(after: Watch, votes: Count, limits: Thresholds) -> Condition:
         and votes.share >= limits.suspect_share
     )
     return Condition.SUSPECTED if suspects else Condition.OK
+
+
+def _confirms(after: Watch, number: int, votes: Count, limits: Thresholds) -> bool:
+    """Whether it is sure. The network must be large, not whole: of eight homes one is away now and then, or
+    disarmed, and where as many fail as it takes of eight the evidence is no less. Who measured last must
+    see it too, or it may be over."""
+    large_at = -math.inf if after.large_at is None else after.large_at
+    return (
+        (number - large_at) * limits.round_s < limits.large_s
+        and after.score >= limits.h
+        and after.bad_rounds >= limits.confirm_rounds
+        and votes.failing >= limits.confirm_share * limits.confirm_votes
+        and votes.late_share >= limits.suspect_share
+    )

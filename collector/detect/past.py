@@ -32,14 +32,17 @@ def with_round(past: Past, number: int, *, reached: bool, limits: Thresholds) ->
     keep = (1 << (limits.armed_from + 1)) - 1
     shift = min(number - past.last, limits.armed_from + 1)
     seen, fine = (bits << shift & keep for bits in (past.seen, past.fine))
-    worse = worn(past, not reached, limits)
-    return Past(number, seen | 1, fine | int(reached), worse.failing)
+    return Past(number, seen | 1, fine | int(reached), _failing(past, not reached, limits))
 
 
 def worn(past: Past, failed: bool, limits: Thresholds) -> Past:
     """The past with one more round in its average alone."""
+    return replace(past, failing=_failing(past, failed, limits))
+
+
+def _failing(past: Past, failed: bool, limits: Thresholds) -> float:
     share = 1 - math.exp(-limits.round_s / limits.ewma_s)
-    return replace(past, failing=past.failing + share * (float(failed) - past.failing))
+    return past.failing + share * (float(failed) - past.failing)
 
 
 def is_armed(past: Past, number: int, limits: Thresholds) -> bool:

@@ -14,12 +14,14 @@ from probe.wire.version import __version__
 
 from .incidents import Incident, Phase
 
+LATE = "late data"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revision:
     """One published word on an incident. `number` counts from 1; `at` is Unix seconds; `reason` says
-    what is new. `superseded_by` names the incident that says it better, where late data moved the
-    beginning or showed that there was nothing (then it is empty and `withdrawn` set). `release` is the
+    what is new. `superseded_by` names the incident that says it better, where late data or a quarantine moved
+    the beginning or showed that there was nothing (then it is empty and `withdrawn` set). `release` is the
     version of detector and rules that said it; empty where that was not kept."""
 
     number: int
@@ -32,13 +34,14 @@ class Revision:
 
 
 def revised(
-    published: Mapping[str, Revision], book: Collection[Incident], at: float, first: int
+    published: Mapping[str, Revision], book: Collection[Incident], at: float, first: int, why: str = LATE
 ) -> Iterator[Revision]:
     """The revisions that make `book` what is published. `published` is each incident's last revision;
-    what ended before round `first` is not in the book any more and stands as it is."""
+    what ended before round `first` is not in the book any more and stands as it is. `why` is what makes
+    the past be told otherwise than before."""
     for incident in book:
         last = published.get(incident.id)
-        reason = _news(last, incident)
+        reason = _news(last, incident, why)
         if reason:
             yield Revision(
                 number=last.number + 1 if last else 1,
@@ -56,7 +59,7 @@ def revised(
         yield Revision(
             number=last.number + 1,
             at=at,
-            reason=f"late data: see {heir}" if heir else "late data: nothing was wrong",
+            reason=f"{why}: see {heir}" if heir else f"{why}: nothing was wrong",
             incident=last.incident,
             withdrawn=True,
             superseded_by=heir,
@@ -64,7 +67,7 @@ def revised(
         )
 
 
-def _news(last: Revision | None, now: Incident) -> str:
+def _news(last: Revision | None, now: Incident, why: str) -> str:
     """What is new in an incident since it was last spoken of; empty where nothing is."""
     if last is None or last.withdrawn:
         return f"{now.phase}"
@@ -84,7 +87,7 @@ def _news(last: Revision | None, now: Incident) -> str:
         if causes.get(part.platform, part.cause) is not part.cause
     ]
     if (before.since, before.ended) != (now.since, now.ended) and before.phase is now.phase:
-        news.append("late data moved its beginning or its end")
+        news.append(f"{why} moved its beginning or its end")
     return "; ".join(news)
 
 

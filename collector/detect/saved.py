@@ -11,14 +11,16 @@ from dataclasses import dataclass
 
 from pydantic import TypeAdapter, ValidationError
 
+from . import silence
 from .ballots import Place
 from .fold import Network, State
 from .incidents import Incident
 from .nation import NationWatch
 from .revisions import Revision
+from .slow import Speeds
 from .world import WorldWatch
 
-FORM = 1
+FORM = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +40,11 @@ class _Flat:
     networks: tuple[tuple[Place, Network], ...]
     nations: tuple[tuple[str, str, NationWatch], ...]
     worlds: tuple[tuple[str, WorldWatch], ...]
+    speeds: tuple[tuple[Place, Speeds], ...]
+    slow: tuple[tuple[str, str, NationWatch], ...]
+    elsewhere: tuple[tuple[str, str, WorldWatch], ...]
+    minute: int
+    silences: tuple[tuple[str, silence.Watch], ...]
     book: tuple[Incident, ...]
 
 
@@ -54,6 +61,11 @@ def pack(settled: Settled) -> bytes:
         networks=tuple(sorted(state.networks.items(), key=lambda item: item[0])),
         nations=tuple((*key, watch) for key, watch in sorted(state.nations.items())),
         worlds=tuple(sorted(state.worlds.items())),
+        speeds=tuple(sorted(state.speeds.items(), key=lambda item: item[0])),
+        slow=tuple((*key, watch) for key, watch in sorted(state.slow.items())),
+        elsewhere=tuple((*key, watch) for key, watch in sorted(state.elsewhere.items())),
+        minute=state.minute,
+        silences=tuple(sorted(state.silences.items(), key=lambda item: item[0])),
         book=settled.book,
     )
     return _canonical(_FLAT.dump_python(flat, mode="json"))
@@ -72,6 +84,11 @@ def unpack(data: bytes) -> Settled | None:
         networks=dict(flat.networks),
         nations={(country, platform): watch for country, platform, watch in flat.nations},
         worlds=dict(flat.worlds),
+        speeds=dict(flat.speeds),
+        slow={(country, platform): watch for country, platform, watch in flat.slow},
+        elsewhere={(country, platform): watch for country, platform, watch in flat.elsewhere},
+        minute=flat.minute,
+        silences=dict(flat.silences),
     )
     return Settled(state=state, book=flat.book)
 

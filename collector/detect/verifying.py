@@ -97,7 +97,7 @@ def folded(evidence: Evidence) -> tuple[Incident, ...]:
     for facts in evidence.rounds:
         if facts.number != state.number + 1:
             raise NoEvidence(f"round {state.number + 1} is missing")
-        state = advance(state, facts.number, dict(facts.ballots), setting, facts.abroad)
+        state = advance(state, facts.number, dict(facts.ballots), setting, facts.abroad, facts.slow_abroad)
         book = record(book, state, evidence.limits)
     return book
 

@@ -71,18 +71,20 @@ _BLOCKING = MappingProxyType(  # in the order in which one word is chosen
 )
 
 
-def measurements_of(rnd: Round, *, country: str, asn: int) -> Iterator[tuple[str, Json]]:
+def measurements_of(
+    rnd: Round, *, country: str, asn: int, verdicts: Iterable[Verdict] | None = None
+) -> Iterator[tuple[str, Json]]:
     """One measurement for each URL of the round's targets of which something was seen, beside its
     platform's name. `country` and `asn` (``ZZ`` and 0 for unknown) are those it was admitted to,
-    whatever it declares itself."""
-    verdicts = {verdict.platform: verdict for verdict in judge(rnd)}
+    whatever it declares itself. `verdicts` are those of the round before something was left out of it."""
+    judged = {verdict.platform: verdict for verdict in (judge(rnd) if verdicts is None else verdicts)}
     head = _head(rnd, country, asn)
     for platform in rnd.targets:
         for role in platform.roles:
             for endpoint in role.endpoints:
                 seen = tuple(_of(rnd, platform, role, endpoint))
                 if seen:
-                    keys = _test_keys(rnd, verdicts[platform.name], platform.target(role), endpoint, seen)
+                    keys = _test_keys(rnd, judged[platform.name], platform.target(role), endpoint, seen)
                     yield platform.name, {**head, "input": endpoint.url, "test_keys": keys}
 
 

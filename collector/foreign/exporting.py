@@ -37,6 +37,7 @@ class Tally:
     rounds: int = 0
     measurements: int = 0
     bad: int = 0
+    torn: list[str] = field(default_factory=list)
     named: list[str] = field(default_factory=list)
 
     def refuse(self, signed: SignedBatch, reason: str) -> None:
@@ -45,23 +46,29 @@ class Tally:
         if len(self.named) < NAMED:
             self.named.append(f"batch {signed.sequence} of probe {signed.probe}: {reason}")
 
+    @property
+    def is_clean(self) -> bool:
+        """Whether all that is stored could be read."""
+        return not self.bad and not self.torn
+
     def lines(self) -> Iterator[str]:
         """The summary, for a person."""
         yield (
             f"{self.batches} batches, {self.bad} of them bad; {self.rounds} rounds, "
             f"{self.measurements} measurements"
         )
+        yield from self.torn
         yield from self.named
         if self.bad > len(self.named):
             yield f"and {self.bad - len(self.named)} more bad"
 
 
 def run(store: Store, wanted: Wanted, show: Callable[[str], None]) -> Tally:
-    """Read the store and `show` each measurement, a JSON document, as soon as it is there. Raises
-    `StoreError`."""
+    """Read the store and `show` each measurement, a JSON document, as soon as it is there. What is damaged
+    is told in the end, and the rest is shown. Raises `StoreError`."""
     tally = Tally()
     # A round is admitted at most `LIVE_S` before it was measured by our clock, and as late as it may.
-    for signed in store.batches(since=wanted.since - LIVE_S):
+    for signed in store.batches(since=wanted.since - LIVE_S, torn=tally.torn.append):
         if wanted.country in (None, signed.country):
             _take(signed, wanted, tally, show)
     return tally

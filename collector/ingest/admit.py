@@ -18,6 +18,7 @@ from typing import TypeVar
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from collector.tokens import Entry
 from probe.wire.codec import DecodeError, decode
 from probe.wire.exchange import Enrolment, Heartbeat
 from probe.wire.observation import Batch, Network
@@ -43,6 +44,11 @@ class Code(StrEnum):
     BAD_ENCODING = "bad_encoding"
     TOO_SLOW = "too_slow"
     CROWDED = "crowded"
+    ENTRY_CLOSED = "token_required"
+    ENTRY_UNKNOWN = "token_unknown"
+    ENTRY_REVOKED = "token_revoked"
+    ENTRY_EXPIRED = "token_expired"
+    ENTRY_USED_UP = "token_used_up"
     OVERLOADED = "overloaded"
     STORE_FAILED = "store_failed"
 
@@ -79,8 +85,16 @@ def probe_id(public_key: bytes) -> str:
     return hashlib.sha256(public_key).hexdigest()[:32]
 
 
-def admit_enrolment(request: Request) -> bytes | Refusal:
-    """The public key of a well-formed enrolment signed with it."""
+@dataclass(frozen=True, slots=True)
+class Newcomer:
+    """A key that may be enrolled, and the token that came with it."""
+
+    key: bytes
+    token: str | None
+
+
+def admit_enrolment(request: Request) -> Newcomer | Refusal:
+    """The public key of a well-formed enrolment signed with it, and its token."""
     record = _decoded(Enrolment, request.body)
     if isinstance(record, Refusal):
         return record
@@ -93,7 +107,21 @@ def admit_enrolment(request: Request) -> bytes | Refusal:
         return signature
     if probe_id(key) != request.probe:
         return Refusal(Code.WRONG_PROBE, "$.public_key", "the probe's name does not follow from this key")
-    return key
+    return Newcomer(key, record.token)
+
+
+def entry_refused(entry: Entry) -> Refusal | None:
+    """What a key that was not let in is told."""
+    words = _ENTRY.get(entry)
+    return Refusal(Code(entry), "$.token", words) if words else None
+
+
+_ENTRY: Mapping[Entry, str] = {
+    Entry.UNKNOWN: "no such token was issued here",
+    Entry.REVOKED: "this token was revoked",
+    Entry.EXPIRED: "this token has expired",
+    Entry.USED_UP: "this token was used as often as it may be",
+}
 
 
 def admit_heartbeat(request: Request, keys: Mapping[str, bytes], now: float) -> Heartbeat | Refusal:

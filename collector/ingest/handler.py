@@ -17,13 +17,24 @@ from datetime import UTC, datetime
 from aiohttp import web
 
 from collector.detect.cells import cells_of_batch
+from collector.detect.quarantine import Orders, uncounted
 from collector.metrics import Metrics
 from collector.store.base import Ingest, Seen, SignedBatch, Stored, StoreError
+from collector.tokens import digest_of
 from probe.wire.codec import MAX_BYTES, encode
 from probe.wire.exchange import PROBE_HEADER, SIGNATURE_HEADER, PeerView, Receipt, Refused
 from probe.wire.observation import SCHEMA
 
-from .admit import Code, Refusal, Request, admit_batch, admit_enrolment, admit_heartbeat, probe_id
+from .admit import (
+    Code,
+    Refusal,
+    Request,
+    admit_batch,
+    admit_enrolment,
+    admit_heartbeat,
+    entry_refused,
+    probe_id,
+)
 from .commit import Committer, Overloaded
 from .netinfo import NetInfo, Place
 from .prefix import Tagger
@@ -42,6 +53,11 @@ _STATUS: Mapping[Code, int] = {
     Code.UNKNOWN_PROBE: 401,
     Code.BAD_SIGNATURE: 401,
     Code.WRONG_PROBE: 403,
+    Code.ENTRY_CLOSED: 403,
+    Code.ENTRY_UNKNOWN: 403,
+    Code.ENTRY_REVOKED: 403,
+    Code.ENTRY_EXPIRED: 403,
+    Code.ENTRY_USED_UP: 403,
     Code.TOO_SLOW: 408,
     Code.TOO_LARGE: 413,
     Code.UNSUPPORTED_ENCODING: 415,
@@ -57,7 +73,9 @@ _CROWDED = Refusal(Code.CROWDED, "$", "too much comes from this network prefix a
 
 @dataclass
 class Intake:
-    """What the requests need. `keys` is the enrolled keys, kept current by enrolment."""
+    """What the requests need. `keys` is the enrolled keys, kept current by enrolment; `orders` are the
+    quarantines in force, kept current by whoever orders them. Where it is not `is_open`, a new key needs
+    a token."""
 
     committer: Committer
     keys: dict[str, bytes]
@@ -67,6 +85,8 @@ class Intake:
     wall: Callable[[], float]
     platforms: frozenset[str]
     peers: Callable[[str], tuple[PeerView, ...]]
+    is_open: bool = True
+    orders: Orders = field(default_factory=dict)
     turnstile: Turnstile = field(default_factory=Turnstile)
 
     def routes(self) -> list[web.RouteDef]:
@@ -114,15 +134,22 @@ class Intake:
         return datetime.fromtimestamp(self.wall(), UTC)
 
     async def _enrol(self, request: Request, _address: str) -> Receipt | Refusal:
-        key = admit_enrolment(request)
-        if isinstance(key, Refusal):
-            return key
-        name = probe_id(key)
+        newcomer = admit_enrolment(request)
+        if isinstance(newcomer, Refusal):
+            return newcomer
+        name = probe_id(newcomer.key)
+        if not self.is_open and newcomer.token is None and name not in self.keys:
+            return Refusal(Code.ENTRY_CLOSED, "$.token", "this collector takes new keys with a token only")
+        digest = None if newcomer.token is None else digest_of(newcomer.token)
         try:
-            await self.committer.call(self.committer.store.enrol, name, key, self.wall())
+            entry = await self.committer.call(
+                self.committer.store.enrol, name, newcomer.key, self.wall(), digest
+            )
         except StoreError as error:
             return _store_failed(error)
-        self.keys[name] = key
+        if refused := entry_refused(entry):
+            return refused
+        self.keys[name] = newcomer.key
         return Receipt(schema=SCHEMA, server_time=self._now(), probe=name)
 
     async def _heartbeat(self, request: Request, address: str) -> Receipt | Refusal:
@@ -139,7 +166,9 @@ class Intake:
             prefix=self.tagger.tag(address),
         )
         try:
-            await self.committer.call(self.committer.store.see, [seen])
+            await self.committer.see(seen)
+        except Overloaded:
+            return Refusal(Code.OVERLOADED, "$", "too many heartbeats wait to be stored")
         except StoreError as error:
             return _store_failed(error)
         self.metrics.heartbeat()
@@ -166,7 +195,7 @@ class Intake:
         cells = cells_of_batch(
             admitted.batch, self.platforms, country=place.country, asn=place.asn, prefix=prefix
         )
-        item = Ingest(batch=signed, cells=cells)
+        item = Ingest(batch=signed, cells=uncounted(cells, self.orders, probe=signed.probe, prefix=prefix))
         try:
             stored = await self.committer.submit(item)
         except Overloaded:

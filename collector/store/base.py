@@ -8,15 +8,19 @@ twice. The contract is written as tests in ``tests/collector/store/`` that run o
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from math import inf
 from typing import Protocol
 
 from collector.detect.ballots import Standing
 from collector.detect.cells import Cell, CellKey
 from collector.detect.chronicle import CountryRound
+from collector.detect.quarantine import Quarantine
 from collector.detect.revisions import Revision
+from collector.detect.spans import Span
+from collector.tokens import Entry, Token
 from probe.wire.exchange import Presence
 
 
@@ -59,7 +63,7 @@ class Ingest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """A probe's last heartbeat: `at` in Unix seconds by our clock."""
+    """A heartbeat as received: `at` in Unix seconds by our clock."""
 
     probe: str
     at: float
@@ -67,6 +71,30 @@ class Seen:
     country: str
     asn: int
     prefix: str
+
+
+def span_of(heartbeat: Seen) -> Span:
+    """The span that one heartbeat is."""
+    return Span(
+        probe=heartbeat.probe,
+        country=heartbeat.country,
+        asn=heartbeat.asn,
+        first_at=heartbeat.at,
+        last_at=heartbeat.at,
+        said_bye=heartbeat.state is Presence.BYE,
+        prefix=heartbeat.prefix,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enrolled:
+    """An enrolled probe, as an operator sees it: since when, with which token (its name), and where it was
+    heard from last, None where it never was. Times are Unix seconds."""
+
+    probe: str
+    enrolled_at: float
+    token: str | None
+    seen: Seen | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,11 +128,27 @@ class Store(Protocol):
     """Synchronous and used from one thread at a time; the caller keeps it off the event loop.
     Every method raises `StoreError` where the storage below fails."""
 
-    def enrol(self, probe: str, public_key: bytes, at: float) -> None:
-        """Remember a probe's key durably; the same key again changes nothing."""
+    def enrol(self, probe: str, public_key: bytes, at: float, token: str | None = None) -> Entry:
+        """Remember a probe's key durably, and count it as a use of its token (given by its hash), if the
+        token lets it; the same key again changes nothing and asks for none."""
 
     def keys(self) -> Mapping[str, bytes]:
         """Every enrolled probe's public key, by probe."""
+
+    def enrolled(self) -> list[Enrolled]:
+        """Every enrolled probe, in order of enrolment."""
+
+    def issue(self, token: Token) -> None:
+        """Keep a token, in place of what was kept of it before."""
+
+    def tokens(self) -> list[Token]:
+        """Every token, in order of issue."""
+
+    def order(self, quarantine: Quarantine) -> None:
+        """Keep an order, in place of what was kept of the same subject and moment before."""
+
+    def quarantines(self) -> list[Quarantine]:
+        """Every order, released ones too, by moment and subject."""
 
     def standings(self) -> Mapping[str, Standing]:
         """What is known of every enrolled probe beside what it measured."""
@@ -140,8 +184,9 @@ class Store(Protocol):
     def delivered(self, delivery: Delivery) -> None:
         """Take a delivery out of the outbox."""
 
-    def tell(self, rounds: Iterable[CountryRound]) -> None:
-        """Keep what detection saw, in place of what it had seen in the same countries and rounds."""
+    def tell(self, rounds: Iterable[CountryRound], empty: Iterable[tuple[str, int]] = ()) -> None:
+        """Keep what detection saw, in place of what it had seen in the same countries and rounds; of those
+        that are `empty`, given by country and number, nothing is kept."""
 
     def chronicle(self, country: str | None, first: int, last: int) -> list[CountryRound]:
         """What detection saw in those rounds, both ends included, oldest first; in one country, or of
@@ -157,10 +202,18 @@ class Store(Protocol):
         """Store a group durably, batches and cells in one transaction; one answer per batch."""
 
     def see(self, heartbeats: Iterable[Seen]) -> None:
-        """Remember the newest heartbeat of each probe."""
+        """Remember heartbeats durably, all or none, as spans; the same ones in any order, and again, are
+        remembered the same."""
 
     def seen(self, since: float) -> list[Seen]:
         """The probes heard from at or after `since`, with their newest heartbeat."""
+
+    def spans(self, since: float, until: float) -> list[Span]:
+        """Every span last heard from after `since` that began by `until`, both Unix seconds."""
+
+    def forget(self, before: float) -> None:
+        """Drop the spans that ended before a moment: when somebody's machine is on is nobody's business
+        for longer than it is needed."""
 
     def cells(self, first_minute: int, last_minute: int) -> dict[CellKey, Cell]:
         """Every cell of those minutes, both ends included."""
@@ -173,8 +226,16 @@ class Store(Protocol):
         minute on, in one transaction; returns how many cells came, went or changed. Where taking
         from `additions` raises, nothing has changed. They may be made of this store's batches."""
 
-    def batches(self, probe: str | None = None, since: float = 0.0) -> Iterable[SignedBatch]:
-        """Batches received at or after `since`, oldest first, of one probe or of all."""
+    def batches(
+        self,
+        probe: str | None = None,
+        since: float = 0.0,
+        until: float = inf,
+        torn: Callable[[str], None] | None = None,
+    ) -> Iterable[SignedBatch]:
+        """Batches received at or after `since` and before `until`, oldest first, of one probe or of all.
+        Between one and the next anything else may be asked of the store. Where `torn` is given it is told
+        of what is damaged, and the rest comes."""
 
     def expire(self, batches_before: float, cells_before: float, rounds_before: int) -> int:
         """Drop whole segments last received before the first moment, cells before the second (both
@@ -182,6 +243,10 @@ class Store(Protocol):
 
     def dropped_until(self) -> float | None:
         """No batch received after this moment was ever dropped; None where none was at all."""
+
+    def compact(self) -> int:
+        """Give back to the disk some of the room that dropped data left; returns how much is still to be
+        given back, in pages. Short, so that ingest can go on between two calls."""
 
     def figures(self) -> StoreFigures:
         """Counts and size now."""

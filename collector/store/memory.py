@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from math import inf
 
 from collector.detect.ballots import Standing
 from collector.detect.cells import Cell, CellKey, merge
 from collector.detect.chronicle import CountryRound
+from collector.detect.quarantine import Quarantine
 from collector.detect.revisions import Revision
+from collector.detect.spans import Span, is_near, union
+from collector.tokens import Entry, Token, refusal
+from probe.wire.exchange import Presence
 
-from .base import Delivery, Ingest, Seen, SignedBatch, Stored, StoreError, StoreFigures
+from .base import Delivery, Enrolled, Ingest, Seen, SignedBatch, Stored, StoreError, StoreFigures, span_of
 
 
 class MemoryStore:
@@ -18,6 +24,8 @@ class MemoryStore:
     def __init__(self) -> None:
         self._keys: dict[str, bytes] = {}
         self._standings: dict[str, Standing] = {}
+        self._tokens: dict[str, Token] = {}
+        self._quarantines: dict[tuple[float, str], Quarantine] = {}
         self._rounds_of: float | None = None
         self._settled: dict[int, bytes] = {}
         self._revisions: dict[tuple[str, int], Revision] = {}
@@ -27,7 +35,7 @@ class MemoryStore:
         self._chronicle: dict[tuple[str, int], CountryRound] = {}
         self._batches: dict[tuple[str, int], SignedBatch] = {}
         self._cells: dict[CellKey, Cell] = {}
-        self._seen: dict[str, Seen] = {}
+        self._spans: dict[tuple[str, str, int], list[Span]] = {}
         self._dropped_until: float | None = None
 
     @classmethod
@@ -35,14 +43,49 @@ class MemoryStore:
         """A new one, always empty."""
         return cls()
 
-    def enrol(self, probe: str, public_key: bytes, at: float) -> None:
+    def enrol(self, probe: str, public_key: bytes, at: float, token: str | None = None) -> Entry:
         """See `base.Store`."""
-        self._keys.setdefault(probe, public_key)
-        self._standings.setdefault(probe, Standing(at))
+        if probe in self._keys:
+            return Entry.KNOWN
+        its = None
+        if token is not None:
+            kept = self._tokens.get(token)
+            refused = refusal(kept, at)
+            if kept is None or refused:
+                return refused or Entry.UNKNOWN
+            self._tokens[token] = replace(kept, used=kept.used + 1)
+            its = kept.name
+        self._keys[probe] = public_key
+        self._standings[probe] = Standing(at, its)
+        return Entry.ENROLLED
 
     def keys(self) -> Mapping[str, bytes]:
         """See `base.Store`."""
         return dict(self._keys)
+
+    def enrolled(self) -> list[Enrolled]:
+        """See `base.Store`."""
+        seen = {one.probe: one for one in self.seen(0)}
+        return [
+            Enrolled(probe=probe, enrolled_at=its.since, token=its.token, seen=seen.get(probe))
+            for probe, its in sorted(self._standings.items(), key=lambda item: (item[1].since, item[0]))
+        ]
+
+    def issue(self, token: Token) -> None:
+        """See `base.Store`."""
+        self._tokens[token.digest] = token
+
+    def tokens(self) -> list[Token]:
+        """See `base.Store`."""
+        return sorted(self._tokens.values(), key=lambda token: (token.issued_at, token.digest))
+
+    def order(self, quarantine: Quarantine) -> None:
+        """See `base.Store`."""
+        self._quarantines[quarantine.ordered_at, quarantine.subject] = quarantine
+
+    def quarantines(self) -> list[Quarantine]:
+        """See `base.Store`."""
+        return [self._quarantines[key] for key in sorted(self._quarantines)]
 
     def standings(self) -> Mapping[str, Standing]:
         """See `base.Store`."""
@@ -92,8 +135,10 @@ class MemoryStore:
         """See `base.Store`."""
         self._outbox.pop((delivery.webhook, delivery.incident, delivery.number), None)
 
-    def tell(self, rounds: Iterable[CountryRound]) -> None:
+    def tell(self, rounds: Iterable[CountryRound], empty: Iterable[tuple[str, int]] = ()) -> None:
         """See `base.Store`."""
+        for name in empty:
+            self._chronicle.pop(name, None)
         self._chronicle |= {(one.country, one.number): one for one in rounds}
 
     def chronicle(self, country: str | None, first: int, last: int) -> list[CountryRound]:
@@ -124,14 +169,25 @@ class MemoryStore:
 
     def see(self, heartbeats: Iterable[Seen]) -> None:
         """See `base.Store`."""
-        for seen in heartbeats:
-            known = self._seen.get(seen.probe)
-            if known is None or known.at <= seen.at:
-                self._seen[seen.probe] = seen
+        for heartbeat in heartbeats:
+            span = span_of(heartbeat)
+            known = self._spans.setdefault((span.probe, span.country, span.asn), [])
+            near = [one for one in known if is_near(one, span)]
+            known[:] = [*(one for one in known if one not in near), union((span, *near))]
 
     def seen(self, since: float) -> list[Seen]:
         """See `base.Store`."""
-        return [seen for seen in self._seen.values() if seen.at >= since]
+        return _newest(one for known in self._spans.values() for one in known if one.last_at >= since)
+
+    def spans(self, since: float, until: float) -> list[Span]:
+        """See `base.Store`."""
+        known = (one for some in self._spans.values() for one in some)
+        return [one for one in known if one.last_at > since and one.first_at <= until]
+
+    def forget(self, before: float) -> None:
+        """See `base.Store`."""
+        for known in self._spans.values():
+            known[:] = [one for one in known if one.last_at >= before]
 
     def cells(self, first_minute: int, last_minute: int) -> dict[CellKey, Cell]:
         """See `base.Store`."""
@@ -152,9 +208,16 @@ class MemoryStore:
         self._cells |= fresh
         return sum(old.get(key) != fresh.get(key) for key in old.keys() | fresh.keys())
 
-    def batches(self, probe: str | None = None, since: float = 0.0) -> Iterable[SignedBatch]:
+    def batches(
+        self,
+        probe: str | None = None,
+        since: float = 0.0,
+        until: float = inf,
+        torn: Callable[[str], None] | None = None,
+    ) -> Iterable[SignedBatch]:
         """See `base.Store`."""
-        kept = (b for b in self._batches.values() if b.received_at >= since and probe in (None, b.probe))
+        some = self._batches.values()
+        kept = (b for b in some if since <= b.received_at < until and probe in (None, b.probe))
         return sorted(kept, key=lambda batch: batch.received_at)
 
     def expire(self, batches_before: float, cells_before: float, rounds_before: int) -> int:
@@ -173,6 +236,10 @@ class MemoryStore:
         """See `base.Store`."""
         return self._dropped_until
 
+    def compact(self) -> int:
+        """See `base.Store`."""
+        return 0
+
     def figures(self) -> StoreFigures:
         """See `base.Store`."""
         oldest = min((batch.received_at for batch in self._batches.values()), default=None)
@@ -188,3 +255,23 @@ class MemoryStore:
 def _add(cells: dict[CellKey, Cell], additions: Mapping[CellKey, Cell]) -> None:
     for key, cell in additions.items():
         cells[key] = merge(cells.get(key, Cell()), cell)
+
+
+def _newest(spans: Iterable[Span]) -> list[Seen]:
+    """Each probe's newest heartbeat."""
+    last: dict[str, Span] = {}
+    for span in spans:
+        known = last.get(span.probe)
+        if known is None or (known.last_at, known.said_bye) <= (span.last_at, span.said_bye):
+            last[span.probe] = span
+    return [
+        Seen(
+            probe=span.probe,
+            at=span.last_at,
+            state=Presence.BYE if span.said_bye else Presence.ALIVE,
+            country=span.country,
+            asn=span.asn,
+            prefix=span.prefix,
+        )
+        for span in last.values()
+    ]

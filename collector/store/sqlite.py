@@ -12,25 +12,34 @@ from __future__ import annotations
 import fcntl
 import shutil
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple
 from itertools import islice
+from math import inf
 from pathlib import Path
 from typing import IO
 
 from collector.detect.ballots import Standing
 from collector.detect.cells import Cell, CellKey, merge
 from collector.detect.chronicle import CountryRound, pack_round, unpack_round
+from collector.detect.quarantine import Quarantine
 from collector.detect.revisions import Revision
 from collector.detect.saved import pack_revision, unpack_revision
+from collector.detect.spans import Span, union
+from collector.detect.thresholds import PAUSE_S
+from collector.tokens import Entry, Token
 from probe.wire.exchange import Presence
 
-from .base import Delivery, Ingest, Seen, SignedBatch, Stored, StoreError, StoreFigures
+from . import roll
+from .base import Delivery, Enrolled, Ingest, Seen, SignedBatch, Stored, StoreError, StoreFigures, span_of
 from .packing import Torn, compress, decompress, pack_cell, pack_segment, unpack_cell, unpack_segment
 
 DATABASE = "reachwatch.sqlite"  # the file in the folder
-_VERSION = 4  # 3 keeps votes by probe, 4 what detection saw
+# 3 keeps votes by probe; 4 what detection saw, tokens and quarantines; 5 speeds, and when probes were there
+VERSION = 5
+_COMPACTED_AT_ONCE = 512  # pages, 2 MiB: tens of milliseconds of the store's thread on a slow disk
+_GROUP_S = 600.0  # batches of one group were received within less, however long the disk stood still
 _TAKEN_AT_ONCE = 100  # additions summed in memory before the table is touched
 
 _CELL_COLUMNS = """
@@ -50,9 +59,11 @@ CREATE TABLE IF NOT EXISTS cells ({_CELL_COLUMNS}) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS dropped (until REAL);
 CREATE TABLE IF NOT EXISTS probes (
     probe TEXT PRIMARY KEY, public_key BLOB NOT NULL, enrolled_at REAL NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS presence (
-    probe TEXT PRIMARY KEY, at REAL NOT NULL, state TEXT NOT NULL, country TEXT NOT NULL,
-    asn INTEGER NOT NULL, prefix TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS spans (
+    probe TEXT NOT NULL, country TEXT NOT NULL, asn INTEGER NOT NULL, first_at REAL NOT NULL,
+    last_at REAL NOT NULL, said_bye INTEGER NOT NULL, prefix TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS spans_by_probe ON spans (probe, country, asn);
+CREATE INDEX IF NOT EXISTS spans_by_time ON spans (last_at, first_at);
 CREATE TABLE IF NOT EXISTS rounds (seconds REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS settled (number INTEGER PRIMARY KEY, data BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS chronicle (
@@ -68,7 +79,8 @@ CREATE TABLE IF NOT EXISTS outbox (
     webhook TEXT NOT NULL, incident TEXT NOT NULL, number INTEGER NOT NULL, at REAL NOT NULL,
     attempts INTEGER NOT NULL, due REAL NOT NULL, error TEXT NOT NULL, dead INTEGER NOT NULL,
     PRIMARY KEY (webhook, incident, number)) WITHOUT ROWID;
-PRAGMA user_version = {_VERSION};
+{roll.SCHEMA}
+PRAGMA user_version = {VERSION};
 """
 # A new store has dropped nothing.
 _MEMORY = "INSERT INTO dropped SELECT NULL WHERE NOT EXISTS (SELECT 1 FROM dropped);"
@@ -92,7 +104,7 @@ class SqliteStore:
         except OSError as error:
             raise StoreError(f"{error.filename or folder}: {error.strerror or error}") from None
         try:
-            _lock(lock, folder)
+            lock_folder(lock, folder)
             with _translated(folder):
                 db = sqlite3.connect(folder / DATABASE, isolation_level=None, check_same_thread=False)
                 _prepare(db, folder)
@@ -106,10 +118,10 @@ class SqliteStore:
         self._db.close()
         self._lock.close()
 
-    def enrol(self, probe: str, public_key: bytes, at: float) -> None:
+    def enrol(self, probe: str, public_key: bytes, at: float, token: str | None = None) -> Entry:
         """See `base.Store`."""
         with self._transaction():
-            self._db.execute("INSERT OR IGNORE INTO probes VALUES (?, ?, ?)", (probe, public_key, at))
+            return roll.enrol(self._db, probe, public_key, at, token)
 
     def keys(self) -> Mapping[str, bytes]:
         """See `base.Store`."""
@@ -119,8 +131,32 @@ class SqliteStore:
     def standings(self) -> Mapping[str, Standing]:
         """See `base.Store`."""
         with _translated(self._folder):
-            rows = self._db.execute("SELECT probe, enrolled_at FROM probes").fetchall()
-        return {probe: Standing(since) for probe, since in rows}
+            return roll.standings(self._db)
+
+    def enrolled(self) -> list[Enrolled]:
+        """See `base.Store`."""
+        with _translated(self._folder):
+            return roll.enrolled(self._db)
+
+    def issue(self, token: Token) -> None:
+        """See `base.Store`."""
+        with self._transaction():
+            roll.issue(self._db, token)
+
+    def tokens(self) -> list[Token]:
+        """See `base.Store`."""
+        with _translated(self._folder):
+            return roll.tokens(self._db)
+
+    def order(self, quarantine: Quarantine) -> None:
+        """See `base.Store`."""
+        with self._transaction():
+            roll.order(self._db, quarantine)
+
+    def quarantines(self) -> list[Quarantine]:
+        """See `base.Store`."""
+        with _translated(self._folder):
+            return roll.quarantines(self._db)
 
     def rounds_of(self, seconds: float) -> float:
         """See `base.Store`."""
@@ -201,10 +237,11 @@ class SqliteStore:
         with self._transaction():
             self._db.execute("DELETE FROM outbox WHERE webhook = ? AND incident = ? AND number = ?", name)
 
-    def tell(self, rounds: Iterable[CountryRound]) -> None:
+    def tell(self, rounds: Iterable[CountryRound], empty: Iterable[tuple[str, int]] = ()) -> None:
         """See `base.Store`."""
         rows = [(one.country, one.number, compress(pack_round(one))) for one in rounds]
         with self._transaction():
+            self._db.executemany("DELETE FROM chronicle WHERE country = ? AND number = ?", empty)
             self._db.executemany("INSERT OR REPLACE INTO chronicle VALUES (?, ?, ?)", rows)
 
     def chronicle(self, country: str | None, first: int, last: int) -> list[CountryRound]:
@@ -272,24 +309,64 @@ class SqliteStore:
 
     def see(self, heartbeats: Iterable[Seen]) -> None:
         """See `base.Store`."""
-        rows = [(s.probe, s.at, str(s.state), s.country, s.asn, s.prefix) for s in heartbeats]
         with self._transaction():
-            self._db.executemany(
-                "INSERT INTO presence VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (probe)"
-                " DO UPDATE SET at = excluded.at, state = excluded.state,"
-                " country = excluded.country, asn = excluded.asn, prefix = excluded.prefix"
-                " WHERE excluded.at >= at",
-                rows,
+            for heartbeat in heartbeats:
+                self._join(span_of(heartbeat))
+
+    def _join(self, span: Span) -> None:
+        """Put a heartbeat to the spans it continues: nearly always one, and only its end moves."""
+        rows = self._db.execute(
+            "SELECT *, rowid FROM spans WHERE (probe, country, asn) = (?, ?, ?)"
+            " AND first_at <= ? AND last_at >= ?",
+            (span.probe, span.country, span.asn, span.last_at + PAUSE_S, span.first_at - PAUSE_S),
+        ).fetchall()
+        if not rows:
+            values = (span.probe, span.country, span.asn, span.first_at, span.last_at)
+            self._db.execute(
+                "INSERT INTO spans VALUES (?, ?, ?, ?, ?, ?, ?)", (*values, span.said_bye, span.prefix)
             )
+            return
+        whole = union((span, *(_span(row[:-1]) for row in rows)))
+        # Where the row is stays: probes are heard in the same order every minute, so that neighbours change
+        # together and few pages are written.
+        self._db.execute(
+            "UPDATE spans SET (first_at, last_at, said_bye, prefix) = (?, ?, ?, ?) WHERE rowid = ?",
+            (whole.first_at, whole.last_at, whole.said_bye, whole.prefix, rows[0][-1]),
+        )
+        self._db.executemany("DELETE FROM spans WHERE rowid = ?", [row[-1:] for row in rows[1:]])
 
     def seen(self, since: float) -> list[Seen]:
         """See `base.Store`."""
-        with _translated(self._folder):
-            rows = self._db.execute("SELECT * FROM presence WHERE at >= ?", (since,)).fetchall()
+        with _translated(self._folder):  # max() in SQLite brings its own row's other columns along
+            rows = self._db.execute(
+                "SELECT probe, max(last_at), said_bye, country, asn, prefix FROM spans"
+                " WHERE last_at >= ? GROUP BY probe",
+                (since,),
+            ).fetchall()
         return [
-            Seen(probe=p, at=at, state=Presence(state), country=country, asn=asn, prefix=prefix)
-            for p, at, state, country, asn, prefix in rows
+            Seen(
+                probe=probe,
+                at=at,
+                state=Presence.BYE if said_bye else Presence.ALIVE,
+                country=country,
+                asn=asn,
+                prefix=prefix,
+            )
+            for probe, at, said_bye, country, asn, prefix in rows
         ]
+
+    def spans(self, since: float, until: float) -> list[Span]:
+        """See `base.Store`."""
+        with _translated(self._folder):
+            rows = self._db.execute(
+                "SELECT * FROM spans WHERE last_at > ? AND first_at <= ?", (since, until)
+            ).fetchall()
+        return [_span(row) for row in rows]
+
+    def forget(self, before: float) -> None:
+        """See `base.Store`."""
+        with self._transaction():
+            self._db.execute("DELETE FROM spans WHERE last_at < ?", (before,))
 
     def cells(self, first_minute: int, last_minute: int) -> dict[CellKey, Cell]:
         """See `base.Store`."""
@@ -328,29 +405,39 @@ class SqliteStore:
             self._db.execute("DROP TABLE fresh")
         return gone.rowcount + changed.rowcount
 
-    def batches(self, probe: str | None = None, since: float = 0.0) -> Iterator[SignedBatch]:
+    def batches(
+        self,
+        probe: str | None = None,
+        since: float = 0.0,
+        until: float = inf,
+        torn: Callable[[str], None] | None = None,
+    ) -> Iterator[SignedBatch]:
         """See `base.Store`."""
-        chosen = "SELECT id FROM segments WHERE last_at >= ? ORDER BY id"
-        wanted: tuple[object, ...] = (since,)
+        chosen = "SELECT id FROM segments WHERE last_at >= ? AND last_at < ? ORDER BY id"
+        wanted: tuple[object, ...] = (since, until + _GROUP_S)
         if probe is not None:
             chosen = (
                 "SELECT DISTINCT segment FROM receipts JOIN segments ON segments.id = segment"
-                " WHERE last_at >= ? AND probe = ? ORDER BY segment"
+                " WHERE last_at >= ? AND last_at < ? AND probe = ? ORDER BY segment"
             )
-            wanted = (since, probe)
+            wanted = (*wanted, probe)
         with _translated(self._folder):
             segments = [row[0] for row in self._db.execute(chosen, wanted)]
-            for segment in segments:
-                row = self._db.execute("SELECT data FROM segments WHERE id = ?", (segment,)).fetchone()
-                for batch in self._unpacked(segment, row[0]):
-                    if batch.received_at >= since and probe in (None, batch.probe):
-                        yield batch
+        for segment in segments:
+            for batch in self._unpacked(segment, torn):
+                if since <= batch.received_at < until and probe in (None, batch.probe):
+                    yield batch
 
-    def _unpacked(self, segment: int, data: bytes) -> list[SignedBatch]:
+    def _unpacked(self, segment: int, torn: Callable[[str], None] | None) -> list[SignedBatch]:
         try:
-            return unpack_segment(data)
-        except Torn as error:
-            raise StoreError(f"{self._folder}: segment {segment} is damaged: {error}") from None
+            row = self._db.execute("SELECT data FROM segments WHERE id = ?", (segment,)).fetchone()
+            return unpack_segment(row[0]) if row else []  # it may have expired since
+        except (Torn, sqlite3.DatabaseError) as error:
+            damage = f"segment {segment} is damaged: {error}"
+            if torn is None:
+                raise StoreError(f"{self._folder}: {damage}") from None
+            torn(damage)
+            return []
 
     def expire(self, batches_before: float, cells_before: float, rounds_before: int) -> int:
         """See `base.Store`."""
@@ -373,6 +460,16 @@ class SqliteStore:
         with _translated(self._folder):
             (until,) = self._db.execute("SELECT until FROM dropped").fetchone()
         return None if until is None else float(until)
+
+    def compact(self) -> int:
+        """See `base.Store`."""
+        with _translated(self._folder):
+            # A script, because `execute` would end a pragma without columns after its first page.
+            self._db.executescript(f"PRAGMA incremental_vacuum({_COMPACTED_AT_ONCE})")
+            (left,) = self._db.execute("PRAGMA freelist_count").fetchone()
+            if not left:
+                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        return int(left)
 
     def figures(self) -> StoreFigures:
         """See `base.Store`."""
@@ -399,7 +496,21 @@ class SqliteStore:
                     self._db.execute("ROLLBACK")
 
 
-def _lock(lock: IO[str], folder: Path) -> None:
+def _span(row: tuple[str, str, int, float, float, int, str]) -> Span:
+    probe, country, asn, first_at, last_at, said_bye, prefix = row
+    return Span(
+        probe=probe,
+        country=country,
+        asn=asn,
+        first_at=first_at,
+        last_at=last_at,
+        said_bye=bool(said_bye),
+        prefix=prefix,
+    )
+
+
+def lock_folder(lock: IO[str], folder: Path) -> None:
+    """Keep everybody else out for as long as `lock` is open; raises `StoreError` where somebody is in."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -409,11 +520,12 @@ def _lock(lock: IO[str], folder: Path) -> None:
 def _prepare(db: sqlite3.Connection, folder: Path) -> None:
     try:
         (version,) = db.execute("PRAGMA user_version").fetchone()
-        if version not in (0, _VERSION):  # 0 is a new file's
-            which = "a newer" if version > _VERSION else "an older"
+        if version not in (0, VERSION):  # 0 is a new file's
+            which = "a newer" if version > VERSION else "an older"
             raise StoreError(
-                f"{folder}: written by {which} release (version {version}, this one knows {_VERSION})"
+                f"{folder}: written by {which} release (version {version}, this one knows {VERSION})"
             )
+        db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # heard before the first table alone
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")  # a receipt is given on the strength of this fsync
         db.executescript(_SCHEMA + _MEMORY)

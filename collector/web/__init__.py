@@ -1,44 +1,23 @@
-"""What people and programs read: the page, and the JSON API behind it. Both read a snapshot."""
+"""What people and programs read: pages, feeds, and the JSON API. Nothing that serves a request asks for raw
+rounds."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from pathlib import Path
-
 from aiohttp import web
 
-from . import api, feeds, page
+from . import api, feeds
+from .live import Live
+from .pages.answer import HEADERS
+from .pages.serve import Pages
+from .pulse import Pulse
 from .sources import Sources
 
-# The page needs its own style sheet and nothing else; whatever slips into it cannot run.
-_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; "
-    "form-action 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-}
-_STYLE = Path(__file__).parent / "static" / "style.css"
 
-Handler = Callable[[web.Request], Awaitable[web.Response]]
-
-
-def routes(sources: Sources) -> list[web.RouteDef]:
-    """The page, its style, the API and the feeds."""
-
-    async def index(_request: web.Request) -> web.Response:
-        body = page.render(sources.snapshot())
-        return web.Response(
-            text=body, content_type="text/html", headers={**_HEADERS, "Cache-Control": "no-store"}
-        )
-
-    async def style(_request: web.Request) -> web.Response:
-        headers = {**_HEADERS, "Cache-Control": "public, max-age=300"}
-        return web.Response(text=_css, content_type="text/css", headers=headers)
-
-    _css = _STYLE.read_text(encoding="utf-8")
-    return [
-        web.get("/", index),
-        web.get("/static/style.css", style),
-        *api.routes(sources),
-        *feeds.routes(sources),
-    ]
+def install(app: web.Application, sources: Sources) -> None:
+    """Add pages, their live stream, feeds and the API to what an application serves."""
+    pulse = Pulse(sources)
+    live = Live(pulse, HEADERS)
+    app.add_routes([*Pages(sources, pulse).routes(), web.get("/live", live.stream)])
+    app.add_routes(feeds.routes(sources))
+    app.add_subapp("/api", api.application(sources))
+    app.on_shutdown.append(live.close)

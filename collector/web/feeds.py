@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ from aiohttp import ETag, web
 
 from collector.alerts.feeds import EVERYWHERE, Feed, atom, feed, json_feed
 
+from .api.answer import refusal
 from .sources import Sources
 
 _COUNTRY = re.compile(r"[A-Z]{2}")
@@ -29,9 +29,9 @@ def routes(sources: Sources) -> list[web.RouteDef]:
     async def show(request: web.Request) -> web.Response:
         place, form = request.match_info["place"], request.match_info["form"]
         if form not in _FORMS:
-            return _refused(f"a feed is one of {', '.join(_FORMS)}", 404)
+            return refusal(404, f"a feed is one of {', '.join(_FORMS)}")
         if place != EVERYWHERE and not _COUNTRY.fullmatch(place):
-            return _refused(f"a feed is of {EVERYWHERE}, or of two capital letters (ISO 3166-1)", 400)
+            return refusal(400, f"a feed is of {EVERYWHERE}, or of two capital letters (ISO 3166-1)")
         kind, written = _FORMS[form]
         found = feed(place, list(sources.published().values()))
         # In a thread: a hundred descriptions take long enough to hold up a receipt.
@@ -63,9 +63,3 @@ def _is_fresh(request: web.Request, tag: str, updated: float | None) -> bool:
         return any(one.value in (tag, "*") for one in known)
     since = request.if_modified_since
     return since is not None and updated is not None and int(updated) <= since.timestamp()
-
-
-def _refused(why: str, status: int) -> web.Response:
-    headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-    body = json.dumps({"error": why}).encode()
-    return web.Response(body=body, status=status, content_type="application/json", headers=headers)

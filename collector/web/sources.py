@@ -1,7 +1,7 @@
 """Where everything that is shown here comes from: handed over once, by the wiring.
 
-Nothing that serves a request asks the store for raw rounds: a snapshot and findings are in memory, and
-revisions and chronicle are rows of what was concluded already.
+Nothing but `evidence` and `rounds` asks the store for what was measured: snapshot and findings are in memory,
+and revisions and chronicle are rows of what was concluded already.
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-from collector.config import Display
+from collector.config import Api, Display
 from collector.detect.chronicle import CountryRound
 from collector.detect.revisions import Revision
 from collector.detect.thresholds import Thresholds
 from collector.detector import Findings
+from collector.rounds import Wanted
 from collector.snapshot import Snapshot
 
 
@@ -21,7 +22,8 @@ from collector.snapshot import Snapshot
 class Sources:
     """`wall` is Unix seconds. `published` is each incident's last revision, by its id. `revisions` takes an
     incident's id, or None for all; `chronicle` a country and the first and last round, counted from the Unix
-    epoch; `evidence` makes an incident's bundle and raises `NoEvidence`."""
+    epoch; `evidence` makes an incident's bundle and raises `NoEvidence`; `rounds` gives raw
+    rounds, a line each."""
 
     snapshot: Callable[[], Snapshot]
     findings: Callable[[], Findings]
@@ -29,6 +31,8 @@ class Sources:
     revisions: Callable[[str | None], Awaitable[list[Revision]]]
     chronicle: Callable[[str, int, int], Awaitable[list[CountryRound]]]
     evidence: Callable[[str], Awaitable[bytes]]
+    rounds: Callable[[Wanted], Awaitable[list[str]]]
     limits: Thresholds
     display: Display
+    api: Api
     wall: Callable[[], float]

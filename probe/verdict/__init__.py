@@ -7,8 +7,10 @@ again, so nothing here may depend on anything but the round itself.
 from .engine import judge
 from .gate import judge_gate
 from .record import Finding, Level, Mechanism, Reason, Scope, Status, Verdict
+from .speed import Compared, compared
 
 __all__ = [
+    "Compared",
     "Finding",
     "Level",
     "Mechanism",
@@ -16,6 +18,7 @@ __all__ = [
     "Scope",
     "Status",
     "Verdict",
+    "compared",
     "judge",
     "judge_gate",
 ]

@@ -251,7 +251,8 @@ def is_home(asked: DnsDetail) -> bool:
     A home's router may go by a public one, as it does in IPv6, or answer in another server's place."""
     if asked.server is None or asked.ip_ttl in NEXT_DOOR or is_private(asked.server):
         return True
-    return any(ip_address(asked.server) in network for network in _CHOSEN_FILTERS)
+    server = ip_address(asked.server)
+    return any(server in network for network in _CHOSEN_FILTERS)
 
 
 def is_placed(endpoint: EndpointEvidence, address: str) -> bool:

@@ -14,11 +14,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, inf, log2
 from statistics import median
+from typing import NamedTuple
 
-from probe.wire.observation import Observation
+from probe.wire.observation import Observation, Round
 from probe.wire.stage import Stage
 
-from .evidence import EndpointEvidence, Evidence
+from .evidence import EndpointEvidence, Evidence, evidence_of
 from .record import Fact
 from .walk import Walk, by_address
 from .wording import part
@@ -78,6 +79,38 @@ def _start_rounds(size_bytes: int) -> int:
     return ceil(log2(size_bytes / _FIRST_FLIGHT_BYTES + 1))
 
 
+class Compared(NamedTuple):
+    """How a platform's objects come beside unrelated ones: how many times as fast those come as its slowest
+    role, each allowed to be slower by as much as it is further away, and that role's bits a second."""
+
+    ratio: float
+    bps: float
+
+
+def compared(rnd: Round) -> dict[str, Compared]:
+    """By platform, what a round says of its speed, whatever it is; without those whose speed was not
+    compared."""
+    if not any(seen.stage is Stage.TRANSFER for seen in rnd.observations):
+        return {}
+    found = {}
+    for platform in rnd.targets:
+        evidence = evidence_of(rnd, platform)
+        others = rates(evidence.controls, evidence.round_trips)
+        roles = [rates(role.transfers, evidence.round_trips) for role in evidence.roles]
+        each = [_compared(theirs, others) for theirs in roles if theirs and others]
+        if each:
+            found[platform.name] = max(each)
+    return found
+
+
+def _compared(theirs: Sequence[Rate], others: Sequence[Rate]) -> Compared:
+    # Above what can be told from so small an object a ratio would be the clock's.
+    best, usual = (
+        min(max(bps, 1.0), UNTOLD_BPS) for bps in (_best(theirs), median(rate.bps for rate in others))
+    )
+    return Compared(round(usual / (_further(theirs, others) * best), 2), round(best))
+
+
 def held_back(evidence: Evidence) -> Iterator[Fact]:
     """Every transfer of a role is slow, and unrelated objects come very many times as fast."""
     yield from _behind(evidence, EXTREME_RATIO, lambda theirs: True)
@@ -112,7 +145,7 @@ def _behind(evidence: Evidence, ratio: float, fits: Callable[[Sequence[Rate]], b
         theirs = rates(role.transfers, evidence.round_trips)
         enough = len(theirs) >= TRIES and len(others) >= CONTROL_TRIES
         if enough and _is_held_back(theirs, others, ratio) and fits(theirs):
-            best, usual = max(rate.bps for rate in theirs), median(rate.bps for rate in others)
+            best, usual = _best(theirs), median(rate.bps for rate in others)
             yield Fact(
                 f"This line gets {part(role.target)} of {evidence.platform.title} at {in_words(best)}, "
                 f"unrelated sites at {in_words(usual)}.",
@@ -124,10 +157,18 @@ def _behind(evidence: Evidence, ratio: float, fits: Callable[[Sequence[Rate]], b
 def _is_held_back(theirs: Sequence[Rate], others: Sequence[Rate], ratio: float) -> bool:
     """The fastest of theirs against the usual and the slowest of the others', each allowed to be
     slower by as much as it is further away."""
-    best, beside = max(rate.bps for rate in theirs), [rate.bps for rate in others]
-    distance = median(rate.rtt_s for rate in theirs) / median(rate.rtt_s for rate in others)
-    further = ratio * max(distance, 1.0) * best
-    return best < THROTTLED_BELOW_BPS and median(beside) >= further and min(beside) >= further / 2
+    best, beside = _best(theirs), [rate.bps for rate in others]
+    wanted = ratio * _further(theirs, others) * best
+    return best < THROTTLED_BELOW_BPS and median(beside) >= wanted and min(beside) >= wanted / 2
+
+
+def _best(theirs: Sequence[Rate]) -> float:
+    return max(rate.bps for rate in theirs)
+
+
+def _further(theirs: Sequence[Rate], others: Sequence[Rate]) -> float:
+    """How many times as far away theirs are, and so may be as many times slower; never less than one."""
+    return max(median(rate.rtt_s for rate in theirs) / median(rate.rtt_s for rate in others), 1.0)
 
 
 def in_words(rate_bps: float) -> str:

@@ -31,13 +31,15 @@ class Presence(OpenEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enrolment:
-    """A key introduces itself, signed with itself (proof of possession). `public_key` is base64."""
+    """A key introduces itself, signed with itself (proof of possession). `public_key` is base64; `token` is
+    the one that a collector which is not open to everybody has given out."""
 
     __pydantic_config__ = STRICT
     schema: Literal["reachwatch/1"]
     public_key: Annotated[str, Len(44, 44)]
     agent: Text
     network: Network
+    token: Annotated[str, Len(1, 100)] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,10 +11,11 @@ from random import Random
 
 import pytest
 
-from collector.detect.cells import Cell, CellKey, Vote
+from collector.detect.cells import CONNECTIVITY, HELD_BACK, Cell, CellKey, Vote
 from collector.detect.chronicle import pack_round
-from collector.detect.incidents import Cause, Phase, Scope
+from collector.detect.incidents import Cause, Phase, Scope, Slowness
 from collector.detect.kept import NEWEST
+from collector.detect.quarantine import Quarantine
 from collector.detect.saved import pack
 from collector.detect.thresholds import DEFAULT
 from collector.detector import GRACE_S, LATE_S, Detector
@@ -22,8 +23,11 @@ from collector.ingest.admit import SPOOLED_S
 from collector.ingest.commit import Committer
 from collector.metrics import Metrics
 from collector.store import open_store
-from collector.store.base import Ingest, SignedBatch, StoreError
+from collector.store.base import Ingest, Seen, SignedBatch, StoreError
+from probe.verdict import Compared
+from probe.wire.exchange import Presence
 from tests.collector.detect.homes import FIRST, WARM, Home, homes, world
+from tests.collector.detect.lines import BEGAN, beats, cut
 
 ROUND_S = DEFAULT.round_s
 START = (FIRST - WARM) * ROUND_S
@@ -58,6 +62,23 @@ def said(home: Home, number: int) -> Ingest:
         "tls tls_reset_error" if failed else "",
         ("tls",) if failed else (),
     )
+    return added(home, number, vote)
+
+
+def said_of_speed(home: Home, number: int) -> Ingest:
+    """The same where the platform is held back instead: every other round a home measures how much."""
+    at = (FIRST + number) * ROUND_S + 60
+    prefix = f"prefix of {home.probe}"
+    if (number + len(home.probe) + home.asn) % 2:
+        return added(home, number, Vote(at, "ok", prefix))
+    if not fails(home, number):
+        return added(home, number, Vote(at, "ok", prefix, speed=Compared(1.2, 9_000_000)))
+    return added(home, number, Vote(at, "throttled", prefix, HELD_BACK, speed=Compared(60.0, 140_000)))
+
+
+def added(home: Home, number: int, vote: Vote) -> Ingest:
+    """A batch with this vote."""
+    at = vote.at
     batch = SignedBatch(
         probe=home.probe, sequence=number + WARM + 1, received_at=at, country=home.country, asn=home.asn,
         located_by="declared", prefix=vote.prefix, signature=b"", body=b"{}",
@@ -67,6 +88,7 @@ def said(home: Home, number: int) -> Ingest:
 
 
 WHOLE = [[said(home, number) for home in EVERYBODY] for number in range(-WARM, END)]
+SLOW = [[said_of_speed(home, number) for home in EVERYBODY] for number in range(-WARM, END)]
 
 
 @dataclass
@@ -149,9 +171,9 @@ async def test_what_is_sure_before_a_round_is_over_is_told_before_it_is_over_and
     assert final == await told_in_order("memory://")
 
 
-async def told_in_order(url: str) -> bytes:
+async def told_in_order(url: str, rounds: Sequence[Sequence[Ingest]] = WHOLE) -> bytes:
     async with watching(url) as watchers:
-        await in_order(watchers)
+        await in_order(watchers, rounds)
         return watchers.final
 
 
@@ -180,17 +202,37 @@ async def test_what_was_seen_is_kept_round_by_round_for_whoever_draws_it(url: st
     assert sum(one.failing_prefixes for one in rounds[0].networks) == 0
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
-async def test_shuffled_and_repeated_batches_are_told_the_same(url: str, tmp_path: Path, seed: int) -> None:
+async def test_throttling_is_published_by_its_name_and_its_rate(url: str) -> None:
+    async with watching(url) as watchers:
+        await in_order(watchers, SLOW)
+        revisions = watchers.detector.committer.store.revisions()
+        (row,) = watchers.detector.committer.store.chronicle("PK", FIRST + 8, FIRST + 8)
+    assert {one.incident.id for one in revisions} == {"pk-20231217T1010Z"}
+    assert [one.incident.phase for one in revisions][-2:] == [Phase.CONFIRMED, Phase.ENDED]
+    (part,) = revisions[-1].incident.parts
+    assert (part.cause, part.since, part.confirmed) == (Cause.THROTTLING, FIRST + 2, FIRST + 4)
+    assert part.slow == Slowness(homes=len(PAKISTAN), ratio=60.0, bps=140_000, is_extreme=True)
+    assert part.ended is not None
+    assert FIRST + 15 <= part.ended <= FIRST + 18
+    assert [(one.failing, one.votes, one.ratio) for one in row.speeds] == [(6.0, 6.0, 60.0)] * 4
+    assert [one.failing for one in row.networks] == [0.0] * 4, "they reach it"
+
+
+@pytest.mark.parametrize(
+    ("seed", "whole"), [(1, WHOLE), (2, WHOLE), (3, SLOW)], ids=["fails", "fails again", "slow"]
+)
+async def test_shuffled_and_repeated_batches_are_told_the_same(
+    url: str, tmp_path: Path, seed: int, whole: Sequence[Sequence[Ingest]]
+) -> None:
     chance = Random(seed)
-    mixed = [item for items in WHOLE for item in items]
+    mixed = [item for items in whole for item in items]
     chance.shuffle(mixed)
     async with watching(url) as watchers:
         for at in range(0, len(mixed), 400):
             watchers.take([*mixed[at : at + 400], *chance.sample(mixed[: at + 400], 30)])
             watchers.clock.at += 1
         await watchers.at_the_end_of(END - 1)
-        assert watchers.final == await told_in_order(f"sqlite://{tmp_path / 'other'}")
+        assert watchers.final == await told_in_order(f"sqlite://{tmp_path / 'other'}", whole)
 
 
 async def test_what_comes_late_is_told_as_if_it_had_come_in_time(url: str, tmp_path: Path) -> None:
@@ -282,18 +324,21 @@ async def test_a_restart_tells_what_is_new_before_it_catches_up(tmp_path: Path) 
         assert watchers.detector._again is not None, "and what came before it stopped is not forgotten"
 
 
-async def test_a_restart_in_the_middle_changes_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("whole", [WHOLE, SLOW], ids=["fails", "slow"])
+async def test_a_restart_in_the_middle_changes_nothing(
+    tmp_path: Path, whole: Sequence[Sequence[Ingest]]
+) -> None:
     url = f"sqlite://{tmp_path / 'store'}"
     clock = Clock()
     async with watching(url, clock) as watchers:
-        await in_order(watchers, WHOLE[: WARM + 8])
+        await in_order(watchers, whole[: WARM + 8])
     async with watching(url, clock) as watchers:
         for number in range(8, END):
-            watchers.take(WHOLE[number + WARM])
+            watchers.take(whole[number + WARM])
             await watchers.at_the_end_of(number)
         final = watchers.final
         numbers = [one.number for one in watchers.detector.committer.store.revisions()]
-    assert final == await told_in_order(f"sqlite://{tmp_path / 'other'}")
+    assert final == await told_in_order(f"sqlite://{tmp_path / 'other'}", whole)
     assert numbers == list(range(1, len(numbers) + 1)), "nothing is told twice"
 
 
@@ -335,6 +380,119 @@ async def test_a_clock_that_began_in_1970_and_is_set_right_leaves_nothing_to_fol
         assert watchers.detector.findings.state.number == FIRST
 
 
+SILENT = cut([home for home in PAKISTAN if home.asn != 4], 20, 60)
+MINUTES = 90
+
+
+def heartbeats() -> list[Seen]:
+    """Three of Pakistan's networks fall silent for forty minutes; everybody else goes on."""
+    return sorted(
+        (
+            Seen(
+                probe=home.probe, at=BEGAN + at, state=Presence.BYE if bye else Presence.ALIVE,
+                country=home.country, asn=home.asn, prefix=f"prefix of {home.probe}",
+            )
+            for home in EVERYBODY
+            for at, bye in beats(home, MINUTES, SILENT.get(home.probe, ()))
+        ),
+        key=lambda seen: seen.at,
+    )  # fmt: skip
+
+
+BEATS = heartbeats()
+
+
+async def listening(watchers: Watchers, heard: Sequence[Seen], minutes: range) -> None:
+    """Everything comes when it was sent; the detector looks every ten seconds."""
+    for ten in range(minutes.start * 6, minutes.stop * 6):
+        since, watchers.clock.at = watchers.clock.at, BEGAN + (ten + 1) * 10
+        now = [seen for seen in heard if since <= seen.at < watchers.clock.at]
+        watchers.detector.committer.store.see(now)
+        watchers.detector.heard(now)
+        await watchers.detector.detect()
+
+
+async def silence_in_order(url: str) -> bytes:
+    async with watching(url, Clock(BEGAN - 1800)) as watchers:
+        await listening(watchers, BEATS, range(-30, MINUTES))
+        return watchers.final
+
+
+async def test_a_silence_is_published_by_the_minute_and_not_by_the_round(url: str) -> None:
+    async with watching(url, Clock(BEGAN - 1800)) as watchers:
+        await listening(watchers, BEATS, range(-30, MINUTES))
+        revisions = watchers.detector.committer.store.revisions()
+    assert {one.incident.id for one in revisions} == {"pk-20231217T1020Z"}
+    sure = next(one for one in revisions if one.incident.phase is Phase.CONFIRMED)
+    assert (sure.at - BEGAN) / 60 - 20 <= 4
+    assert sure.incident.cause is Cause.SHUTDOWN
+    assert sure.incident.scope is Scope.NATION
+    over = next(one for one in revisions if one.incident.phase is Phase.ENDED)
+    assert (over.at - BEGAN) / 60 - 60 <= 5
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_shuffled_repeated_and_late_heartbeats_are_told_the_same(
+    url: str, tmp_path: Path, seed: int
+) -> None:
+    chance = Random(seed)
+    mixed = [*BEATS, *chance.sample(BEATS, 500)]
+    chance.shuffle(mixed)
+    async with watching(url, Clock(BEGAN + 3000)) as watchers:
+        for at in range(0, len(mixed), 2000):
+            some = mixed[at : at + 2000]
+            watchers.detector.committer.store.see(some)
+            watchers.detector.heard(some)
+            watchers.clock.at += 60
+            await watchers.detector.detect()
+        watchers.clock.at = BEGAN + MINUTES * 60
+        watchers.detector._late_at = 0
+        await watchers.detector.detect()
+        assert watchers.final == await silence_in_order(f"sqlite://{tmp_path / 'other'}")
+
+
+async def test_a_restart_in_the_middle_of_a_silence_changes_nothing(tmp_path: Path) -> None:
+    url, clock = f"sqlite://{tmp_path / 'store'}", Clock(BEGAN - 1800)
+    async with watching(url, clock) as watchers:
+        await listening(watchers, BEATS, range(-30, 33))
+    async with watching(url, clock) as watchers:
+        await listening(watchers, BEATS, range(33, MINUTES))
+        final = watchers.final
+        numbers = [one.number for one in watchers.detector.committer.store.revisions()]
+    assert final == await silence_in_order(f"sqlite://{tmp_path / 'other'}")
+    assert numbers == list(range(1, len(numbers) + 1)), "nothing is told twice"
+
+
+def of_a_line(home: Home, number: int) -> Ingest:
+    """What a home without a line measures in a round of the story."""
+    item = said(home, number)
+    ((key, cell),) = item.cells.items()
+    vote = replace(cell.votes[home.probe], status="unreachable", broke="gate offline", proven=())
+    line = Cell(statuses={"offline": 1}, votes={home.probe: vote})
+    return replace(item, cells={replace(key, platform=CONNECTIVITY): line})
+
+
+async def test_what_was_measured_in_the_dark_keeps_a_shutdown_one(url: str) -> None:
+    async with watching(url, Clock(BEGAN - 1800)) as watchers:
+        await listening(watchers, BEATS, range(-30, 66))
+        silent = [home for home in PAKISTAN if home.probe in SILENT]
+        watchers.take([of_a_line(home, number) for home in silent for number in range(5, 12)])
+        await listening(watchers, BEATS, range(66, MINUTES))
+        watchers.clock.at = BEGAN + 130 * 60
+        await watchers.detector.detect()
+        (incident,) = watchers.detector.findings.book
+        assert (incident.cause, incident.phase) == (Cause.SHUTDOWN, Phase.ENDED)
+
+
+async def test_of_machines_that_were_off_no_shutdown_is_claimed_in_the_end(url: str) -> None:
+    async with watching(url, Clock(BEGAN - 1800)) as watchers:
+        await listening(watchers, BEATS, range(-30, MINUTES))
+        watchers.clock.at = BEGAN + 130 * 60
+        await watchers.detector.detect()
+        reasons = [one.reason for one in watchers.detector.committer.store.revisions()]
+    assert reasons[-1] == "connectivity: disruption"
+
+
 async def test_rounds_of_another_length_are_refused_in_a_folder_that_has_told_some(url: str) -> None:
     async with watching(url) as watchers:
         store = watchers.detector.committer.store
@@ -355,3 +513,69 @@ async def test_where_no_round_is_complete_nothing_is_said(url: str) -> None:
         watchers.clock.at -= 5 * 86_400
         await watchers.detector.detect()
         assert watchers.detector.findings is before
+
+
+def put_aside(watchers: Watchers, homes: Sequence[Home], since: float, until: float | None = None) -> None:
+    """Order a quarantine of each home's key, as an operator does."""
+    for home in homes:
+        watchers.detector.committer.store.order(
+            Quarantine(subject=home.probe, ordered_at=START, since=since, by="me", until=until)
+        )
+    watchers.detector.ordered(since if until is None else until)
+
+
+async def test_a_quarantine_takes_back_at_once_what_it_covers_as_if_it_had_been_there_all_along(
+    url: str, tmp_path: Path
+) -> None:
+    async with watching(url) as watchers:
+        await in_order(watchers)
+        assert watchers.detector.findings.book
+        watchers.take([replace(said(PAKISTAN[0], 0), batch=replace(WHOLE[0][0].batch, sequence=9000))])
+        await watchers.detector.detect()  # late data were answered just now, and an order does not wait
+        put_aside(watchers, PAKISTAN, START)
+        await watchers.detector.detect()
+        assert watchers.detector.findings.book == ()
+        last = watchers.detector.committer.store.revisions()[-1]
+        assert (last.withdrawn, last.reason) == (True, "a quarantine: nothing was wrong")
+        async with watching(f"sqlite://{tmp_path / 'other'}") as others:
+            put_aside(others, PAKISTAN, START)
+            await in_order(others)
+            assert others.detector.committer.store.revisions() == []
+            assert watchers.final == others.final
+
+
+async def test_what_was_told_of_a_country_nobody_speaks_for_any_more_is_taken_back(url: str) -> None:
+    async with watching(url) as watchers:
+        await in_order(watchers)
+        chronicle = watchers.detector.committer.store.chronicle
+        assert all(one.networks for one in chronicle("PK", FIRST, FIRST + 5))
+        put_aside(watchers, PAKISTAN, START)
+        await watchers.detector.detect()
+        assert chronicle("PK", FIRST, FIRST + 5) == []
+
+
+async def test_a_release_from_a_moment_on_is_the_same_over_a_restart(tmp_path: Path) -> None:
+    url, clock = f"sqlite://{tmp_path / 'store'}", Clock()
+    async with watching(url, clock) as watchers:
+        put_aside(watchers, PAKISTAN[:12], START)
+        await in_order(watchers)
+        put_aside(watchers, PAKISTAN[:12], START, until=(FIRST - 30) * ROUND_S)
+        await watchers.detector.detect()
+        final = watchers.final
+    async with watching(url, clock) as watchers:
+        await watchers.detector.detect()
+        assert watchers.final == final
+    async with watching(f"sqlite://{tmp_path / 'other'}") as others:
+        put_aside(others, PAKISTAN[:12], START, until=(FIRST - 30) * ROUND_S)
+        await in_order(others)
+        assert others.final == final
+
+
+async def test_a_prefix_in_quarantine_is_not_heard_whoever_stands_in_it(url: str) -> None:
+    async with watching(url) as watchers:
+        for home in PAKISTAN:
+            watchers.detector.committer.store.order(
+                Quarantine(subject=f"prefix of {home.probe}", ordered_at=START, since=START, by="me")
+            )
+        await in_order(watchers)
+        assert watchers.detector.findings.book == ()

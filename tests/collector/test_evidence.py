@@ -30,9 +30,12 @@ from tests.collector.detect.homes import FIRST, WARM
 from tests.collector.test_detector import (
     EVERYBODY,
     PAKISTAN,
+    SLOW,
+    START,
     WHOLE,
     Watchers,
     in_order,
+    put_aside,
     said,
     watching,
 )
@@ -93,6 +96,15 @@ async def test_after_late_data_the_evidence_is_that_of_the_new_claim(tmp_path: P
         data = await bundle(watchers.detector, DARK)
     assert all(holds(data).values()), holds(data)
     assert sum(seen.of for seen in read(data).claim.parts[0].networks.values()) == len(PAKISTAN)
+
+
+async def test_after_a_quarantine_the_evidence_is_without_whom_it_is_about(told: Watchers) -> None:
+    put_aside(told, PAKISTAN[::4], START)
+    await told.detector.detect()
+    data = await bundle(told.detector, DARK)
+    assert all(holds(data).values()), holds(data)
+    homes = sum(seen.of for seen in read(data).claim.parts[0].networks.values())
+    assert homes == len(PAKISTAN) - len(PAKISTAN[::4])
 
 
 async def test_nobody_can_be_found_by_it(told: Watchers) -> None:
@@ -223,3 +235,21 @@ async def test_verify_says_that_it_holds_or_what_fails(
     assert capsys.readouterr().err == f"reachwatch-collector: {none}: not an evidence bundle\n"
     assert main(["verify", str(tmp_path / "gone")]) == 2
     assert "No such file" in capsys.readouterr().err
+
+
+async def test_a_throttling_is_claimed_again_from_its_bundle_in_which_nobody_can_be_found(
+    tmp_path: Path,
+) -> None:
+    """The newest words on speed from before the bundle's first round are in its state."""
+    async with watching(f"sqlite://{tmp_path / 'store'}") as watchers:
+        await in_order(watchers, SLOW)
+        data = await bundle(watchers.detector, DARK)
+        (incident,) = watchers.detector.findings.book
+    assert all(holds(data).values()), holds(data)
+    evidence = read(data)
+    assert evidence.claim == incident
+    assert evidence.start["speeds"]
+    assert set(evidence.rounds[-1].slow_abroad["x"].values()) == {0.0}
+    for home in EVERYBODY:
+        assert home.probe.encode() not in data
+    assert b"prefix of" not in data

@@ -11,13 +11,15 @@ from pathlib import Path
 
 import pytest
 
+from collector.config import Config, Door
+from collector.tokens import Token, digest_of
 from probe.net import AsyncioNet
 from probe.spool import Spool
 from probe.upload import Accepted, Courier, Later, Rejected, Uploader
 from probe.wire.exchange import Presence
 from probe.wire.observation import Round
 from tests.batches import CLEAN, HERE, at, batch, someone
-from tests.collector.conftest import Clock, Running
+from tests.collector.conftest import Clock, Running, collecting
 from tests.loopback import response, says, tcp_server
 
 ME = someone(1)
@@ -27,7 +29,7 @@ async def _loopback(_host: str) -> Sequence[str]:
     return ["127.0.0.1"]
 
 
-def uploader(*routes: str, clock: Clock | None = None) -> Uploader:
+def uploader(*routes: str, clock: Clock | None = None, token: str = "") -> Uploader:
     return Uploader(
         net=AsyncioNet(),
         routes=routes,
@@ -36,6 +38,7 @@ def uploader(*routes: str, clock: Clock | None = None) -> Uploader:
         resolve=_loopback,
         tls=ssl.create_default_context(),
         wall=clock or Clock(),
+        token=token,
     )
 
 
@@ -72,6 +75,23 @@ async def test_an_unknown_agent_enrols_itself_and_its_rounds_arrive_in_order(
     assert spool.figures().pending == 0
     assert spool.notes()["last_route"] == collector.url
     assert spool.notes()["clock_skew_s"] == "0"
+
+
+async def test_where_a_token_is_asked_for_rounds_wait_until_the_agent_has_one(
+    tmp_path: Path, spool: Spool
+) -> None:
+    config = Config(data_dir=str(tmp_path / "data"), enrolment=Door(open=False))
+    async with collecting(config) as collector:
+        store = collector.service.committer.store
+        store.issue(Token(digest=digest_of("a token"), label="", issued_at=0.0, issued_by="me", uses=1))
+        fill(spool, replace(CLEAN, started_at=at(-5)))
+        assert await courier(spool, uploader(collector.url)).push() is not None
+        said = spool.notes()["last_obstacle"]
+        assert "refused this key: token_required $.token: this collector takes new keys with a token" in said
+        assert await courier(spool, uploader(collector.url, token="a token")).push() is None
+        assert len(list(store.batches())) == 1
+        (standing,) = store.standings().values()
+        assert standing.token == digest_of("a token")[:12]
 
 
 async def test_a_lost_receipt_leads_to_a_second_sending_and_to_nothing_counted_twice(

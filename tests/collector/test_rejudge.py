@@ -65,8 +65,9 @@ def a_batch(
 
 
 def statuses(store: Store) -> dict[int, Mapping[str, int]]:
-    """By minute, counted from that of `NOW`."""
-    return {key.minute - MINUTE: cell.statuses for key, cell in store.cells_from(0)}
+    """Of X, by minute, counted from that of `NOW`."""
+    cells = store.cells_from(0)
+    return {key.minute - MINUTE: cell.statuses for key, cell in cells if key.platform == "x"}
 
 
 @pytest.fixture
@@ -118,7 +119,8 @@ async def test_a_changed_rule_changes_what_was_stored(
     assert counted(data) == {-1: {"blocked": 1}, -2: {"blocked": 1, "ok": 1}}
     assert capsys.readouterr().out == (
         "rounds: 3 judged, measured from 2025-10-20T06:00Z on\n"
-        "cells: 2 -> 2, 2 changed\n"
+        "cells: 4 -> 4, 2 changed\n"
+        "connectivity: online 3 -> 3\n"
         "x: blocked 0 -> 2, ok 1 -> 1, unreachable 2 -> 0\n"
     )
 
@@ -146,7 +148,8 @@ def test_where_batches_have_expired_cells_keep_their_verdicts(
     assert counted(data) == {-120: {"unreachable": 1}, -1: {"blocked": 1}}
     assert capsys.readouterr().out == (
         "rounds: 1 judged, measured from 2026-11-24T04:11Z on\n"
-        "cells: 1 -> 1, 1 changed\n"
+        "cells: 2 -> 2, 1 changed\n"
+        "connectivity: online 1 -> 1\n"
         "x: blocked 0 -> 1, unreachable 1 -> 0\n"
         "cells before 2026-11-24T04:11Z stay as they are: signed rounds that they count may have expired\n"
     )

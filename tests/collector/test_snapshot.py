@@ -8,8 +8,8 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.detect.cells import Cell, CellKey, Vote
-from collector.snapshot import Snapshot, Tally, take
+from collector.detect.cells import Cell, CellKey, Vote, merge
+from collector.snapshot import Snapshot, Tally, Window, take
 from collector.store.base import Seen
 from probe.wire.exchange import Presence
 from tests.batches import NOW
@@ -96,6 +96,37 @@ def test_votes_are_each_prefixs_newest_within_the_window(cells: dict[CellKey, Ce
     counted = newest.values()
     tally = taken(*cells.items()).countries.get(("PK", "x"), Tally())
     assert (tally.votes, tally.failing) == (len(counted), sum(vote.status != "ok" for vote in counted))
+
+
+PIECES = st.lists(
+    st.tuples(
+        st.integers(-12, 8), st.sampled_from(["PK", "IN"]), st.integers(0, 2), st.floats(0, 59),
+        st.sampled_from(["a", "b", "c", "d"]), st.sampled_from(["p", "q", "r"]),
+        st.sampled_from(["ok", "blocked", "insufficient"]),
+    ),
+    max_size=30,
+)  # fmt: skip
+LOOKS = st.lists(st.integers(0, 900), min_size=1, max_size=6)
+
+
+@given(PIECES, LOOKS, st.randoms(use_true_random=False))
+def test_what_came_piece_by_piece_counts_as_if_it_were_looked_at_all_at_once(
+    pieces: list[tuple[int, str, int, float, str, str, str]], looks: list[int], chance: Random
+) -> None:
+    """Looks are seconds after `NOW`; what comes between two of them, early and late, is chance."""
+    window, whole = Window(window_s=600, platforms=("x",)), dict[CellKey, Cell]()
+    for now in sorted(NOW + look for look in looks):
+        come = [piece for piece in pieces if chance.random() < 0.5]
+        pieces = [piece for piece in pieces if piece not in come]
+        for minute, country, asn, second, probe, prefix, status in come:
+            key = CellKey(MINUTE + minute, country, asn, "x")
+            vote = Vote(key.minute * 60 + second, status, prefix)
+            votes = {probe: vote} if status != "insufficient" else {}
+            results = {("tls", "" if status == "ok" else "tls_reset_error"): 1}
+            cell = Cell(statuses={status: 1}, mechanisms={"tls": 1}, results=results, votes=votes)
+            whole[key] = merge(whole[key], cell) if key in whole else cell
+            window.add([(key, cell)], now)
+        assert window.snapshot([], now) == take(whole, [], now=now, window_s=600, platforms=("x",))
 
 
 def test_a_line_that_cannot_judge_still_has_a_newest_round_but_no_vote() -> None:

@@ -10,9 +10,12 @@ from collector.detect.ballots import Ballot, Place, Standing
 from collector.detect.fold import Setting, State, advance
 from collector.detect.incidents import Incident, record
 from collector.detect.thresholds import DEFAULT
+from probe.verdict import Compared
 
 # Rounds until everybody is armed.
 WARM = 26
+# And until everybody's usual speed is known, of homes that measure it once in twelve rounds.
+WARM_SPEEDS = 84
 # The first round of every story: 10:00 UTC on 17 December 2023.
 FIRST = 1_702_807_200 // 300
 
@@ -32,7 +35,9 @@ class Home:
 @dataclass
 class Story:
     """Homes, and what each says: `fails(home, round, platform)`, rounds counted from the warm-up's end;
-    None where it says nothing. Every platform is one of `platforms`."""
+    None where it says nothing. Every platform is one of `platforms`; `moment` is when in a round a home
+    measures, from 0 to 1. `told` may be given speeds as well: what a home measured in a round, None where
+    it measured none; in `warm` rounds before the story too."""
 
     homes: Sequence[Home]
     platforms: Sequence[str] = ("x",)
@@ -40,22 +45,29 @@ class Story:
     shares: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
     noise: float = 0.0
     seed: int = 1
+    moment: Callable[[Home], float] = lambda _home: 0.2
     broke: str = "tls tls_reset_error"
     artefacts: tuple[str, ...] = ()
+    warm: int = WARM
 
     def __post_init__(self) -> None:
         old = Standing(since=0.0)
         known = {home.probe: Standing(0.0, home.token) if home.token else old for home in self.homes}
         self._setting = Setting(limits=DEFAULT, standings={**known, **self.standings}, shares=self.shares)
 
-    def told(self, rounds: int, fails: Callable[[Home, int, str], bool | None]) -> Told:
+    def told(
+        self,
+        rounds: int,
+        fails: Callable[[Home, int, str], bool | None],
+        speeds: Callable[[Home, int, str], Compared | None] = lambda _home, _number, _platform: None,
+    ) -> Told:
         """The states and incidents after each of `rounds` rounds."""
         chance = Random(self.seed)
-        state, states = State(number=FIRST - WARM - 1), list[State]()
+        state, states = State(number=FIRST - self.warm - 1), list[State]()
         book: tuple[Incident, ...] = ()
         books: list[tuple[Incident, ...]] = []
-        for number in range(-WARM, rounds):
-            said = self._said(number, fails if number >= 0 else _well, chance)
+        for number in range(-self.warm, rounds):
+            said = self._said(number, fails if number >= 0 else _well, speeds, chance)
             state = advance(state, FIRST + number, said, self._setting)
             book = record(book, state, DEFAULT)
             if number >= 0:
@@ -64,7 +76,11 @@ class Story:
         return Told(states, books)
 
     def _said(
-        self, number: int, fails: Callable[[Home, int, str], bool | None], chance: Random
+        self,
+        number: int,
+        fails: Callable[[Home, int, str], bool | None],
+        speeds: Callable[[Home, int, str], Compared | None],
+        chance: Random,
     ) -> dict[Place, list[Ballot]]:
         found: dict[Place, list[Ballot]] = {}
         for home in self.homes:
@@ -75,11 +91,12 @@ class Story:
                     continue
                 ballot = Ballot(
                     probe=home.probe,
-                    at=(FIRST + number) * DEFAULT.round_s + 60,
+                    at=(FIRST + number + self.moment(home)) * DEFAULT.round_s,
                     prefix=f"prefix of {home.probe}",
                     failed=failed or noise,
                     broke=self.broke if failed else "tcp generic_timeout_error" if noise else "",
                     artefacts=self.artefacts if failed else (),
+                    speed=speeds(home, number, platform) or (),
                 )
                 found.setdefault(Place(home.country, home.asn, platform), []).append(ballot)
         return found

@@ -1,9 +1,11 @@
-"""Who counts in a round: one home is one witness, and who weighs nothing takes nobody's place."""
+"""Who counts in a round: a home is one witness, who weighs nothing takes nobody's place; who was last."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -40,12 +42,6 @@ def test_a_key_made_this_morning_does_not_silence_an_old_one_behind_the_same_pre
     both = count(ballot("old", "home", failed=True), ballot("new", "home", at=AT + 1), new=YOUNG)
     assert both == alone
     assert alone.failing == 1
-
-
-def test_to_put_a_key_aside_does_not_silence_its_neighbours() -> None:
-    aside = replace(OLD, quarantined=True)
-    both = count(ballot("good", "home"), ballot("bad", "home", at=AT + 1, failed=True), bad=aside)
-    assert (both.votes, both.failing) == (1, 0)
 
 
 def test_of_two_keys_behind_one_prefix_the_one_that_weighs_more_speaks() -> None:
@@ -96,3 +92,38 @@ def test_a_home_speaks_of_each_platform_and_in_each_country_that_it_is_in() -> N
 @given(st.permutations([ballot(p, h, failed=p in "ab") for p, h in zip("abcdef", "xxyyzz", strict=True)]))
 def test_the_order_in_which_they_come_changes_nothing(ballots: list[Ballot]) -> None:
     assert count(*ballots) == count(*sorted(ballots, key=lambda one: one.probe))
+
+
+def measured(said: Sequence[tuple[int, bool]], weights: Sequence[float] = ()) -> Count:
+    """Homes that measured at so many seconds, and failed or did not; keys as old as gives their weight."""
+    ballots = [
+        Ballot(probe=f"p{n}", at=1e9 + at, prefix=f"home {n}", failed=failed)
+        for n, (at, failed) in enumerate(said)
+    ]
+    grown = weights or [1.0] * len(said)
+    standings = {f"p{n}": Standing(1e9 - weight * DEFAULT.grown_s - 600) for n, weight in enumerate(grown)}
+    return counted({HERE: ballots}, standings, DEFAULT)[HERE]
+
+
+@pytest.mark.parametrize(
+    ("said", "late"),
+    [
+        ([(20, True), (80, True), (260, False)], 0.0),
+        ([(20, False), (80, False), (260, True)], 1.0),
+        ([(20, True), (80, True), (140, True), (200, False), (260, True)], 0.5),  # two of five
+        ([(20, True), (260, False), (262, True)], 0.5),  # the same minute
+        ([(20, True), (22, False)], 0.5),
+        ([(20, True)], 1.0),
+        ([], 0.0),
+    ],
+)
+def test_the_third_that_measured_last_and_whoever_did_in_the_same_minute(
+    said: Sequence[tuple[int, bool]], late: float
+) -> None:
+    assert measured(said).late_share == late
+    assert measured(said[::-1]).late_share == late, "in any order"
+
+
+def test_who_has_no_weight_is_not_among_those_who_measured_last() -> None:
+    young = measured([(20, True), (80, False), (260, False)], weights=(1.0, 1.0, 0.0))
+    assert (young.share, young.late_share) == (0.5, 0.0)

@@ -7,12 +7,14 @@ from datetime import timedelta
 from functools import reduce
 from random import Random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.detect.cells import BUCKETS_S, Cell, Histogram, Vote, merge
+from collector.detect.cells import BUCKETS_S, CONNECTIVITY, Cell, Histogram, Vote, merge
 from collector.store.packing import pack_cell, unpack_cell
 from probe.wire.failure import Failure
+from probe.wire.observation import GateState, Round
 from tests.batches import CLEAN, cells
 from tests.rounds import NOW, X_ADDRESS, a_round, dns, fine, reached, twice
 
@@ -59,9 +61,34 @@ def test_of_two_votes_of_a_probe_the_newest_stands_whichever_came_first() -> Non
     assert merge(old, new).votes == merge(new, old).votes == {"p": Vote(2.0, "blocked", "a")}
 
 
+def of(platform: str, rnd: Round) -> Cell:
+    """The cell of a round that is of one platform, or of the line."""
+    (cell,) = (cell for key, cell in cells(rnd).items() if key.platform == platform)
+    return cell
+
+
+@pytest.mark.parametrize(
+    ("gate", "status", "broke"),
+    [
+        (GateState.ONLINE, "ok", ""),
+        (GateState.OFFLINE, "unreachable", "gate offline"),
+        (GateState.DOMESTIC_ONLY, "unreachable", "gate domestic_only"),
+        (GateState.PORTAL, None, ""),
+        (GateState.LOCAL_INTERCEPTION, None, ""),
+        (GateState.CLOCK, None, ""),
+    ],
+)
+def test_a_round_votes_on_its_own_line_unless_the_home_itself_holds_it(
+    gate: GateState, status: str | None, broke: str
+) -> None:
+    cell = of(CONNECTIVITY, replace(CLEAN, gate=replace(CLEAN.gate, state=gate)))
+    assert cell.statuses == {str(gate): 1}
+    assert cell.votes == ({"p": Vote(NOW.timestamp(), status, "aa", broke)} if status else {})
+
+
 def test_a_round_counts_in_the_minute_it_was_measured_in() -> None:
-    (key,) = cells(replace(CLEAN, started_at=NOW + timedelta(seconds=125)))
-    assert key.minute == int(NOW.timestamp() // 60) + 2
+    keys = cells(replace(CLEAN, started_at=NOW + timedelta(seconds=125)))
+    assert {key.minute for key in keys} == {int(NOW.timestamp() // 60) + 2}
 
 
 def test_a_round_adds_its_status_mechanisms_results_and_vote() -> None:
@@ -69,7 +96,7 @@ def test_a_round_adds_its_status_mechanisms_results_and_vote() -> None:
     blocked = a_round(
         *twice([lie, dns("x/web", "doh", X_ADDRESS), *reached("x/web", X_ADDRESS)]), *fine("x/media")
     )
-    (cell,) = cells(blocked).values()
+    cell = of("x", blocked)
     assert cell.statuses == {"blocked": 1}
     assert cell.mechanisms == {"dns": 1}
     assert cell.results["dns", "dns_bogon_error"] == 2
@@ -80,11 +107,11 @@ def test_a_round_adds_its_status_mechanisms_results_and_vote() -> None:
 
 
 def test_a_line_that_could_not_judge_has_no_vote() -> None:
-    (cell,) = cells(a_round()).values()
+    cell = of("x", a_round())
     assert cell.statuses == {"insufficient": 1}
     assert cell.votes == {}
 
 
 def test_the_gates_own_observations_are_not_counted_as_the_platforms() -> None:
-    (cell,) = cells(a_round()).values()
+    cell = of("x", a_round())
     assert cell.results == {}

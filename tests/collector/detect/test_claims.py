@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from collector.detect.claims import describe, sentence, title
-from collector.detect.incidents import WORLD, Cause, Incident, Part, Phase, Scope, Witnesses
+from collector.detect.incidents import WORLD, Cause, Incident, Part, Phase, Scope, Slowness, Witnesses
 from collector.detect.revisions import Revision, revised
 from collector.detect.thresholds import DEFAULT
 from probe.wire.version import __version__
@@ -41,6 +41,11 @@ SAID = Revision(
     release="0.1.0",
 )
 VERSIONS = "detector 0.1.0, rules 0.1.0"
+
+
+SLOW = replace(
+    PART, cause=Cause.THROTTLING, broke="throttled", agreeing=1.0, slow=Slowness(38, 57.14, 140_213, True)
+)
 
 
 def with_part(**changes: Any) -> Revision:
@@ -76,7 +81,9 @@ def test_a_platform_that_is_merely_suspected_is_possibly_meant() -> None:
     other = replace(PART, platform="youtube", phase=Phase.SUSPECTED, confirmed=None, cause=Cause.DISRUPTION)
     text = said(together(PART, other))
     assert text.startswith("nation-scale disruption of X, possibly also YouTube, in PK: at worst 41 of 44")
-    assert "44 probes (X) and 41 of 44 probes (YouTube) on 3 affected networks, 44 prefixes" in text
+    assert "at worst 41 of 44 probes on 3 affected networks" in text, "said once where it is the same"
+    fewer = replace(other, networks={1: Witnesses(failing=3, of=9)})
+    assert "at worst 41 of 44 probes (X) and 3 of 9 probes (YouTube) on" in said(together(PART, fewer))
 
 
 @pytest.mark.parametrize(
@@ -176,3 +183,23 @@ def test_the_true_beginning_lies_between_the_two_moments_that_are_said(seed: int
     between = describe(revision, DEFAULT, 5)["began"]
     after, before = (datetime.fromisoformat(between[end]).timestamp() for end in ("after", "before"))
     assert after <= (FIRST + began) * DEFAULT.round_s <= before
+
+
+def test_throttling_is_called_so_with_what_was_measured() -> None:
+    assert said(together(SLOW)) == (
+        "nation-scale throttling of X in PK: at worst 41 of 44 probes on 3 affected networks, 44 prefixes; "
+        "began between 09:55 and 10:05 UTC on 2023-12-17; "
+        f"extreme: X comes at 140 kbit/s, unrelated sites 57.1 times as fast (medians); {VERSIONS}"
+    )
+    (part,) = describe(together(SLOW), DEFAULT, 5)["parts"]
+    assert (part["stage"], part["failure"]) == (None, None)
+    assert part["slow"] == {"probes": 38, "times_slower": 57.14, "bits_per_second": 140_213, "extreme": True}
+
+
+def test_what_is_only_partly_throttling_is_not_called_so() -> None:
+    fails = replace(PART, platform="youtube", cause=Cause.DISRUPTION)
+    assert "disruption of X and YouTube" in said(together(SLOW, fails))
+
+
+def test_handshakes_held_back_have_no_rate_to_tell() -> None:
+    assert "; handshakes held back; " in said(together(replace(SLOW, slow=None)))

@@ -191,15 +191,31 @@ def test_a_file_is_whole_or_what_it_was(data: Path, export: Export, tmp_path: Pa
     assert export("--out", str(file))[:2] == (0, [])
     whole = file.read_text()
     assert [json.loads(text)["input"] for text in whole.splitlines()] == X_URLS * 2
-    db = sqlite3.connect(data / "reachwatch.sqlite")
-    db.execute("UPDATE segments SET data = x'00' WHERE id = 2")
-    db.commit()
-    db.close()
+    in_use = open_store(f"sqlite://{data}")
     status, _, (said,) = export("--out", str(file))
+    in_use.close()
     assert status == 1
-    assert "segment 2 is damaged" in said
+    assert "another collector uses this folder" in said
     assert file.read_text() == whole
     assert [path.name for path in tmp_path.glob("*out*")] == ["out.jsonl"]
+
+
+@pytest.mark.parametrize("to_a_file", [False, True])
+def test_what_is_damaged_is_named_and_the_rest_is_written(
+    data: Path, export: Export, tmp_path: Path, to_a_file: bool
+) -> None:
+    stored(data, *(a_batch(n, -60 * n) for n in range(1, 5)))
+    db = sqlite3.connect(data / "reachwatch.sqlite")
+    db.execute("UPDATE segments SET data = x'00' WHERE id IN (2, 3)")
+    db.commit()
+    db.close()
+    file = tmp_path / "out.jsonl"
+    status, found, (summary, *named) = export(*(("--out", str(file)) if to_a_file else ()))
+    if to_a_file:
+        found = [json.loads(text) for text in file.read_text().splitlines()]
+    assert (status, summary) == (1, "2 batches, 0 of them bad; 2 rounds, 4 measurements")
+    assert [said.split(":")[0] for said in named] == ["segment 2 is damaged", "segment 3 is damaged"]
+    assert minutes(found) == ["05:59", "05:56"]
 
 
 @pytest.mark.slow

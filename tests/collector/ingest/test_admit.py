@@ -12,6 +12,7 @@ from collector.ingest.admit import (
     SPOOLED_S,
     Admitted,
     Code,
+    Newcomer,
     Refusal,
     Request,
     admit_batch,
@@ -95,7 +96,7 @@ def test_refused(story: str) -> None:
 
 
 def test_an_enrolment_signed_with_its_own_key_gives_the_key() -> None:
-    assert admit_enrolment(signed(ME, enrolment(ME))) == ME.public_key
+    assert admit_enrolment(signed(ME, enrolment(ME))) == Newcomer(ME.public_key, None)
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,21 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from collector.config import Display
 from collector.detect.cells import cells_of
-from collector.snapshot import take
-from collector.web.api import describe
-from collector.web.page import render
+from collector.detect.fold import State
+from collector.detect.thresholds import DEFAULT
+from collector.detector import Findings
+from collector.snapshot import Snapshot, take
+from collector.web.api.state import describe
+from collector.web.pages.answer import ASSETS
+from collector.web.pages.archive import stages
+from collector.web.pages.history import History
+from collector.web.pages.now import Kind, now
+from collector.web.pages.plot import plot
+from collector.web.pages.render import Renderer
+from collector.web.pulse import Notice
+from collector.web.words import words
 from probe.verdict import judge
 from probe.wire.codec import DecodeError, decode, encode
 from probe.wire.failure import Failure
@@ -59,6 +70,30 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 
 PLACES = list(places(WHOLE))
+RENDER = Renderer(words(), Display(), DEFAULT, dict.fromkeys(ASSETS, ""))
+
+
+def shown(snapshot: Snapshot) -> str:
+    """The pages that show a snapshot."""
+    findings = Findings(state=State(), book=(), until=0.0)
+    standing = now(findings, snapshot, snapshot.at, DEFAULT)
+    notice = Notice(0, snapshot.at, snapshot, findings)
+    values = {"notice": notice, "now": standing, "platforms": snapshot.platforms, "kinds": list(Kind)}
+    text = RENDER("world.html", open=[], recent=[], **values)
+    for land in standing.lands:
+        text += RENDER(
+            "country.html",
+            land=land,
+            plot=plot(History(0, 3), snapshot.platforms, 300.0),
+            stages=stages(notice, land.country),
+            said=[],
+            windows=["6h"],
+            window="6h",
+            networks_shown=1,
+            least_homes=3,
+            **values,
+        )
+    return text
 
 
 @settings(max_examples=400)
@@ -82,6 +117,6 @@ def test_whatever_can_be_decoded_can_be_judged_counted_and_shown(
     cells = cells_of(rnd, verdicts, country="PK", asn=1, prefix="p", probe="q")
     names = tuple({v.platform for v in verdicts})
     snapshot = take(cells, [], now=NOW.timestamp(), window_s=600, platforms=names)
-    assert render(snapshot)
-    assert describe(snapshot, 1)
+    assert shown(snapshot)
+    assert describe(snapshot, Findings(state=State(), book=(), until=0.0), 1)
     scrub(rnd, ["203.0.113.9"])

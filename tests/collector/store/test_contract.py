@@ -8,7 +8,9 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from functools import reduce
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -17,9 +19,11 @@ from collector.detect.cells import Cell, CellKey, merge
 from collector.detect.chronicle import CountryRound, NationRound
 from collector.detect.incidents import Incident, Part, Phase
 from collector.detect.network import Condition
+from collector.detect.quarantine import Quarantine
 from collector.detect.revisions import Revision
 from collector.store import STORES, open_store
-from collector.store.base import Delivery, Seen, Store, Stored, StoreError
+from collector.store.base import Delivery, Enrolled, Seen, Store, Stored, StoreError
+from collector.tokens import Entry, Token, digest_of
 from probe.wire.exchange import Presence
 from tests.batches import CLEAN, NOW, cells, ingest, someone
 from tests.rounds import NOW as MEASURED
@@ -72,13 +76,11 @@ def test_cells_of_many_batches_add_up_in_any_grouping(store: Store) -> None:
     store.ingest(items[:3])
     for item in items[3:]:
         store.ingest([item])
-    (cell,) = everything(store).values()
-    expected = Cell()
-    for item in items:
-        expected = merge(expected, next(iter(item.cells.values())))
-    assert cell == expected
-    assert cell.statuses == {"ok": 7}
-    assert set(cell.votes) == {someone(n).probe_id for n in range(3)}
+    found = everything(store)
+    for key, cell in found.items():
+        assert cell == reduce(merge, (item.cells[key] for item in items))
+        assert sum(cell.statuses.values()) == 7
+        assert set(cell.votes) == {someone(n).probe_id for n in range(3)}
 
 
 def test_cells_are_asked_for_by_minute_both_ends_included(store: Store) -> None:
@@ -94,6 +96,8 @@ def test_batches_can_be_asked_for_by_probe_and_by_time(store: Store) -> None:
     store.ingest([new])
     assert [b.probe for b in store.batches(someone(1).probe_id)] == [someone(1).probe_id]
     assert [b.probe for b in store.batches(since=NOW - 50)] == [someone(2).probe_id]
+    assert [b.probe for b in store.batches(until=NOW - 50)] == [someone(1).probe_id]
+    assert list(store.batches(someone(2).probe_id, until=NOW)) == []
     assert list(store.batches(someone(3).probe_id)) == []
 
 
@@ -107,6 +111,85 @@ def test_what_is_known_of_a_probe_is_when_its_key_came_first(store: Store) -> No
     store.enrol("p", b"k", NOW)
     store.enrol("p", b"k", NOW + 60)
     assert store.standings() == {"p": Standing(NOW)}
+
+
+TOKEN = Token(digest=digest_of("t"), label="of a friend", issued_at=NOW, issued_by="me", uses=2)
+
+
+def test_a_key_that_came_with_a_token_counts_as_a_use_of_it_once(store: Store) -> None:
+    store.issue(TOKEN)
+    assert store.enrol("p", b"k", NOW, TOKEN.digest) is Entry.ENROLLED
+    assert store.enrol("p", b"k", NOW, TOKEN.digest) is Entry.KNOWN
+    assert store.tokens() == [replace(TOKEN, used=1)]
+    assert store.standings() == {"p": Standing(NOW, TOKEN.name)}
+
+
+@pytest.mark.parametrize(
+    ("kept", "entry"),
+    [
+        (None, Entry.UNKNOWN),
+        (replace(TOKEN, revoked_at=NOW - 1), Entry.REVOKED),
+        (replace(TOKEN, expires_at=NOW), Entry.EXPIRED),
+        (replace(TOKEN, used=2), Entry.USED_UP),
+    ],
+)
+def test_a_token_that_lets_nobody_in_says_why_and_leaves_nothing(
+    store: Store, kept: Token | None, entry: Entry
+) -> None:
+    if kept:
+        store.issue(kept)
+    assert store.enrol("p", b"k", NOW, TOKEN.digest) is entry
+    assert (store.keys(), store.enrolled()) == ({}, [])
+    assert store.tokens() == ([kept] if kept else [])
+
+
+def test_who_is_known_asks_for_no_token_and_not_even_a_bad_one_turns_it_away(store: Store) -> None:
+    store.enrol("p", b"k", NOW)
+    assert store.enrol("p", b"k", NOW, "nonsense") is Entry.KNOWN
+    assert store.standings() == {"p": Standing(NOW)}
+
+
+def test_tokens_are_listed_as_they_were_issued_and_replaced_by_their_digest(store: Store) -> None:
+    newer = replace(TOKEN, digest=digest_of("u"), issued_at=NOW + 1, expires_at=NOW + 9)
+    for token in (newer, TOKEN, replace(newer, revoked_at=NOW + 2)):
+        store.issue(token)
+    assert store.tokens() == [TOKEN, replace(newer, revoked_at=NOW + 2)]
+
+
+def test_the_enrolled_are_listed_with_their_token_and_where_they_were_heard_from(store: Store) -> None:
+    seen = Seen(probe="a", at=NOW + 5, state=Presence.ALIVE, country="PK", asn=1, prefix="aa")
+    store.issue(TOKEN)
+    store.enrol("b", b"k", NOW + 1)
+    store.enrol("a", b"l", NOW, TOKEN.digest)
+    store.see([seen])
+    assert store.enrolled() == [
+        Enrolled(probe="a", enrolled_at=NOW, token=TOKEN.name, seen=seen),
+        Enrolled(probe="b", enrolled_at=NOW + 1, token=None, seen=None),
+    ]
+
+
+def test_orders_are_kept_and_a_release_stands_in_place_of_its_order(store: Store) -> None:
+    one = Quarantine(subject="p", ordered_at=NOW, since=NOW - 60, by="me", reason="lies")
+    other = Quarantine(subject="o", ordered_at=NOW, since=NOW, by="me")
+    released = replace(one, until=NOW + 1, released_at=NOW + 1, released_by="you")
+    again = replace(one, ordered_at=NOW + 2)
+    for order in (again, one, other, released):
+        store.order(order)
+    assert store.quarantines() == [other, released, again]
+
+
+def test_compacting_comes_to_an_end_and_loses_nothing(store: Store) -> None:
+    store.ingest([ingest(someone(n)) for n in range(1, 80)])
+    store.ingest([ingest(someone(100), received_at=NOW + 10)])
+    store.expire(NOW + 5, 0, 0)
+    kept = everything(store)
+    for _ in range(1000):
+        if not store.compact():
+            break
+    else:
+        raise AssertionError("without end")
+    assert everything(store) == kept
+    assert [batch.probe for batch in store.batches()] == [someone(100).probe_id]
 
 
 def test_how_long_a_round_is_stays_as_it_was_first_said(store: Store) -> None:
@@ -200,6 +283,8 @@ def test_what_detection_saw_is_kept_by_country_and_round_and_told_anew_when_it_c
     assert store.chronicle("TR", 3, 3) == [CountryRound(number=3, country="TR", nations=(seen,))]
     store.expire(0, 0, 3)
     assert [one.number for one in store.chronicle("PK", 0, 9)] == [3]
+    store.tell([], [("PK", 3), ("PK", 4), ("DE", 3)])
+    assert store.chronicle("PK", 0, 9) == []
 
 
 def test_what_evidence_begins_with_is_kept_by_incident_and_the_last_stands(store: Store) -> None:
@@ -215,6 +300,68 @@ def test_the_newest_heartbeat_of_each_probe_is_kept_whatever_the_order(store: St
     store.see([replace(newest, at=NOW - 60, state=Presence.ALIVE)])
     assert store.seen(NOW - 1) == [newest]
     assert store.seen(NOW + 1) == []
+
+
+def beat(at: float, probe: str = "p", asn: int = 1, prefix: str = "aa", *, bye: bool = False) -> Seen:
+    state = Presence.BYE if bye else Presence.ALIVE
+    return Seen(probe=probe, at=NOW + at, state=state, country="PK", asn=asn, prefix=prefix)
+
+
+def spans(store: Store) -> list[tuple[str, int, float, float, bool, str]]:
+    found = store.spans(0, NOW + 1e6)
+    return sorted(
+        (s.probe, s.asn, s.first_at - NOW, s.last_at - NOW, s.said_bye, s.prefix) for s in found
+    )  # fmt: skip
+
+
+# Two that were lost and came back, one that moved to another network and back, one that said goodbye.
+BEATS = [
+    *(beat(at) for at in (0, 60, 120, 300, 481, 540)),
+    *(beat(at, "q", prefix="old") for at in (0, 60)),
+    *(beat(at, "q", 2) for at in (120, 180)),
+    *(beat(at, "q", prefix="new") for at in (241, 300)),
+    *(beat(at, "r") for at in (0, 60)),
+    beat(70, "r", bye=True),
+    beat(400, "s", bye=True),
+]
+SPANS = [
+    ("p", 1, 0, 300, False, "aa"),
+    ("p", 1, 481, 540, False, "aa"),
+    ("q", 1, 0, 60, False, "old"),
+    ("q", 1, 241, 300, False, "new"),
+    ("q", 2, 120, 180, False, "aa"),
+    ("r", 1, 0, 70, True, "aa"),
+    ("s", 1, 400, 400, True, "aa"),
+]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_heartbeats_are_remembered_as_spans_in_whatever_order_and_however_often(
+    store: Store, seed: int
+) -> None:
+    mixed = [*BEATS, *BEATS[::3]]
+    Random(seed).shuffle(mixed)
+    for at in range(0, len(mixed), 4):
+        store.see(mixed[at : at + 4])
+    assert spans(store) == SPANS
+
+
+def test_spans_are_asked_for_by_when_they_overlap(store: Store) -> None:
+    store.see(BEATS)
+    assert {s.probe for s in store.spans(NOW + 300, NOW + 1e6)} == {"p", "s"}
+    assert {s.probe for s in store.spans(NOW + 300, NOW + 480)} == {"s"}
+    assert {s.probe for s in store.spans(0, NOW)} == {"p", "q", "r"}
+
+
+def test_of_a_probe_in_two_networks_the_newest_heartbeat_is_told(store: Store) -> None:
+    store.see(BEATS)
+    assert {s.probe: s.asn for s in store.seen(NOW + 100)} == {"p": 1, "q": 1, "s": 1}
+
+
+def test_who_was_there_is_forgotten(store: Store) -> None:
+    store.see(BEATS)
+    store.forget(NOW + 301)
+    assert [span[0] for span in spans(store)] == ["p", "s"]
 
 
 def test_retention_drops_old_batches_and_old_cells_and_leaves_the_rest(store: Store) -> None:
@@ -243,7 +390,8 @@ def test_until_when_batches_were_dropped_is_remembered_and_never_goes_back(store
 
 
 def minutes_from(*starts: int) -> list[dict[CellKey, Cell]]:
-    return [cells(replace(CLEAN, started_at=MEASURED + timedelta(minutes=n))) for n in starts]
+    rounds = [replace(CLEAN, started_at=MEASURED + timedelta(minutes=n)) for n in starts]
+    return [{key: cell for key, cell in cells(rnd).items() if key.platform == "x"} for rnd in rounds]
 
 
 def stored_in(store: Store, *additions: dict[CellKey, Cell]) -> None:
@@ -366,6 +514,43 @@ class TestSqlite:
         assert everything(store) == cells(CLEAN, probe=someone().probe_id)
         store.close()
 
+    def test_compacting_gives_the_room_back_in_pieces(self, tmp_path: Path) -> None:
+        store = open_store(f"sqlite://{tmp_path}")
+        for n in range(1, 400):
+            store.ingest([ingest(someone(), sequence=n, received_at=NOW + n)])
+        store.expire(NOW + 395, 0, 0)
+        before = (tmp_path / "reachwatch.sqlite").stat().st_size
+        steps = 1
+        while store.compact():
+            steps += 1
+        assert 1 <= steps < 10
+        assert (tmp_path / "reachwatch.sqlite").stat().st_size < before / 4
+        assert (tmp_path / "reachwatch.sqlite-wal").stat().st_size == 0
+        assert len(list(store.batches())) == 5
+        store.close()
+
+    def test_people_are_all_there_after_a_restart(self, tmp_path: Path) -> None:
+        first = open_store(f"sqlite://{tmp_path}")
+        order = Quarantine(subject="p", ordered_at=NOW, since=NOW - 60, by="me", reason="lies")
+        first.issue(TOKEN)
+        first.enrol("p", b"k", NOW, TOKEN.digest)
+        first.order(order)
+        first.close()
+        again = open_store(f"sqlite://{tmp_path}")
+        assert (again.tokens(), again.quarantines()) == ([replace(TOKEN, used=1)], [order])
+        assert again.standings() == {"p": Standing(NOW, TOKEN.name)}
+        again.close()
+
+    def test_where_somebody_is_told_of_torn_segments_the_rest_comes(self, tmp_path: Path) -> None:
+        store = open_store(f"sqlite://{tmp_path}")
+        for n in (1, 2, 3):
+            store.ingest([ingest(someone(n))])
+        store._db.execute("UPDATE segments SET data = x'00' WHERE id = 2")  # type: ignore[attr-defined]
+        torn: list[str] = []
+        assert [b.probe for b in store.batches(torn=torn.append)] == [someone(n).probe_id for n in (1, 3)]
+        assert [said.split(":")[0] for said in torn] == ["segment 2 is damaged"]
+        store.close()
+
     def test_a_torn_segment_is_said_and_not_read_as_nothing(self, tmp_path: Path) -> None:
         store = open_store(f"sqlite://{tmp_path}")
         store.ingest([ingest(someone())])
@@ -422,8 +607,8 @@ def test_a_kill_in_the_middle_loses_nothing_acknowledged_and_counts_nothing_twic
         first = acknowledged + 1  # the next child sends again what was not acknowledged
     store = open_store(f"sqlite://{tmp_path}")
     sequences = [batch.sequence for batch in store.batches()]
-    (cell,) = everything(store).values()
+    counted = [cell.statuses for cell in everything(store).values()]
     store.close()
     assert len(sequences) == len(set(sequences))
     assert set(sequences) >= set(range(1, acknowledged + 1))
-    assert cell.statuses == {"ok": len(sequences)}
+    assert counted == [{"online": len(sequences)}, {"ok": len(sequences)}]

@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from collector.config import Display
+from collector.config import Api, Display
 from collector.detect.revisions import Revision
 from collector.detect.thresholds import DEFAULT
 from collector.web import feeds
@@ -33,8 +33,10 @@ class Feeds:
             revisions=unasked,
             chronicle=unasked,
             evidence=unasked,
+            rounds=unasked,
             limits=DEFAULT,
             display=Display(),
+            api=Api(),
             wall=unasked,
         )
         self.client: TestClient[web.Request, web.Application]
@@ -96,7 +98,8 @@ async def test_a_bad_question_is_answered_as_the_api_does(
     served: Feeds, path: str, status: int, why: str
 ) -> None:
     async with served.client.get(path) as response:
-        assert (response.status, await response.json()) == (status, {"error": why})
+        assert response.content_type == "application/problem+json"
+        assert (response.status, (await response.json(content_type=None))["detail"]) == (status, why)
 
 
 async def test_the_running_collector_has_them(collector: Running) -> None:

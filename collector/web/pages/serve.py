@@ -1,0 +1,226 @@
+"""Addresses become pages: the handlers, and what each page is made of.
+
+A page is made for the first who asks and given to everybody, until something that it shows has changed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+from aiohttp import web
+
+from collector.detect.claims import describe, sentence
+from collector.detect.revisions import Revision
+from collector.web.ledger import ledger
+from collector.web.pulse import Notice, Pulse
+from collector.web.shelf import Leaf, Shelf
+from collector.web.sources import Sources
+from collector.web.words import words
+
+from .answer import ASSETS, HTML, SVG, asset, icon, sent
+from .archive import Archive, networks, stages
+from .embed import wrapped
+from .measured import measured
+from .now import Kind, Land, Now, now
+from .plot import LEAST_HOMES, MOST_NETWORKS
+from .render import Renderer, opening
+
+WINDOWS: Final[Mapping[str, float]] = {"6h": 6 * 3600.0, "24h": 24 * 3600.0, "7d": 7 * 86_400.0}
+RECENT_S = 7 * 86_400.0
+PAGES = 400  # held at a time; a page is some 50 KB
+
+_COUNTRY = re.compile(r"[A-Z]{2}")
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Draw = Callable[[], Awaitable[Leaf]]
+
+
+class Refused(Exception):
+    """A page that there is not: the status, and the key of the text that says why."""
+
+    def __init__(self, status: int, key: str, **values: str) -> None:
+        super().__init__(key)
+        self.status, self.key, self.values = status, key, values
+
+
+class Pages:
+    """Every page, of one collector."""
+
+    def __init__(self, sources: Sources, pulse: Pulse) -> None:
+        self._sources, self._pulse = sources, pulse
+        self._archive = Archive(sources)
+        self._t = words()
+        addresses = {name: f"/static/{name}?{leaf.etag[3:11]}" for name, leaf in ASSETS.items()}
+        self._render = Renderer(self._t, sources.display, sources.limits, addresses)
+        self._leaves = Shelf[Leaf](PAGES)
+        self._standings = Shelf[Now](1)
+
+    def routes(self) -> list[web.RouteDef]:
+        """All but the live stream and the API."""
+        return [
+            web.get("/", self._page(self._world)),
+            web.get("/country/{country:.*}", self._page(self._country)),
+            web.get("/incident/{incident:.*}", self._page(self._incident)),
+            web.get("/ledger", self._page(self._ledger)),
+            web.get("/method", self._page(self._fixed("method.html"))),
+            web.get("/take-part", self._page(self._fixed("take_part.html"))),
+            web.get("/embed/country/{country}.svg", self._page(self._country_picture, SVG)),
+            web.get("/embed/{incident}.svg", self._page(self._incident_picture, SVG)),
+            web.get("/static/{name}", asset),
+            web.get("/favicon.ico", icon),  # where a browser shows a picture by itself
+        ]
+
+    def _page(self, make: Callable[[web.Request], Awaitable[Leaf]], kind: str = HTML) -> Handler:
+        async def handler(request: web.Request) -> web.StreamResponse:
+            try:
+                return sent(request, await make(request), kind, 200)
+            except Refused as refused:
+                return sent(request, await self._refusal(refused), HTML, refused.status)
+
+        return handler
+
+    async def _refusal(self, why: Refused) -> Leaf:
+        text = self._t(why.key, **why.values)
+        draw = self._drawn("refused.html", status=why.status, why=text)
+        return await self._leaves.get(f"refused {why.status} {text}", self, draw)
+
+    def _drawn(self, template: str, **values: object) -> Draw:
+        async def draw() -> Leaf:
+            return await asyncio.to_thread(lambda: Leaf.of(self._render(template, **values)))
+
+        return draw
+
+    async def _world(self, _request: web.Request) -> Leaf:
+        notice = self._pulse.notice()
+
+        async def draw() -> Leaf:
+            said = [one for one in self._archive.last_words() if not one.withdrawn]
+            since = (notice.at - RECENT_S) / self._sources.limits.round_s
+            return await self._drawn(
+                "world.html",
+                notice=notice,
+                now=await self._now(notice),
+                open=[self._archive.card(one) for one in said if one.incident.is_open],
+                recent=[self._archive.card(one) for one in said if (one.incident.ended or 0) > since],
+                platforms=notice.snapshot.platforms,
+                kinds=list(Kind),
+            )()
+
+        return await self._leaves.get("/", notice, draw)
+
+    async def _now(self, notice: Notice) -> Now:
+        async def make() -> Now:
+            limits = self._sources.limits
+            return await asyncio.to_thread(now, notice.findings, notice.snapshot, notice.at, limits)
+
+        return await self._standings.get("", notice, make)
+
+    async def _country(self, request: web.Request) -> Leaf:
+        country = _asked_country(request)
+        window = request.query.get("window", "6h")
+        if window not in WINDOWS:
+            raise Refused(400, "refused.window")
+        notice = self._pulse.notice()
+
+        async def draw() -> Leaf:
+            land, standing, said = await self._land(notice, country)
+            return await self._drawn(
+                "country.html",
+                notice=notice,
+                land=land,
+                now=standing,
+                plot=await self._archive.window(notice, country, WINDOWS[window]),
+                stages=stages(notice, country),
+                said=[self._archive.card(one) for one in said],
+                windows=list(WINDOWS),
+                window=window,
+                networks_shown=MOST_NETWORKS,
+                least_homes=LEAST_HOMES,
+            )()
+
+        return await self._leaves.get(f"/country/{country} {window}", notice, draw)
+
+    async def _land(self, notice: Notice, country: str) -> tuple[Land, Now, list[Revision]]:
+        """How a country stands, and the last word on each of its incidents; raises `Refused`."""
+        standing = await self._now(notice)
+        land, said = standing.land(country), self._archive.last_words(country)
+        if land is None and not said:
+            raise Refused(404, "country.absent", country=self._t.name("name", country))
+        return land or Land(country=country, probes=0, standings=()), standing, said
+
+    async def _country_picture(self, request: web.Request) -> Leaf:
+        country, notice = _asked_country(request), self._pulse.notice()
+
+        async def draw() -> Leaf:
+            land, _, _ = await self._land(notice, country)
+            seen = await self._archive.window(notice, country, WINDOWS["24h"])
+            return await self._drawn("country.svg", notice=notice, land=land, plot=seen)()
+
+        return await self._leaves.get(f"/embed/country/{country}", notice, draw)
+
+    async def _incident(self, request: web.Request) -> Leaf:
+        notice, said = self._pulse.notice(), await self._asked_incident(request)
+
+        async def draw() -> Leaf:
+            last, limits, least = said[-1], self._sources.limits, self._sources.display.min_prefixes
+            return await self._drawn(
+                "incident.html",
+                notice=notice,
+                told=self._archive.card(last),
+                timeline=[(one, describe(one, limits, least)) for one in reversed(said)],
+                networks=networks(last, least),
+                lasted_s=self._archive.lasted_s(last.incident, notice.at),
+                plot=await self._archive.around(notice, last),
+                least_homes=LEAST_HOMES,
+            )()
+
+        return await self._leaves.get(f"/incident/{said[-1].incident.id}", notice, draw)
+
+    async def _asked_incident(self, request: web.Request) -> list[Revision]:
+        said = await self._archive.said(request.match_info["incident"])
+        if not said:
+            raise Refused(404, "incident.absent")
+        return said
+
+    async def _incident_picture(self, request: web.Request) -> Leaf:
+        notice, said = self._pulse.notice(), await self._asked_incident(request)
+
+        async def draw() -> Leaf:
+            last = said[-1]
+            claim = opening(sentence(last, self._sources.limits))
+            return await self._drawn(
+                "incident.svg",
+                notice=notice,
+                told=self._archive.card(last),
+                claim_lines=wrapped(claim),
+                plot=await self._archive.around(notice, last),
+            )()
+
+        return await self._leaves.get(f"/embed/{said[-1].incident.id}", notice, draw)
+
+    async def _ledger(self, _request: web.Request) -> Leaf:
+        notice = self._pulse.notice()
+
+        async def draw() -> Leaf:
+            said = self._archive.last_words()
+            entries = ledger(said, notice.at, self._sources.limits.round_s)
+            halves = list(dict.fromkeys(one.half for one in entries))
+            return await self._drawn("ledger.html", entries=entries, halves=halves)()
+
+        return await self._leaves.get("/ledger", notice.findings, draw)
+
+    def _fixed(self, template: str) -> Callable[[web.Request], Awaitable[Leaf]]:
+        async def page(_request: web.Request) -> Leaf:
+            return await self._leaves.get(template, self, self._drawn(template, measured=measured()))
+
+        return page
+
+
+def _asked_country(request: web.Request) -> str:
+    country = request.match_info["country"]
+    if not _COUNTRY.fullmatch(country):
+        raise Refused(400, "refused.country")
+    return country

@@ -1,0 +1,94 @@
+"""A collector as `serve` runs it, and the command that speaks to it, in one process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from collector import cli
+from collector.app import serve
+from collector.config import Config, Door
+from collector.ingest.admit import Request
+from probe.wire.exchange import PROBE_HEADER, SIGNATURE_HEADER
+from tests.collector.conftest import Clock
+
+Answer = tuple[int, list[str], list[str]]
+Admin = Callable[..., Answer]
+
+
+@dataclass
+class Served:
+    """A running collector: where it is, and how to stop it."""
+
+    url: str
+    client: aiohttp.ClientSession
+    stop: asyncio.Event
+    clock: Clock
+
+    async def post(self, path: str, request: Request) -> tuple[int, str]:
+        """Send as an agent does; the status, and the code of a refusal."""
+        headers = {PROBE_HEADER: request.probe, SIGNATURE_HEADER: request.signature}
+        async with self.client.post(self.url + path, data=request.body, headers=headers) as response:
+            return response.status, (await response.json()).get("code", "")
+
+    async def state(self) -> dict[str, object]:
+        """What the API says now."""
+        async with self.client.get(f"{self.url}/api/v1/state") as response:
+            found: dict[str, object] = await response.json()
+            return found
+
+
+@asynccontextmanager
+async def serving(data: Path, *, is_open: bool = True) -> AsyncIterator[Served]:
+    """Serve until the block ends."""
+    config = Config(
+        data_dir=str(data),
+        listen="127.0.0.1:0",
+        metrics_listen="127.0.0.1:0",
+        enrolment=Door(open=is_open),
+    )
+    stop, heard, clock = asyncio.Event(), asyncio.Event(), Clock()
+    urls: list[str] = []
+
+    def listening(main: str, metrics: str) -> None:
+        urls.extend((main, metrics))
+        heard.set()
+
+    async with asyncio.TaskGroup() as group, aiohttp.ClientSession() as client:
+        group.create_task(serve(config, stop, listening, clock))
+        await asyncio.wait_for(heard.wait(), 20)
+        try:
+            yield Served(urls[0], client, stop, clock)
+        finally:
+            stop.set()
+
+
+async def soon(is_so: Callable[[], Awaitable[bool]]) -> None:
+    """Wait for what a loop of the collector's brings about within seconds."""
+    async with asyncio.timeout(30):
+        while not await is_so():  # noqa: ASYNC110 - it is brought about in another thread
+            await asyncio.sleep(0.1)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def admin(data: Path, capsys: pytest.CaptureFixture[str]) -> Admin:
+    """The command: exit status, lines of standard output and of standard error."""
+
+    def command(*argv: str) -> Answer:
+        where = () if "--data-dir" in argv else ("--data-dir", str(data))
+        status = cli.main(["admin", *argv, *where])
+        out, err = capsys.readouterr()
+        return status, out.splitlines(), err.splitlines()
+
+    return command
