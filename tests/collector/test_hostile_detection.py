@@ -72,7 +72,7 @@ class Play:
     def conditions(self) -> dict[str, Condition]:
         """Of each platform in Pakistan."""
         nations = self.running.service.detector.findings.state.nations
-        return {platform: one.condition for (country, platform), one in nations.items() if country == "PK"}
+        return {platform: nations["PK", platform].condition for platform in self.world.story.platforms}
 
     def sending(self, probe: Probe, number: int) -> Sending:
         """A probe's round, as it sends it."""
