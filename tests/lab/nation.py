@@ -13,6 +13,7 @@ from __future__ import annotations
 import base64
 import json
 import secrets
+import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -95,6 +96,7 @@ class Nation:
     lab: Lab
     folder: Path
     probes: frozenset[str]
+    beyond: subprocess.Popen[bytes] | None = None
     _read: int = 0
     notes: list[dict[str, Any]] = field(default_factory=list)
 
@@ -140,13 +142,16 @@ class Nation:
             store.close()
 
     def until(self, found: Callable[[], T | None], within_s: float, what: str) -> T:
-        """Read the notes until there is an answer; raises `TimeoutError`."""
+        """Read the notes until there is an answer; raises `TimeoutError`, and `RuntimeError` where nobody
+        writes any more."""
         deadline = time.monotonic() + within_s
         while True:
             self._look()
             answer = found()
             if answer is not None:
                 return answer
+            if self.beyond is not None and self.beyond.poll() is not None:
+                raise RuntimeError((self.folder / "beyond.log").read_text()[-2000:])
             if time.monotonic() > deadline:
                 said = [note["said"]["claim"] for note in self.notes if note["what"] == "webhook"]
                 raise TimeoutError(f"{what} was not said within {within_s:g} s; said was {said or 'nothing'}")
@@ -203,10 +208,10 @@ def nation(lab: Lab, folder: Path) -> Iterator[Nation]:
         stack.enter_context(running(collector))
         found.until(lambda: True if _is_up(lab) else None, READY_S, "a collector")
         words = (str(STORY), str(SEED), f"http://127.0.0.1:{MAIN}", f"http://127.0.0.1:{METRICS}")
-        beyond = lab.collector.popen(
+        found.beyond = lab.collector.popen(
             *python("tests.lab.beyond", *words, str(RECEIVER)), log=folder / "beyond.log"
         )
-        stack.enter_context(running(beyond))
+        stack.enter_context(running(found.beyond))
         for house, probe in zip(houses, real, strict=True):
             assert house.isp.asn == probe.network.asn
             stack.enter_context(running(_agent(lab, house, folder, secret(SEED, probe.name))))
@@ -231,6 +236,8 @@ def _collector_config(folder: Path) -> Path:
         f'listen = "0.0.0.0:{MAIN}"\nmetrics_listen = "127.0.0.1:{METRICS}"\n'
         f'data_dir = "{folder / "data"}"\n'
         f"[detection]\nround_s = {ROUND_S}\n"
+        # The state is looked at four times a second, from one address.
+        "[api]\nrequests_a_minute = 0\n"
         f'[[webhooks]]\nname = "newsroom"\nurl = "http://127.0.0.1:{RECEIVER}/"\n'
         f'secret = "whsec_{key}"\nphase = "suspected"\n'
     )
