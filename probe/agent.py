@@ -78,9 +78,16 @@ class Desk:
         return frozenset(address for address in found if address)
 
     async def keep(self, outcome: Outcome, *, upload: bool) -> None:
-        """Make the round durable: in the history always, in the spool if it is to be sent."""
+        """Make the round durable: in the history always, in the spool if it is to be sent. Who is stopped
+        meanwhile is stopped after it: a round that is done is not lost, and nobody closes the spool under a
+        thread that writes to it."""
         async with self.lock:
-            await asyncio.to_thread(self._keep, outcome, upload)
+            keeping = asyncio.get_running_loop().run_in_executor(None, self._keep, outcome, upload)
+            try:
+                await asyncio.shield(keeping)
+            except asyncio.CancelledError:
+                await asyncio.wait([keeping])
+                raise
 
     def _keep(self, outcome: Outcome, upload: bool) -> None:
         now = self.wall()

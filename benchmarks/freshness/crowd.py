@@ -16,7 +16,7 @@ from string import ascii_uppercase
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from collector.detect.cells import Cell, CellKey, Histogram, Vote, cells_of_batch
+from collector.detect.cells import CONNECTIVITY, Cell, CellKey, Histogram, Vote, cells_of_batch
 from probe.identity import Identity
 from probe.wire.codec import decode
 from probe.wire.exchange import PROBE_HEADER, SIGNATURE_HEADER
@@ -144,7 +144,7 @@ def history(
         yield {
             CellKey(minute, *place, platform): _times(of_one[platform], voted)
             for place, voted in votes.items()
-            for platform in PLATFORMS
+            for platform in (*PLATFORMS, CONNECTIVITY)
         }
 
 
@@ -157,7 +157,7 @@ def _cells_of_one(world: World, probe: Probe, at: float) -> Mapping[str, Cell]:
 def _times(one: Cell, votes: Mapping[str, Vote]) -> Cell:
     n = len(votes)
     return Cell(
-        statuses={"ok": n},
+        statuses={status: times * n for status, times in one.statuses.items()},
         mechanisms={},
         results={key: times * n for key, times in one.results.items()},
         durations={

@@ -22,8 +22,8 @@ LOOK_S = 0.5  # how often each place is looked at; what is measured is late by h
 # How many of the marked probes each place shows. The page counts those who say that they are there, which
 # each does once it has its batch's receipt.
 PLACES = {
-    "page": ("/", re.compile(rb"(?s)(?:<h2>QM</h2>|/country/QM\b).{0,3000}?class=\"probes\">\D*(\d+)")),
-    "api": ("/api/v1/state", re.compile(rb'"QM": ?\{.{0,300}?"x": ?\{"votes": ?(\d+)')),
+    "page": ("/", re.compile(rb'(?s)/country/QM".{0,3000}?<td>(\d+)</td></tr>')),
+    "api": ("/api/v1/state", re.compile(rb'"QM": ?\{.{0,300}?"x": ?\{.{0,120}?"votes": ?(\d+)')),
     "metrics": ("/metrics", re.compile(rb'(?m)^reachwatch_votes\{country="QM",platform="x"\} (\d+)')),
 }
 

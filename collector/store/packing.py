@@ -83,7 +83,7 @@ def pack_cell(cell: Cell) -> bytes:
         "durations": {stage: [*h.counts, h.total_us] for stage, h in cell.durations.items()},
         # Field by field: `astuple` copies deeply, which took most of the time of storing a batch.
         "votes": {
-            probe: (vote.at, vote.status, vote.prefix, vote.broke, vote.proven)
+            probe: (vote.at, vote.status, vote.prefix, vote.broke, vote.proven, vote.speed)
             for probe, vote in cell.votes.items()
         },
     }

@@ -16,7 +16,7 @@ from benchmarks.freshness.crowd import INTERVAL_S, a_world, crowd, history, mark
 from benchmarks.freshness.load import PLACES, Seen, drive
 from benchmarks.freshness.report import Run, written
 from benchmarks.freshness.spent import Spent
-from collector.config import Config
+from collector.config import Api, Config
 from collector.detect.cells import Cell, CellKey, cells_of_batch, merge
 from collector.store import open_store
 from probe.wire.codec import decode
@@ -64,7 +64,12 @@ async def test_each_marked_batch_is_seen_to_show_in_each_place(tmp_path: Path) -
     for one in (*probes, *marks):
         store.enrol(one.probe_id, one.identity.public_key, 0.0)
     store.close()
-    config = Config(listen="127.0.0.1:0", metrics_listen=free_address(), data_dir=str(tmp_path))
+    config = Config(
+        listen="127.0.0.1:0",
+        metrics_listen=free_address(),
+        data_dir=str(tmp_path),
+        api=Api(requests_a_minute=0),
+    )
     clock = Clock(time.time())
     async with asyncio.TaskGroup() as group:
         server = Server(config, clock, group)

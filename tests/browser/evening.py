@@ -158,7 +158,7 @@ async def go_on(running: Running, number: int) -> None:
     """One more round of the evening: everybody speaks, the clock goes on, the detector looks."""
     store, detector = running.service.committer.store, running.service.detector
     items = list(spoken(number))
-    detector.committed(items, store.ingest(items))
+    running.service.committed(items, store.ingest(items))
     running.clock.now = (FIRST + number + 1) * ROUND_S + GRACE_S + 1
     store.see(
         Seen(

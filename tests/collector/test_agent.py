@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import random
 import ssl
+import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
@@ -110,6 +111,33 @@ async def test_a_full_disk_is_said_and_does_not_end_the_measuring(
         assert not running.done()
         agent.stop.set()
         await running
+    spool.close()
+
+
+async def test_who_is_stopped_while_a_round_is_kept_is_stopped_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = a_spool(tmp_path)
+    begun, go_on = threading.Event(), threading.Event()
+    remember = spool.remember
+
+    def slowly(at: float, text: bytes) -> None:
+        begun.set()
+        go_on.wait(10)
+        remember(at, text)
+
+    monkeypatch.setattr(spool, "remember", slowly)
+    async with a_line(tmp_path) as line:
+        desk = Desk(replace(line.plan), ME, spool)
+        outcome = await desk.take()
+        async with asyncio.TaskGroup() as tasks:
+            keeping = tasks.create_task(desk.keep(outcome, upload=True))
+            await asyncio.to_thread(begun.wait, 10)
+            keeping.cancel()
+            await asyncio.sleep(0)
+            assert not keeping.done()
+            go_on.set()
+    assert spool.peek() is not None
     spool.close()
 
 

@@ -192,7 +192,7 @@ async def test_a_country_cut_off_is_told_once_and_once_more_when_it_is_over(tmp_
     # detector looks every two seconds, which are two minutes of this story.
     assert seconds(BEGINS) + 600 < began.at < seconds(BEGINS) + 600 + 120 + 300
     # Three good rounds, three more that the alert is kept, and Alertmanager's next look at the group.
-    assert seconds(ENDS) + 900 + 900 < ended.at < seconds(ENDS) + 900 + 900 + 300 + 300
+    assert seconds(ENDS) + 600 + 900 < ended.at < seconds(ENDS) + 600 + 900 + 300 + 300
 
 
 @pytest.mark.parametrize("path", sorted(PROMETHEUS.rglob("*.yml")), ids=lambda path: path.name)
