@@ -58,7 +58,7 @@ def a_spool(folder: Path) -> Spool:
 
 async def _until(question: Callable[[], object], each: Callable[[], Awaitable[None]] | None = None) -> None:
     """Ask again and again; `each` is awaited before each asking."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while True:
             await (each() if each else asyncio.sleep(0.02))
             if question():

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import signal
 import sys
 import tempfile
@@ -15,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from collector.app import CannotListen
-from collector.config import Config
+from collector.config import Config, Display
 from collector.store.base import StoreError
 from probe.wire.settings import ConfigError
 
@@ -85,10 +86,18 @@ def _span(text: str) -> float:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
+class _Spoken(logging.Handler):
+    """What the detector publishes, at the moment of the story."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(f"    the collector: {record.getMessage()}", flush=True)
+
+
 async def _told(world: World, arguments: argparse.Namespace, folder: str) -> Report:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    logging.getLogger("reachwatch.detector").addHandler(_Spoken())
     print(f"{world.story.title}: {len(world.probes)} probes in {len(world.story.country)} countries")
     if arguments.collector:
         return await recite(world, arguments.collector, stop=stop, progress=_progress(world.story))
@@ -96,6 +105,8 @@ async def _told(world: World, arguments: argparse.Namespace, folder: str) -> Rep
         listen=arguments.listen,
         metrics_listen=arguments.metrics_listen,
         data_dir=arguments.data_dir or str(Path(folder) / "data"),
+        display=Display(replay=f"{world.story.title}, told by simulated probes."),
+        mobile_networks=tuple(sorted(world.story.mobile)),
     )
     speed = 60.0 if arguments.speed is None else arguments.speed
     return await replay(

@@ -31,7 +31,13 @@ from .world import World
 TICK_S = 60.0
 GROUP = 504
 
-Mix = Callable[[list[Ingest]], list[Ingest]]
+# What comes now of what was sent, and of what was held back before; all of it where it is the last time.
+Mix = Callable[[list[Ingest], bool], list[Ingest]]
+
+
+def in_order(items: list[Ingest], _last: bool) -> list[Ingest]:
+    """Everything when it is sent."""
+    return items
 
 
 @dataclass
@@ -48,7 +54,7 @@ class Recount:
 
     world: World
     url: str
-    mix: Mix = list
+    mix: Mix = in_order
     clock: _Clock = field(init=False)
     detector: Detector = field(init=False)
 
@@ -65,6 +71,7 @@ class Recount:
                 self.clock.at = self.world.story.began + end
                 self._take(some)
                 await self.detector.detect()
+            self._store([], last=True)
             self.clock.at += LATE_S + GRACE_S + DEFAULT.round_s
             await self.detector.detect()
             return self.detector.committer.store.revisions()
@@ -79,7 +86,9 @@ class Recount:
 
     async def _open(self) -> None:
         committer = Committer(open_store(self.url), Metrics("0", self.world.story.platforms), self.clock)
-        self.detector = Detector(committer, DEFAULT, wall=self.clock, monotonic=self.clock)
+        self.detector = Detector(
+            committer, DEFAULT, wall=self.clock, monotonic=self.clock, mobile=self.world.story.mobile
+        )
         await self.detector.start()
 
     def _take(self, some: Iterable[Sending]) -> None:
@@ -93,7 +102,11 @@ class Recount:
             elif item := batch(self.world, sending):
                 batches.append(item)
         store.see(beats)
-        mixed = self.mix(batches)
+        self.detector.heard(beats)
+        self._store(batches, last=False)
+
+    def _store(self, batches: list[Ingest], *, last: bool) -> None:
+        store, mixed = self.detector.committer.store, self.mix(batches, last)
         for first in range(0, len(mixed), GROUP):
             group = mixed[first : first + GROUP]
             self.detector.committed(group, store.ingest(group))

@@ -257,6 +257,11 @@ class Story:
         """When it begins, in Unix seconds."""
         return self.start.astimezone(UTC).timestamp()
 
+    @property
+    def mobile(self) -> frozenset[int]:
+        """The AS numbers of its mobile networks."""
+        return frozenset(n.asn for country in self.country for n in country.network if n.mobile)
+
     def size(self) -> int:
         """How many probes it has."""
         return sum(network.probes for country in self.country for network in country.network)

@@ -11,14 +11,12 @@ import pytest
 from collector.detect.revisions import Revision
 from collector.store.base import Ingest
 from tests.nation.files import load, names
-from tests.nation.recount import Mix, Recount
+from tests.nation.recount import Mix, Recount, in_order
 from tests.nation.truth import complaints
 from tests.nation.world import World
 
-PAKISTAN = "pakistan-2023-12-17"
 
-
-async def told(name: str, url: str, mix: Mix = list, seed: int = 1) -> tuple[World, list[Revision]]:
+async def told(name: str, url: str, mix: Mix = in_order, seed: int = 1) -> tuple[World, list[Revision]]:
     world = World.of(load(name), seed)
     return world, await Recount(world, url, mix).told()
 
@@ -37,17 +35,33 @@ class Muddle:
     chance: Random
     waiting: list[Ingest] = field(default_factory=list)
 
-    def __call__(self, items: list[Ingest]) -> list[Ingest]:
-        late = [item for item in items if self.chance.random() < 0.2]
+    def __call__(self, items: list[Ingest], last: bool) -> list[Ingest]:
+        if last:
+            return self.waiting
         twice = self.chance.sample(items, len(items) // 10)
-        come = [item for item in self.waiting if self.chance.random() < 0.01]
-        self.waiting = [item for item in self.waiting if item not in come] + late
-        now = [item for item in items if item not in late] + come + twice
+        now, late = self._parted(items, 0.8)
+        come, waiting = self._parted(self.waiting, 0.01)
+        self.waiting = waiting + late
+        now += come + twice
         self.chance.shuffle(now)
         return now
+
+    def _parted(self, items: list[Ingest], share: float) -> tuple[list[Ingest], list[Ingest]]:
+        chosen, others = list[Ingest](), list[Ingest]()
+        for item in items:
+            (chosen if self.chance.random() < share else others).append(item)
+        return chosen, others
 
 
 def final(revisions: list[Revision]) -> dict[str, object]:
     """The incidents that stand in the end."""
     last = {one.incident.id: one for one in revisions}
     return {name: one.incident for name, one in last.items() if not one.withdrawn}
+
+
+@pytest.mark.slow
+async def test_shuffled_twice_and_hours_late_it_ends_in_the_same_incidents(tmp_path: Path) -> None:
+    _, plain = await told("rollout-one-hour", f"sqlite://{tmp_path / 'plain'}")
+    _, mixed = await told("rollout-one-hour", f"sqlite://{tmp_path / 'mixed'}", Muddle(Random(1)))
+    assert final(mixed) == final(plain)
+    assert final(plain)
