@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 # What `make test` uses from Debian: the lab's kernel tools and servers, Prometheus and Alertmanager, a browser.
 DEBIAN := iproute2 nftables iptables procps unbound dnsmasq-base nginx-light openssl faketime curl bind9-dnsutils prometheus prometheus-alertmanager tor-geoipdb chromium fonts-dejavu-core
 
-.PHONY: run demo test lab lab-report golden bench bench-detect bench-fresh pin clean help
+.PHONY: run demo test lab lab-report end-to-end golden bench bench-detect bench-fresh pin clean help
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -61,6 +61,9 @@ lab-report: $(VENV)/ready-dev ## every scenario five times with the real agent, 
 	@rm -rf run/lab
 	$(BIN)/python -m tests.lab.campaign run/lab
 	$(BIN)/python -m tests.lab.report run/lab
+
+end-to-end: $(VENV)/ready-dev ## from a censor's switch to a webhook, into docs/end-to-end.md; as root, half an hour
+	@$(BIN)/python -m tests.lab.end_to_end
 
 golden: $(VENV)/ready-dev ## renew tests/golden and docs/ooni-qa.md with the real agent; as root, five minutes
 	$(BIN)/python -m tests.lab.golden

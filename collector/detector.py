@@ -14,13 +14,14 @@ import logging
 import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from .detect import saved
+from .detect import early, saved
 from .detect.ballots import by_round
 from .detect.bundling import start_of
 from .detect.cells import Cell, CellKey
 from .detect.chronicle import silent, told
+from .detect.early import Said
 from .detect.fold import Setting, State, advance, listen
 from .detect.incidents import Cause, Incident, record
 from .detect.kept import Kept
@@ -42,6 +43,8 @@ HEARTBEAT_GRACE_S = 5.0
 LATE_S = 300.0
 # What catching up may take of each look, in seconds.
 CATCH_UP_S = 0.5
+# How often, in a round, the running one is looked at where it may make something sure.
+EARLY_LOOKS = 12
 # Rounds that no collector was away for, three years of five minutes each: a machine without a clock of
 # its own began in 1970 and was set right since.
 ABSURD = 315_000
@@ -79,6 +82,8 @@ class Detector:
     _listened: Settled = field(init=False)
     _listened_from: Settled = field(init=False)
     _again: Kept | None = None
+    _early: dict[str, Incident] = field(default_factory=dict)
+    _early_at: float = -math.inf
     _near: int | None = None
     _far: int | None = None
     _late_at: float = 0.0
@@ -164,12 +169,14 @@ class Detector:
             self._kept = self._kept.up_to(first)
             self._again = self._again and self._again.up_to(first)
             await self._fold(self._kept, head)
+            self._early, self._early_at = {}, -math.inf
         caught_up = await self._catch_up(head)
         is_news = await self._listen()
+        is_news |= await self._look_ahead(head)
         if first > head and caught_up is None and not is_news:
             return
         await self._settle()
-        now = self._listened
+        now = self._with_early(self._listened)
         await self._ground(now.book, first if caught_up is None else min(first, caught_up))
         await self._publish(now)
         if self._near is None and self._far is None and self._again is None:
@@ -180,6 +187,28 @@ class Detector:
             until=(now.state.number + 1) * self.limits.round_s,
             took_s=self.monotonic() - began,
         )
+
+    async def _look_ahead(self, head: int) -> bool:
+        """Look at the running round, if it may make something sure; whether it did, and had not before."""
+        newest, now = self._kept.newest, self.monotonic()
+        countries = early.within_reach(newest.state, self.limits)
+        if not countries or newest.state.number != head:
+            return False
+        if now - self._early_at < self.limits.round_s / EARLY_LOOKS:
+            return False
+        self._early_at = now
+        number, setting = head + 1, await self.setting()
+        before = range(number - self.limits.expected_rounds, number)
+        said = [await self._said_in(one, setting) for one in (*before, number)]
+        left = max(0.0, number + 1 - self.wall() / self.limits.round_s)
+        found = await asyncio.to_thread(early.sure, newest, said[-1], said[:-1], countries, setting, left)
+        known, self._early = self._early, {one.id: one for one in found}
+        return not self._early.keys() <= known.keys()
+
+    def _with_early(self, now: Settled) -> Settled:
+        """The same with what of the running round is sure already."""
+        book = {one.id: one for one in now.book} | self._early
+        return replace(now, book=tuple(sorted(book.values(), key=lambda one: (one.since, one.id))))
 
     async def _listen(self) -> bool:
         """Listen to the minutes after the last round as well; whether there were any. Not kept: the round
@@ -246,17 +275,25 @@ class Detector:
     async def _folded(self, before: Settled, number: int, setting: Setting) -> Settled:
         first = number * self._per_round
         last = first + self._per_round - 1
-        cells: dict[CellKey, Cell] = {}
-        # A minute at a time, because batches wait for the store meanwhile.
-        for minute in range(first, last + 1):
-            cells |= await self.committer.call(self.committer.store.cells, minute, minute)
+        ballots = await self._said_in(number, setting)
         spans = await self._spans(first, last)
 
         def folded() -> Settled:
             heard = self._hear(before, range(first, last + 1), spans, setting)
-            return self._step(heard, number, cells, setting)
+            return self._step(heard, number, ballots, setting)
 
         return await asyncio.to_thread(folded)
+
+    async def _said_in(self, number: int, setting: Setting) -> Said:
+        cells: dict[CellKey, Cell] = {}
+        # A minute at a time, because batches wait for the store meanwhile.
+        for minute in range(number * self._per_round, (number + 1) * self._per_round):
+            cells |= await self.committer.call(self.committer.store.cells, minute, minute)
+
+        def said() -> Said:
+            return by_round(heard(cells, setting.orders).items(), self.limits).get(number, {})
+
+        return await asyncio.to_thread(said)
 
     def _hear(
         self, before: Settled, minutes: Iterable[int], spans: Collection[Span], setting: Setting
@@ -266,8 +303,7 @@ class Detector:
             before = Settled(state=state, book=record(before.book, state, self.limits))
         return before
 
-    def _step(self, before: Settled, number: int, cells: Mapping[CellKey, Cell], setting: Setting) -> Settled:
-        ballots = by_round(heard(cells, setting.orders).items(), self.limits).get(number, {})
+    def _step(self, before: Settled, number: int, ballots: Said, setting: Setting) -> Settled:
         state = advance(before.state, number, ballots, setting)
         return Settled(state=state, book=record(before.book, state, self.limits))
 

@@ -37,8 +37,9 @@ class Schedule:
             return now + wait_s * rng.uniform(1, 1 + JITTER), replace(self, hurried=self.hurried + 1)
         slots = (now - self.phase_s) // self.interval_s + 1
         at = self.phase_s + slots * self.interval_s
-        # The slot just ahead may be a moment away; then it is this round's own, begun early.
-        if at - now < self.interval_s / 2:
+        # A slot no further ahead than the jitter is this round's own, begun early. One further ahead is the
+        # next: to leave that out after a round brought forward would lose a round just when one counts.
+        if at - now < self.interval_s * JITTER:
             at += self.interval_s
         jittered = at + self.interval_s * rng.uniform(-JITTER, JITTER)
         return jittered, replace(self, hurried=0 if not changed else self.hurried)

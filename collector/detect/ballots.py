@@ -122,18 +122,34 @@ def _ballot(probe: str, votes: Collection[Vote], limits: Thresholds) -> Ballot:
     )
 
 
+def counted(
+    armed: Mapping[Place, Sequence[Ballot]], standings: Mapping[str, Standing], limits: Thresholds
+) -> dict[Place, Count]:
+    """Count the armed ballots of each place. The order they come in changes nothing."""
+    heard: dict[Place, list[tuple[Ballot, float]]] = {place: [] for place in armed}
+    for place, ballot, weight in _one_a_home(armed, standings, limits):
+        heard[place].append((ballot, weight))
+    return {place: _count(_few_a_token(said, standings, limits), limits) for place, said in heard.items()}
+
+
 def count(ballots: Iterable[Ballot], standings: Mapping[str, Standing], limits: Thresholds) -> Count:
-    """Count one network's armed ballots. The order they come in changes nothing."""
+    """Count the ballots of one place, whatever is said in others."""
+    return counted({_SOMEWHERE: tuple(ballots)}, standings, limits)[_SOMEWHERE]
+
+
+_SOMEWHERE = Place("", 0, "")
+
+
+def _count(said: Iterable[tuple[Ballot, float]], limits: Thresholds) -> Count:
     votes = failing = 0.0
     broke: Counter[str] = Counter()
     artefacts: Counter[str] = Counter()
     speeds = []
     late_votes = late_failing = 0.0
     failing_prefixes = 0
-    homes = list(_one_a_home(ballots, standings, limits))
-    late_at = _late_at(homes, limits)
-    for ballot in homes:
-        weight = weight_of(standings.get(ballot.probe), ballot.at, limits)
+    homes = list(said)
+    late_at = _late_at([ballot for ballot, _ in homes], limits)
+    for ballot, weight in homes:
         late_weight = weight if _minute(ballot) >= late_at else 0.0
         votes += weight
         late_votes += late_weight
@@ -171,22 +187,43 @@ def _minute(ballot: Ballot) -> float:
 
 
 def _one_a_home(
-    ballots: Iterable[Ballot], standings: Mapping[str, Standing], limits: Thresholds
-) -> Iterator[Ballot]:
-    """Each prefix's newest ballot, and of one token's prefixes no more than it may have."""
-    homes: dict[str, Ballot] = {}
-    for ballot in ballots:
-        other = homes.get(ballot.prefix)
-        if other is None or (ballot.at, ballot.probe) > (other.at, other.probe):
-            homes[ballot.prefix] = ballot
+    armed: Mapping[Place, Sequence[Ballot]], standings: Mapping[str, Standing], limits: Thresholds
+) -> Iterable[tuple[Place, Ballot, float]]:
+    """Of each probe's ballots in a country the newest, then of each prefix's the weightiest, of those the
+    newest. In a country and not in a network: where no database tells networks apart a probe says which it
+    is in, and one home could be as many networks as it likes. And who weighs nothing takes nobody's place:
+    a key made this morning beside an old one would silence it."""
+    probes: dict[tuple[str, str, str], tuple[Place, Ballot]] = {}
+    for place, said in armed.items():
+        for ballot in said:
+            its = (place.country, place.platform, ballot.probe)
+            other = probes.get(its)
+            if other is None or (ballot.at, place.asn) > (other[1].at, other[0].asn):
+                probes[its] = place, ballot
+    homes: dict[tuple[str, str, str], tuple[Place, Ballot, float]] = {}
+    for place, ballot in probes.values():
+        weight = weight_of(standings.get(ballot.probe), ballot.at, limits)
+        if not weight:
+            continue
+        home = (place.country, place.platform, ballot.prefix)
+        known = homes.get(home)
+        if known is None or (weight, ballot.at, ballot.probe) > (known[2], known[1].at, known[1].probe):
+            homes[home] = place, ballot, weight
+    return homes.values()
+
+
+def _few_a_token(
+    said: Iterable[tuple[Ballot, float]], standings: Mapping[str, Standing], limits: Thresholds
+) -> Iterator[tuple[Ballot, float]]:
+    """Of one token's prefixes no more than it may have."""
     of_token: Counter[str] = Counter()
-    for ballot in sorted(homes.values(), key=lambda one: one.probe):
-        standing = standings.get(ballot.probe)
-        if standing is not None and standing.token is not None:
-            of_token[standing.token] += 1
-            if of_token[standing.token] > limits.votes_a_token:
+    for ballot, weight in sorted(said, key=lambda one: one[0].probe):
+        token = standings[ballot.probe].token
+        if token is not None:
+            of_token[token] += 1
+            if of_token[token] > limits.votes_a_token:
                 continue
-        yield ballot
+        yield ballot, weight
 
 
 def weight_of(standing: Standing | None, at: float, limits: Thresholds) -> float:

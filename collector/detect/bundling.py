@@ -7,7 +7,7 @@ minute: a provider that keeps logs could look for the second.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC
 from typing import Any
@@ -162,10 +162,7 @@ def _unnamed(whole: Evidence, probes: Sequence[str]) -> Evidence:
         standings=standings,
         start=start,
         rounds=tuple(
-            replace(
-                facts, ballots=tuple((place, _blurred(said, name, home)) for place, said in facts.ballots)
-            )
-            for facts in whole.rounds
+            replace(facts, ballots=tuple(_blurred(facts.ballots, name, home))) for facts in whole.rounds
         ),
         samples=tuple(_scrubbed(sample, name) for sample in whole.samples),
     )
@@ -187,16 +184,20 @@ def _pace(
 
 
 def _moments(told: Iterable[float]) -> dict[float, float]:
-    """Moments to the minute; within it they keep their order, a millisecond apart."""
-    return {at: at // 60 * 60 + rank / 1000 for rank, at in enumerate(sorted(set(told)))}
+    """Moments to the minute; within it they keep their order, ten microseconds apart: there may be more of
+    them than a minute has milliseconds."""
+    return {at: at // 60 * 60 + rank / 100_000 for rank, at in enumerate(sorted(set(told)))}
 
 
-def _blurred(said: Sequence[Ballot], name: Mapping[str, str], home: Mapping[str, str]) -> tuple[Ballot, ...]:
-    blurred = _moments(ballot.at for ballot in said)
-    renamed = (
-        replace(one, probe=name[one.probe], prefix=home[one.prefix], at=blurred[one.at]) for one in said
-    )
-    return tuple(sorted(renamed, key=lambda ballot: ballot.probe))
+def _blurred(
+    ballots: Sequence[tuple[Place, Sequence[Ballot]]], name: Mapping[str, str], home: Mapping[str, str]
+) -> Iterator[tuple[Place, tuple[Ballot, ...]]]:
+    blurred = _moments(ballot.at for _, said in ballots for ballot in said)
+    for place, said in ballots:
+        renamed = (
+            replace(one, probe=name[one.probe], prefix=home[one.prefix], at=blurred[one.at]) for one in said
+        )
+        yield place, tuple(sorted(renamed, key=lambda ballot: ballot.probe))
 
 
 def _scrubbed(sample: Sample, name: Mapping[str, str]) -> Sample:

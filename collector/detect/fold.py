@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from . import nation, network, past, silence, slow, world
-from .ballots import Ballot, Count, Place, Standing, count
+from .ballots import Ballot, Count, Place, Standing, counted
 from .cells import CONNECTIVITY
 from .nation import NationWatch, Seen
 from .network import Condition, Watch
@@ -88,7 +88,8 @@ def advance(
     votes, not one that is gone. `abroad` are failing shares of countries of which there are no ballots
     here, where a fold is about one country alone; `slow_abroad` those of homes held back."""
     places = sorted({*state.networks, *ballots})
-    votes = {place: _votes(state, place, ballots.get(place, ()), setting) for place in places}
+    armed = {place: _armed(state, place, ballots.get(place, ()), setting.limits) for place in places}
+    votes = counted(armed, setting.standings, setting.limits)
     rates = world.rates(votes, abroad, setting.limits)
     worlds = {
         platform: world.watch(
@@ -172,9 +173,9 @@ def _slow(
     return speeds, nations
 
 
-def _votes(state: State, place: Place, ballots: Iterable[Ballot], setting: Setting) -> Count:
+def _armed(state: State, place: Place, ballots: Iterable[Ballot], limits: Thresholds) -> list[Ballot]:
     known = state.networks.get(place, Network())
-    lived, limits = known.watch.lived, setting.limits
+    lived = known.watch.lived
     # While something is suspected, who was armed stays so until it is plainly the probe that fails; once
     # it is confirmed, what fails is explained.
     most = limits.armed_ewma
@@ -187,7 +188,7 @@ def _votes(state: State, place: Place, ballots: Iterable[Ballot], setting: Setti
             continue
         if its.failing < most and past.is_armed(its, lived + 1, limits):
             armed.append(ballot)
-    return count(armed, setting.standings, limits)
+    return armed
 
 
 def _is_explained(state: State, place: Place) -> bool:

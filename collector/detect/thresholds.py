@@ -99,6 +99,10 @@ class Thresholds:
     # One person's enrolment token speaks for so many prefixes of a network, however many it has.
     votes_a_token: int = 2
 
+    # Who was heard in so many rounds before is expected in the running one: each round's jitter takes some
+    # into the round beside.
+    expected_rounds: int = 2
+
     # Speed. A home's word on it stands for so many rounds: agents compare one round in twelve
     # (configs/probe.toml), all of them where slowness is suspected.
     speed_rounds: int = 12

@@ -43,6 +43,7 @@ class Code(StrEnum):
     UNSUPPORTED_ENCODING = "unsupported_encoding"
     BAD_ENCODING = "bad_encoding"
     TOO_SLOW = "too_slow"
+    CROWDED = "crowded"
     ENTRY_CLOSED = "token_required"
     ENTRY_UNKNOWN = "token_unknown"
     ENTRY_REVOKED = "token_revoked"

@@ -38,6 +38,7 @@ from .admit import (
 from .commit import Committer, Overloaded
 from .netinfo import NetInfo, Place
 from .prefix import Tagger
+from .turnstile import Turnstile
 
 log = logging.getLogger("reachwatch.ingest")
 
@@ -62,10 +63,12 @@ _STATUS: Mapping[Code, int] = {
     Code.UNSUPPORTED_ENCODING: 415,
     Code.FUTURE: 422,
     Code.TOO_OLD: 422,
+    Code.CROWDED: 429,
     Code.OVERLOADED: 429,
     Code.STORE_FAILED: 503,
 }
 _COME_BACK = frozenset({429, 503})
+_CROWDED = Refusal(Code.CROWDED, "$", "too much comes from this network prefix at once")
 
 
 @dataclass
@@ -84,6 +87,7 @@ class Intake:
     peers: Callable[[str], tuple[PeerView, ...]]
     is_open: bool = True
     orders: Orders = field(default_factory=dict)
+    turnstile: Turnstile = field(default_factory=Turnstile)
 
     def routes(self) -> list[web.RouteDef]:
         """The three requests."""
@@ -99,13 +103,21 @@ class Intake:
         """Read the request, act on it, answer, and count the answer."""
 
         async def handle(http: web.Request) -> web.Response:
-            request = await _read(http)
-            outcome = request if isinstance(request, Refusal) else await act(request, http.remote or "")
+            # Who has hung up already has no address any more.
+            prefix = self.tagger.tag(http.remote) if http.remote else ""
+            with self.turnstile.entered(prefix) as is_in:
+                outcome = await self._outcome(http, act) if is_in else _CROWDED
             response = self._refused(outcome) if isinstance(outcome, Refusal) else _json(200, encode(outcome))
             self.metrics.request(route, response.status)
             return response
 
         return handle
+
+    async def _outcome(
+        self, http: web.Request, act: Callable[[Request, str], Awaitable[Receipt | Refusal]]
+    ) -> Receipt | Refusal:
+        request = await _read(http)
+        return request if isinstance(request, Refusal) else await act(request, http.remote or "")
 
     def _refused(self, refusal: Refusal) -> web.Response:
         self.metrics.refused(refusal.code)

@@ -146,6 +146,31 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return f"{request.param}://{tmp_path / 'store'}"
 
 
+async def test_what_is_sure_before_a_round_is_over_is_told_before_it_is_over_and_once(url: str) -> None:
+    async with watching(url) as watchers:
+        await in_order(watchers, WHOLE[: WARM + 3])
+        third = WHOLE[WARM + 3]
+        by_now = [one for one in third if one.batch.country != "PK" or int(one.batch.probe[-1]) < 5]
+        watchers.take(by_now)
+        watchers.clock.at = (FIRST + 3) * ROUND_S + 270
+        await watchers.detector.detect()
+        store = watchers.detector.committer.store
+        told = store.revisions()[-1]
+        assert (told.incident.phase, told.incident.scope) == (Phase.CONFIRMED, Scope.NATION)
+        assert told.at < (FIRST + 4) * ROUND_S
+        assert store.grounds(told.incident.id) is not None
+        assert told.incident in watchers.detector.findings.book
+        watchers.take([one for one in third if one not in by_now])
+        for number, items in enumerate(WHOLE[WARM + 4 :], 4):
+            await watchers.at_the_end_of(number - 1)
+            watchers.take(items)
+        await watchers.at_the_end_of(END - 1)
+        revisions, final = store.revisions(), watchers.final
+    assert [one.incident.phase for one in revisions].count(Phase.CONFIRMED) == 1
+    assert not any(one.withdrawn for one in revisions)
+    assert final == await told_in_order("memory://")
+
+
 async def told_in_order(url: str, rounds: Sequence[Sequence[Ingest]] = WHOLE) -> bytes:
     async with watching(url) as watchers:
         await in_order(watchers, rounds)

@@ -290,18 +290,26 @@ def _ruleset(place: str, orders: Orders) -> str:
 
 
 def probe_config(
-    lab: Lab, state: Path, *, vantage: str = "home", shipped: bool = False, **more: object
+    lab: Lab,
+    state: Path,
+    *,
+    vantage: str = "home",
+    isp: Isp | None = None,
+    shipped: bool = False,
+    **more: object,
 ) -> Path:
-    """A ``probe.toml`` for the home, or for the vantage abroad; everything in it of the lab. `shipped`
-    leaves the agent its own timeouts, platform files and objects to transfer: with the lab's a test
-    waits less and more roles have something to transfer."""
+    """A ``probe.toml`` for the home, for the vantage abroad, or for a home at `isp` that asks its provider's
+    resolver itself; everything in it of the lab. `shipped` leaves the agent its own timeouts, platform files
+    and objects to transfer: with the lab's a test waits less and more roles have something to transfer."""
     at_home = vantage == "home"
     state.mkdir(parents=True, exist_ok=True)
     resolv = state / "resolv.conf"
-    resolv.write_text(f"nameserver {world.ROUTER if at_home else world.QUAD9}\n")
+    asked = isp.resolver[0] if isp else world.ROUTER
+    resolv.write_text(f"nameserver {asked if at_home else world.QUAD9}\n")
     ours = {} if shipped else {"platform_dir": str(_platform_files(state / "platforms"))}
     settings = _table({**ours, **more})
-    network = f'country = "PK"\nasn = {lab.dialled.asn}\n' if at_home else 'country = "DE"\nasn = 24940\n'
+    asn = (isp or lab.dialled).asn
+    network = f'country = "PK"\nasn = {asn}\n' if at_home else 'country = "DE"\nasn = 24940\n'
     domestic = world.DOMESTIC_CONTROLS if at_home else ()
     path = state / "probe.toml"
     path.write_text(

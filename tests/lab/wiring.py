@@ -168,7 +168,7 @@ def _tables(name: str) -> str:
 _ALWAYS = {
     "router": (
         " chain nat { type nat hook postrouting priority 100;\n"
-        '  oifname { "wan-a", "wan-b" } meta nfproto ipv4 masquerade; }\n'
+        f'  oifname {{ "wan-a", "wan-b" }} ip saddr {world.HOME}/24 masquerade; }}\n'
     ),
     # A flow that was sent the slow way stays there, in both directions.
     **dict.fromkeys(
