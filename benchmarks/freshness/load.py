@@ -49,7 +49,7 @@ class Seen:
 async def drive(main: str, metrics: str, requests: Sequence[Request], stay_s: float) -> Seen:
     """Send it all, and look until `stay_s` after the last. `main` and `metrics` are host:port."""
     seen, over = Seen(), asyncio.Event()
-    async with asyncio.TaskGroup() as group, aiohttp.ClientSession() as client:
+    async with aiohttp.ClientSession() as client, asyncio.TaskGroup() as group:
         for name, (path, wanted) in PLACES.items():
             url = f"http://{metrics if name == 'metrics' else main}{path}"
             group.create_task(_look(client, url, wanted, name, seen, over))
