@@ -60,7 +60,7 @@ better in the median than {rounds}.06 rounds, and what exceeds the target is a m
 worst of the cases."""
 _WHY_OVER = """An incident is over when in each of its networks less than a fifth failed two rounds in a \
 row. Homes that fail by themselves begin the row anew, and the more networks must be quiet, the longer it \
-takes."""
+takes: longest for four platforms in four networks each, which are one incident and end with the last."""
 _WHY_CALLED = """By chance the outage took many homes of the one country and hardly any abroad: by its votes \
 alone it is that country's."""
 _WHY_FALSE = """Glitches make them, not chance: a trouble of most homes that covers as many rounds as a \
@@ -529,7 +529,7 @@ nation: as the nation's). Times its rate a year this is the false alarms it make
 {"".join(rows)}
 A trouble of six minutes touches two rounds, as an event does of which a nation hears in two. What tells \
 them apart is the end of the second round: the third of the homes that measured last is well again, or is \
-not, and only then is it confirmed. Before this was asked, 27 % of the troubles of six minutes that took \
+not, and only then is it confirmed (in the third round that fails it is no glitch, and nobody is asked). Before this was asked, 27 % of the troubles of six minutes that took \
 every home were. Whatever lasts nine minutes or more may still go on at that moment: no detector that is to \
 speak within two rounds can tell it from an event, and it is over, in its incident, two rounds after.
 
