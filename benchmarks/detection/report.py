@@ -55,12 +55,12 @@ class Row:
 
 
 # Why targets are missed where they are, read out of the rounds of such events.
-_WHY_LATE = """See below what a delay can be at the least: an event that takes nine homes of ten cannot do \
-better in the median than {rounds}.06 rounds, and what exceeds the target is a matter of seconds, of the \
-worst of the cases."""
+_WHY_LATE = """See above what a delay can be at the least: {rounds}.06 rounds in the median where nine \
+homes of ten are taken, but for the chance in who is hit and that of few homes half is sooner reached. What \
+exceeds the target is a matter of seconds, of the worst of the cases."""
 _WHY_OVER = """An incident is over when in each of its networks less than a fifth failed two rounds in a \
 row. Homes that fail by themselves begin the row anew, and the more networks must be quiet, the longer it \
-takes."""
+takes: longest for four platforms in four networks each, which are one incident and end with the last."""
 _WHY_CALLED = """By chance the outage took many homes of the one country and hardly any abroad: by its votes \
 alone it is that country's."""
 _WHY_FALSE = """Glitches make them, not chance: a trouble of most homes that covers as many rounds as a \
@@ -131,7 +131,8 @@ Not simulated: the way from a batch to the page.
 anywhere in it. The round in which one begins is bad, half of its votes fail, only where at least 0.5 / \
 efficacy of it is left; else the row of bad rounds begins with the next. A network is confirmed by three \
 bad rounds in a row, so half of its events are known after 3 + 0.5 / efficacy - 0.5 rounds or more: 3.00 \
-where every home fails and 3.06 where nine of ten do. "Within three rounds" can mean no less than that. A \
+where every home fails and 3.06 where nine of ten do, before any chance: of eight homes four are half, \
+and sooner found. "Within three rounds" can mean hardly less than that. A \
 nation needs two rounds of evidence and has no such row, but hardly less than half a round is any.
 {"" if run.others else _missed(rows)}"""
 
@@ -528,10 +529,11 @@ nation: as the nation's). Times its rate a year this is the false alarms it make
 |---|---|---|---|
 {"".join(rows)}
 A trouble of six minutes touches two rounds, as an event does of which a nation hears in two. What tells \
-them apart is the end of the second round: the third of the homes that measured last is well again, or is \
-not, and only then is it confirmed. Before this was asked, 27 % of the troubles of six minutes that took \
-every home were. Whatever lasts nine minutes or more may still go on at that moment: no detector that is to \
-speak within two rounds can tell it from an event, and it is over, in its incident, two rounds after.
+them apart is the end of the second round: the third of the homes that measured last is well again, or \
+is not, and only then is it confirmed (in the third round that fails it is no glitch, and nobody is \
+asked). Before this was asked, 27 % of the troubles of six minutes that took every home were. Whatever \
+lasts nine minutes or more may still go on at that moment: no detector that is to speak within two \
+rounds can tell it from an event, and it is over, in its incident, two rounds after.
 
 ## Homes that are away
 

@@ -71,7 +71,9 @@ def watch(
         suspected_at=before.suspected_at,
         confirmed_at=before.confirmed_at,
     )
-    condition = _condition(after, late, heard, limits)
+    # What has gone on for as long as confirms a network is over two rounds, whoever measured last.
+    is_new = after.since is None or number - after.since < limits.confirm_rounds - 1
+    condition = _condition(after, min(share, late) if is_new else share, heard, limits)
     if condition not in ALARMED:
         over = before.is_alarmed
         return replace(
@@ -91,8 +93,10 @@ def watch(
     )
 
 
-def _condition(after: NationWatch, late: float, heard: Mapping[int, Seen], limits: Thresholds) -> Condition:
-    """`late` is the share of those who measured last: where it is below what confirms, it may be over."""
+def _condition(
+    after: NationWatch, lasting: float, heard: Mapping[int, Seen], limits: Thresholds
+) -> Condition:
+    """`lasting` is the failing share that confirms: of who measured last, too, while it may be over."""
     if after.condition is Condition.CONFIRMED:
         return after.condition if after.good_rounds < limits.end_rounds else Condition.OK
     bad = [one for one in heard.values() if _joins(one, limits)]
@@ -108,7 +112,7 @@ def _condition(after: NationWatch, late: float, heard: Mapping[int, Seen], limit
     confirms = (
         after.score >= limits.h
         and homes >= limits.nation_prefixes
-        and min(after.share, late) >= (limits.many_share if many else limits.nation_share)
+        and lasting >= (limits.many_share if many else limits.nation_share)
     )
     return Condition.CONFIRMED if confirms else Condition.SUSPECTED
 

@@ -50,7 +50,7 @@ class Thresholds:
     # A network counts as one of `confirm_votes` for so many seconds (a day) after it last had them.
     large_s: float = 86_400.0
     # Of a round's homes, the part that measured last: a trouble of six minutes that two rounds share is over
-    # by then. Without it 27 % of such troubles of a nation were confirmed, with it 2 to 5 %.
+    # by then. Without it 27 % of such troubles of a nation were confirmed, with it 13 % (docs/detection.md).
     late_part: float = 1 / 3
     # Exit differs from entry: 943 flaps in the study where it did not. A tenth and three rounds took 4.2
     # rounds to say that it is over (7.1 where seven networks of ten homes had to be quiet), because of ten

@@ -201,6 +201,13 @@ def test_what_began_at_the_same_moment_and_goes_on_is_confirmed_at_the_end_of_th
     assert told.first(confirmed()) == 5
 
 
+def test_an_event_that_spares_those_who_measure_last_is_known_a_round_later() -> None:
+    """In three rounds it is no glitch, whoever sees it."""
+    some = first_of(PAKISTAN, 4)
+    told = Story([*PAKISTAN, *world()], moment=in_turn).told(20, hit(some, 3, 20))
+    assert told.first(confirmed()) == 6
+
+
 def test_a_roll_out_network_by_network_is_one_incident_that_widens() -> None:
     told = Story([*homes("PK", 6, 9), *world()]).told(
         60, lambda home, n, _: home.country == "PK" and 2 * home.asn <= n < 40
