@@ -112,11 +112,10 @@ class Detector:
             self._listened = self._listened_from
 
     def _note(self, number: int) -> None:
-        if number > self._kept.number:
-            return
+        # What is read of a round at this moment may be without it: the round after the last counts too.
         if self._kept.is_near(number):
             self._near = number if self._near is None else min(number, self._near)
-        elif self._again is None or number <= self._again.number:
+        elif self._again is None or number <= self._again.number + 1:
             self._far = number if self._far is None else min(number, self._far)
 
     def ordered(self, since: float) -> None:
@@ -163,7 +162,8 @@ class Detector:
         if head - self._kept.number > ABSURD:
             self._kept = Kept.beginning_with(self.limits, self._nothing_before(self.wall()))
         began = self.monotonic()
-        first = self._kept.number + 1 if self._near is None else self._near
+        following = self._kept.number + 1
+        first = following if self._near is None else min(following, self._near)
         if first <= head:
             self._near = None
             self._kept = self._kept.up_to(first)
@@ -179,7 +179,8 @@ class Detector:
         now = self._with_early(self._listened)
         await self._ground(now.book, first if caught_up is None else min(first, caught_up))
         await self._publish(now)
-        if self._near is None and self._far is None and self._again is None:
+        is_running = self._near is None or self._near > self._kept.number
+        if is_running and self._far is None and self._again is None:
             self._why = LATE
         self.findings = Findings(
             state=now.state,

@@ -310,6 +310,30 @@ async def test_while_old_uploads_are_caught_up_with_what_is_new_is_told_in_time(
             assert watchers.final == others.final
 
 
+async def test_what_is_stored_while_its_round_is_being_read_is_not_forgotten(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number, (last, *others) = 4, [one for one in WHOLE[WARM + 4] if one.batch.country == "PK"]
+    async with watching(url) as watchers:
+        await in_order(watchers, WHOLE[: WARM + number])
+        watchers.take([*(one for one in WHOLE[WARM + number] if one.batch.country != "PK"), *others])
+        store = watchers.detector.committer.store
+        read, waiting = store.cells, [last]
+
+        def cells(first: int, until: int) -> dict[CellKey, Cell]:
+            found = read(first, until)
+            if waiting and first == min(key.minute for key in last.cells):
+                watchers.take([waiting.pop()])
+            return found
+
+        monkeypatch.setattr(store, "cells", cells)
+        await watchers.at_the_end_of(number)
+        assert not waiting
+        await watchers.detector.detect()
+        (rnd,) = store.chronicle("PK", FIRST + number, FIRST + number)
+    assert sum(one.prefixes for one in rnd.networks) == len(PAKISTAN)
+
+
 async def test_a_restart_tells_what_is_new_before_it_catches_up(tmp_path: Path) -> None:
     url = f"sqlite://{tmp_path / 'store'}"
     clock = Clock()

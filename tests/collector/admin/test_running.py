@@ -18,7 +18,7 @@ from collector.store import open_store, upkeep
 from collector.store.sqlite import DATABASE
 from probe.wire.exchange import Presence
 from probe.wire.observation import Round
-from tests.batches import CLEAN, at, batch, enrolment, heartbeat, signed, someone
+from tests.batches import CLEAN, NOW, at, batch, enrolment, heartbeat, signed, someone
 from tests.collector.admin.conftest import Admin, Served, serving, soon
 
 ME = someone(1)
@@ -52,8 +52,10 @@ async def test_a_quarantine_takes_effect_on_the_page_and_in_the_next_detection_a
     async def untold() -> bool:
         return rounds_told() == 0
 
+    old = open_store(f"sqlite://{data}")
+    old.enrol(ME.probe_id, ME.public_key, NOW - 8 * 86_400)  # a key of today's weighs nothing anyway
+    old.close()
     async with serving(data) as served:
-        assert await served.post("/v1/enrol", signed(ME, enrolment(ME))) == (200, "")
         assert (await served.post("/v1/heartbeat", signed(ME, heartbeat(ME, Presence.ALIVE))))[0] == 200
         for n in range(4):
             await has_come(served, *(measured(-300 * (10 * n + k) - 5) for k in range(10)), sequence=n + 1)
