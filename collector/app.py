@@ -90,7 +90,7 @@ class Service:
             published=lambda: self.detector.published,
             revisions=lambda incident: call(store.revisions, incident),
             chronicle=lambda country, first, last: call(store.chronicle, country, first, last),
-            evidence=lambda incident: bundle(self.detector, incident),
+            evidence=lambda incident: bundle(self.detector, incident, self.config.display.min_prefixes),
             rounds=lambda wanted: measured(self.committer, wanted),
             limits=self.detector.limits,
             display=self.config.display,

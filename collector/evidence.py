@@ -7,12 +7,14 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from probe.verdict import judge
 from probe.wire.codec import DecodeError, decode
-from probe.wire.observation import Batch
+from probe.wire.observation import Batch, Round
 
 from .detect import saved
 from .detect.ballots import Ballot, by_round
 from .detect.bundling import facts_of, last_round, made
+from .detect.cells import UNKNOWN_ASN, UNKNOWN_COUNTRY, cells_of
 from .detect.evidence import Facts, NoEvidence, Sample, written
 from .detect.fold import Setting
 from .detect.incidents import WORLD
@@ -20,6 +22,7 @@ from .detect.quarantine import heard
 from .detect.revisions import Revision
 from .detect.saved import Settled
 from .detector import Detector
+from .foreign.blurred import blurred
 from .ingest.admit import LIVE_S
 from .store.base import Store
 
@@ -35,9 +38,10 @@ class _Wanted:
     at: float
 
 
-async def bundle(detector: Detector, incident: str) -> bytes:
+async def bundle(detector: Detector, incident: str, min_prefixes: int) -> bytes:
     """The evidence bundle of an incident's last revision; raises `NoEvidence` where there is none, and
-    `StoreError`. It is made on the store's own thread, round by round, so that ingest goes on meanwhile."""
+    `StoreError`. Whole rounds are shown of networks of `min_prefixes` prefixes or more, and blurred. It is
+    made on the store's own thread, round by round, so that ingest goes on meanwhile."""
     call, store = detector.committer.call, detector.committer.store
     revisions = await call(store.revisions, incident)
     kept = await call(store.grounds, incident)
@@ -48,7 +52,7 @@ async def bundle(detector: Detector, incident: str) -> bytes:
     first = start.state.number + 1
     last = last_round(revision.incident, detector.head, detector.limits)
     rounds = [await call(_facts, store, revision, number, setting) for number in range(first, last + 1)]
-    samples = await call(_samples, store, revision, rounds)
+    samples = await call(_samples, store, revision, rounds, min_prefixes)
     return await asyncio.to_thread(_made, revision, start, rounds, samples, setting)
 
 
@@ -68,24 +72,25 @@ def _facts(store: Store, revision: Revision, number: int, setting: Setting) -> F
     return facts_of(country, number, ballots, store.chronicle(None, number, number), setting.limits)
 
 
-def _samples(store: Store, revision: Revision, rounds: Sequence[Facts]) -> list[Sample]:
+def _samples(store: Store, revision: Revision, rounds: Sequence[Facts], min_prefixes: int) -> list[Sample]:
     """Whole rounds from the one in which most failed."""
     worst = max(rounds, key=_failing, default=None)
     if worst is None or revision.incident.country == WORLD:
         return []
-    return [sample for wanted in _witnesses(worst) for sample in _found(store, wanted)]
+    return [sample for wanted in _witnesses(worst, min_prefixes) for sample in _found(store, wanted)]
 
 
 def _failing(facts: Facts) -> int:
     return sum(ballot.is_witness for _, said in facts.ballots for ballot in said)
 
 
-def _witnesses(facts: Facts) -> Iterator[_Wanted]:
-    """Of each network one, first those that failed; nobody twice."""
+def _witnesses(facts: Facts, min_prefixes: int) -> Iterator[_Wanted]:
+    """Of each network one, first those that failed; nobody twice, and nobody of a network of few."""
     failed: dict[int, Ballot] = {}
     well: dict[int, Ballot] = {}
     for place, said in facts.ballots:
-        for ballot in said:
+        is_large = len({ballot.prefix for ballot in said}) >= min_prefixes
+        for ballot in said if is_large else ():
             (failed if ballot.is_witness else well).setdefault(place.asn, ballot)
     chosen = [*list(failed.values())[:FAILED], *list(well.values())[:WELL]]
     for probe, at in dict.fromkeys((ballot.probe, ballot.at) for ballot in chosen):
@@ -93,7 +98,8 @@ def _witnesses(facts: Facts) -> Iterator[_Wanted]:
 
 
 def _found(store: Store, wanted: _Wanted) -> Iterable[Sample]:
-    """The round as it was signed, where it is still stored and can be read."""
+    """The round, where it is still stored and can be read, blurred so that a provider's logs do not lead
+    to the home; left out where it would no longer say the same."""
     for signed in store.batches(wanted.probe, wanted.at - LIVE_S):  # its clock may have been ahead of ours
         try:
             batch = decode(Batch, signed.body)
@@ -101,6 +107,9 @@ def _found(store: Store, wanted: _Wanted) -> Iterable[Sample]:
             continue
         for rnd in batch.rounds:
             if rnd.started_at.timestamp() == wanted.at:
+                shown = blurred(rnd, at=rnd.started_at.replace(second=0, microsecond=0), name=rnd.round_id)
+                if _votes(shown) != _votes(rnd):
+                    return []
                 digest = hashlib.sha256(signed.body).hexdigest()
                 return [
                     Sample(
@@ -108,7 +117,17 @@ def _found(store: Store, wanted: _Wanted) -> Iterable[Sample]:
                         country=signed.country,
                         asn=signed.asn,
                         signed_sha256=digest,
-                        round=rnd,
+                        round=shown,
                     )
                 ]
     return []
+
+
+def _votes(rnd: Round) -> dict[str, tuple[str, str, tuple[str, ...]]]:
+    """What the rules make of a round, by platform, as votes count it."""
+    cells = cells_of(rnd, judge(rnd), country=UNKNOWN_COUNTRY, asn=UNKNOWN_ASN, prefix="", probe="")
+    return {
+        key.platform: (vote.status, vote.broke, vote.proven)
+        for key, cell in cells.items()
+        for vote in cell.votes.values()
+    }

@@ -24,6 +24,7 @@ from collector.evidence import bundle
 from collector.store.base import Ingest
 from probe.verdict import judge
 from probe.wire.observation import Round
+from probe.wire.stage import Resolver
 from tests import golden
 from tests.batches import batch, someone
 from tests.collector.detect.homes import FIRST, WARM
@@ -41,6 +42,7 @@ from tests.collector.test_detector import (
 )
 
 DARK = "pk-20231217T1010Z"
+FEW = 5  # homes of a network of which whole rounds are shown
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -65,7 +67,7 @@ def again(data: bytes, change: Any) -> bytes:
 
 
 async def test_the_claim_is_made_again_from_the_bundle_alone(told: Watchers) -> None:
-    data = await bundle(told.detector, DARK)
+    data = await bundle(told.detector, DARK, FEW)
     assert all(holds(data).values()), holds(data)
     evidence = read(data)
     (incident,) = [one for one in told.detector.findings.book if one.id == DARK]
@@ -74,13 +76,13 @@ async def test_the_claim_is_made_again_from_the_bundle_alone(told: Watchers) -> 
     assert evidence.rounds[0].number < incident.since - QUIET
     assert incident.ended
     assert evidence.rounds[-1].number > incident.ended
-    assert await bundle(told.detector, DARK) == data, "the same incident, the same bytes"
+    assert await bundle(told.detector, DARK, FEW) == data, "the same incident, the same bytes"
 
 
 async def test_while_it_goes_on_the_evidence_is_as_far_as_it_has_come(tmp_path: Path) -> None:
     async with watching(f"sqlite://{tmp_path / 'store'}") as watchers:
         await in_order(watchers, WHOLE[: WARM + 8])
-        evidence = read(await bundle(watchers.detector, DARK))
+        evidence = read(await bundle(watchers.detector, DARK, FEW))
     assert evidence.claim.phase is Phase.CONFIRMED
     assert evidence.rounds[-1].number == FIRST + 7
     assert all(finding.holds for finding in checked(evidence))
@@ -93,7 +95,7 @@ async def test_after_late_data_the_evidence_is_that_of_the_new_claim(tmp_path: P
         watchers.take([item for items in WHOLE for item in items if item.batch.probe in late])
         watchers.clock.at += LATE_S
         await watchers.detector.detect()
-        data = await bundle(watchers.detector, DARK)
+        data = await bundle(watchers.detector, DARK, FEW)
     assert all(holds(data).values()), holds(data)
     assert sum(seen.of for seen in read(data).claim.parts[0].networks.values()) == len(PAKISTAN)
 
@@ -101,7 +103,7 @@ async def test_after_late_data_the_evidence_is_that_of_the_new_claim(tmp_path: P
 async def test_after_a_quarantine_the_evidence_is_without_whom_it_is_about(told: Watchers) -> None:
     put_aside(told, PAKISTAN[::4], START)
     await told.detector.detect()
-    data = await bundle(told.detector, DARK)
+    data = await bundle(told.detector, DARK, FEW)
     assert all(holds(data).values()), holds(data)
     homes = sum(seen.of for seen in read(data).claim.parts[0].networks.values())
     assert homes == len(PAKISTAN) - len(PAKISTAN[::4])
@@ -109,7 +111,7 @@ async def test_after_a_quarantine_the_evidence_is_without_whom_it_is_about(told:
 
 async def test_nobody_can_be_found_by_it(told: Watchers) -> None:
     """Neither a probe nor a prefix by its name, nor a home by the second at which it measured."""
-    data = await bundle(told.detector, DARK)
+    data = await bundle(told.detector, DARK, FEW)
     for home in EVERYBODY:
         assert home.probe.encode() not in data
     assert b"prefix of" not in data
@@ -119,7 +121,7 @@ async def test_nobody_can_be_found_by_it(told: Watchers) -> None:
 
 
 async def test_nothing_of_other_countries_is_in_it_but_their_shares(told: Watchers) -> None:
-    evidence = read(await bundle(told.detector, DARK))
+    evidence = read(await bundle(told.detector, DARK, FEW))
     assert {place.country for facts in evidence.rounds for place, _ in facts.ballots} == {"PK"}
     assert len(evidence.rounds[3].abroad["x"]) == 11
 
@@ -152,19 +154,19 @@ def understate(evidence: dict[str, Any]) -> None:
 async def test_a_bundle_that_was_changed_does_not_hold_even_with_a_digest_that_fits(
     told: Watchers, change: Any
 ) -> None:
-    data = await bundle(told.detector, DARK)
+    data = await bundle(told.detector, DARK, FEW)
     assert not all(holds(again(data, change)).values())
 
 
 async def test_a_changed_byte_is_a_changed_digest(told: Watchers) -> None:
-    data = await bundle(told.detector, DARK)
+    data = await bundle(told.detector, DARK, FEW)
     with pytest.raises(NoEvidence, match="changed since it was made"):
         read(data.replace(b'"failed":true', b'"failed":false', 1))
 
 
 async def test_of_what_never_was_there_is_no_evidence(told: Watchers) -> None:
     with pytest.raises(NoEvidence):
-        await bundle(told.detector, "pk-20240101T0000Z")
+        await bundle(told.detector, "pk-20240101T0000Z", FEW)
 
 
 @given(
@@ -204,9 +206,13 @@ async def test_whole_rounds_are_shown_and_judged_again_without_the_second_they_b
             watchers,
             [[measured.says(index, number) for index in range(len(EVERYBODY))] for number in range(-WARM, 8)],
         )
-        data = await bundle(watchers.detector, DARK)
+        data = await bundle(watchers.detector, DARK, FEW)
+        of_few = await bundle(watchers.detector, DARK, 7)
+    assert read(of_few).samples == (), "six homes are few enough to be looked for"
     evidence = read(data)
     assert len(evidence.samples) == 4, "one of each network that failed"
+    asked = [o.dns for sample in evidence.samples for o in sample.round.observations if o.dns]
+    assert {dns.server for dns in asked if dns.resolver is Resolver.SYSTEM} == {None}
     assert all(holds(data).values()), holds(data)
     assert {one.round.started_at.second for one in evidence.samples} == {0}
     assert {one.round.round_id for one in evidence.samples} == {"0" * 32}
@@ -221,7 +227,7 @@ async def test_verify_says_that_it_holds_or_what_fails(
     told: Watchers, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     good, bad, none = (tmp_path / name for name in ("good.json", "bad.json", "none.json"))
-    data = await bundle(told.detector, DARK)
+    data = await bundle(told.detector, DARK, FEW)
     good.write_bytes(data)
     bad.write_bytes(again(data, lie))
     none.write_bytes(b"{}")
@@ -243,7 +249,7 @@ async def test_a_throttling_is_claimed_again_from_its_bundle_in_which_nobody_can
     """The newest words on speed from before the bundle's first round are in its state."""
     async with watching(f"sqlite://{tmp_path / 'store'}") as watchers:
         await in_order(watchers, SLOW)
-        data = await bundle(watchers.detector, DARK)
+        data = await bundle(watchers.detector, DARK, FEW)
         (incident,) = watchers.detector.findings.book
     assert all(holds(data).values()), holds(data)
     evidence = read(data)

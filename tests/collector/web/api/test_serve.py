@@ -316,7 +316,7 @@ async def test_evidence_is_made_once_for_all_who_ask_and_two_are_never_made_at_o
     await with_more(told)
     now, most, made = 0, 0, list[str]()
 
-    async def bundle(_detector: Any, name: str) -> bytes:
+    async def bundle(_detector: Any, name: str, _min_prefixes: int) -> bytes:
         nonlocal now, most
         now, most = now + 1, max(most, now + 1)
         await asyncio.sleep(0)
