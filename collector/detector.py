@@ -179,8 +179,7 @@ class Detector:
         now = self._with_early(self._listened)
         await self._ground(now.book, first if caught_up is None else min(first, caught_up))
         await self._publish(now)
-        is_running = self._near is None or self._near > self._kept.number
-        if is_running and self._far is None and self._again is None:
+        if not self.is_behind:
             self._why = LATE
         self.findings = Findings(
             state=now.state,
@@ -250,6 +249,12 @@ class Detector:
             if self.monotonic() > until:
                 break
         return kept.number == head
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether something that came late is still to be folded in."""
+        is_near = self._near is not None and self._near <= self._kept.number
+        return is_near or self._far is not None or self._again is not None
 
     async def setting(self) -> Setting:
         """What is known beside the measurements."""
