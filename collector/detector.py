@@ -28,6 +28,7 @@ from .detect.kept import Kept
 from .detect.quarantine import by_subject, heard
 from .detect.revisions import LATE, Revision, revised
 from .detect.saved import Settled
+from .detect.silence import heard_between
 from .detect.spans import Span
 from .detect.thresholds import PAUSE_S, Thresholds
 from .ingest.commit import Committer
@@ -275,8 +276,7 @@ class Detector:
 
     async def _spans(self, first: int, last: int) -> list[Span]:
         """All that minutes `first` to `last` are about."""
-        since, until = (first + 1) * 60.0 - 2 * PAUSE_S, (last + 1) * 60.0
-        return await self.committer.call(self.committer.store.spans, since, until)
+        return await self.committer.call(self.committer.store.spans, *heard_between(first, last))
 
     async def _folded(self, before: Settled, number: int, setting: Setting) -> Settled:
         first = number * self._per_round

@@ -13,14 +13,16 @@ from probe.wire.observation import Batch, Round
 
 from .detect import saved
 from .detect.ballots import Ballot, by_round
-from .detect.bundling import facts_of, last_round, made
+from .detect.bundling import Case, facts_of, is_of_silence, last_round, made
 from .detect.cells import UNKNOWN_ASN, UNKNOWN_COUNTRY, cells_of
 from .detect.evidence import Facts, NoEvidence, Sample, written
-from .detect.fold import Setting
+from .detect.fold import Setting, minute_of
 from .detect.incidents import WORLD
+from .detect.nameless import clipped
 from .detect.quarantine import heard
 from .detect.revisions import Revision
-from .detect.saved import Settled
+from .detect.silence import Minute, heard_between
+from .detect.spans import Span
 from .detector import Detector
 from .foreign.blurred import blurred
 from .ingest.admit import LIVE_S
@@ -52,24 +54,37 @@ async def bundle(detector: Detector, incident: str, min_prefixes: int) -> bytes:
     first = start.state.number + 1
     last = last_round(revision.incident, detector.head, detector.limits)
     rounds = [await call(_facts, store, revision, number, setting) for number in range(first, last + 1)]
+    spans = await call(_spans, store, revision, first, last, setting)
     samples = await call(_samples, store, revision, rounds, min_prefixes)
-    return await asyncio.to_thread(_made, revision, start, rounds, samples, setting)
 
-
-def _made(
-    revision: Revision, start: Settled, rounds: Sequence[Facts], samples: Sequence[Sample], setting: Setting
-) -> bytes:
-    evidence = made(revision=revision, start=start, rounds=rounds, samples=samples, setting=setting)
-    return written(evidence)
+    case = Case(revision=revision, start=start, rounds=rounds, spans=spans, samples=samples)
+    return await asyncio.to_thread(lambda: written(made(case, setting, min_prefixes)))
 
 
 def _facts(store: Store, revision: Revision, number: int, setting: Setting) -> Facts:
     per_round = int(setting.limits.round_s // 60)
     country, first = revision.incident.country, number * per_round
-    cells = heard(store.cells(first, first + per_round - 1), setting.orders)
+    minutes = range(first, first + per_round)
+    cells = heard(store.cells(minutes[0], minutes[-1]), setting.orders)
     here = [(key, cell) for key, cell in cells.items() if key.country == country]
     ballots = by_round(here, setting.limits).get(number, {})
-    return facts_of(country, number, ballots, store.chronicle(None, number, number), setting.limits)
+    there: list[Minute] = []
+    if is_of_silence(revision.incident):
+        spans = store.spans(*heard_between(minutes[0], minutes[-1]))
+        there = [minute_of(minute, spans, setting) for minute in minutes]
+    return facts_of(country, number, ballots, store.chronicle(None, number, number), there, setting.limits)
+
+
+def _spans(store: Store, revision: Revision, first: int, last: int, setting: Setting) -> list[Span]:
+    """When the country's probes were there in rounds `first` to `last`, if that matters."""
+    if not is_of_silence(revision.incident):
+        return []
+    per_round = int(setting.limits.round_s // 60)
+    first, last = first * per_round, (last + 1) * per_round - 1
+    spans = store.spans(*heard_between(first, last))
+    return clipped(
+        [one for one in spans if one.country == revision.incident.country], first, last, setting.limits
+    )
 
 
 def _samples(store: Store, revision: Revision, rounds: Sequence[Facts], min_prefixes: int) -> list[Sample]:

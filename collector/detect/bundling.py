@@ -1,33 +1,35 @@
-"""Facts into a bundle in which nobody can be found. PURE.
+"""Facts into a bundle. PURE.
 
-Probes, prefixes and tokens are numbered anew in each bundle, and no moment is told closer than its
-minute: a provider that keeps logs could look for the second.
+The claim in a bundle is made again from it before it is handed out: what would not hold is not called
+evidence.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from datetime import UTC
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from probe.wire.version import __version__
 
+from . import nameless, small
 from .ballots import Ballot, Place, Standing
+from .cells import CONNECTIVITY
 from .chronicle import CountryRound, NetworkRound, SpeedRound
 from .evidence import Evidence, Facts, NoEvidence, Sample
 from .fold import Setting, State
 from .incidents import WORLD, Incident
+from .quarantine import Quarantine
 from .revisions import Revision
 from .saved import Settled, pack
+from .silence import Minute, heard
+from .spans import Span
 from .thresholds import Thresholds
 from .verifying import folded
 from .world import Rates
 
 # Of what goes on for longer the first so many rounds are shown: a week of them.
 MOST_ROUNDS = 2016
-_NOBODY = "0" * 32
 
 
 def start_of(settled: Settled, country: str) -> Settled:
@@ -42,6 +44,8 @@ def start_of(settled: Settled, country: str) -> Settled:
             speeds={place: one for place, one in state.speeds.items() if place.country == country},
             slow={key: one for key, one in state.slow.items() if key[0] == country},
             elsewhere={key: watch for key, watch in state.elsewhere.items() if key[0] == country},
+            minute=state.minute,
+            silences={where: watch for where, watch in state.silences.items() if where == country},
         ),
         book=tuple(one for one in settled.book if one.country in (country, WORLD)),
     )
@@ -52,9 +56,11 @@ def facts_of(
     number: int,
     ballots: Mapping[Place, Sequence[Ballot]],
     rounds: Iterable[CountryRound],
+    minutes: Iterable[Minute],
     limits: Thresholds,
 ) -> Facts:
-    """One round's facts, of everybody's ballots and of what detection saw in all countries."""
+    """One round's facts, of everybody's ballots, of what detection saw in all countries and of who was there
+    in each of its minutes; none of those where the claim is not about silence."""
     others = [one for one in rounds if one.country != country]
     here = ((place, tuple(said)) for place, said in ballots.items() if place.country == country)
     return Facts(
@@ -62,7 +68,15 @@ def facts_of(
         ballots=tuple(sorted(here, key=lambda item: item[0])),
         abroad=_shares(((one.country, one.networks) for one in others), limits.least_votes),
         slow_abroad=_shares(((one.country, one.speeds) for one in others), limits.least_votes),
+        heard_abroad=tuple(
+            tuple(share for where, share in heard(minute).items() if where != country) for minute in minutes
+        ),
     )
+
+
+def is_of_silence(incident: Incident) -> bool:
+    """Whether when probes were there is part of what the claim rests on."""
+    return any(part.platform == CONNECTIVITY for part in incident.parts)
 
 
 def _shares(told: Iterable[tuple[str, Sequence[NetworkRound] | Sequence[SpeedRound]]], least: float) -> Rates:
@@ -85,41 +99,89 @@ def last_round(incident: Incident, head: int, limits: Thresholds) -> int:
     return min(head, over, incident.since + MOST_ROUNDS)
 
 
-def made(
-    *,
-    revision: Revision,
-    start: Settled,
-    rounds: Sequence[Facts],
-    samples: Sequence[Sample],
-    setting: Setting,
-) -> Evidence:
-    """The evidence for the incident of a revision. Raises `NoEvidence` where the facts at hand do not give
-    it, because some of them have been dropped."""
-    country = revision.incident.country
-    probes = _probes(start, rounds)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """What is stored of an incident, of one country alone: the state before its first round, its rounds, when
+    its probes were there, whole rounds, and the last that was said."""
+
+    revision: Revision
+    start: Settled
+    rounds: Sequence[Facts]
+    spans: Sequence[Span]
+    samples: Sequence[Sample]
+
+
+def made(case: Case, setting: Setting, min_prefixes: int) -> Evidence:
+    """The evidence for an incident, with networks of fewer than `min_prefixes` homes under other numbers.
+    Raises `NoEvidence` where the facts at hand do not give it: some of them have been dropped, or its first
+    round is not over."""
+    said = [item for facts in case.rounds for item in facts.ballots]
+    names = small.aliases(case.start, said, case.spans, case.revision.incident, min_prefixes)
+    shares = setting.shares.get(case.revision.incident.country, {})
+    known = {place.asn for place, _ in said} | {span.asn for span in case.spans}
+    case = _renumbered(case, names)
+    probes = _probes(case)
     whole = Evidence(
         release=__version__,
         limits=setting.limits,
-        shares=dict(setting.shares.get(country, {})),
-        standings=_standings(probes, setting, rounds),
-        start=json.loads(pack(start)),
-        rounds=tuple(rounds),
-        samples=tuple(samples),
-        revision=revision,
-        claim=revision.incident,
+        shares=small.keyed(shares, names),
+        mobile=tuple(sorted(names.get(asn, asn) for asn in setting.mobile & known)),
+        standings=_standings(probes, setting, case.rounds),
+        start=json.loads(pack(case.start)),
+        rounds=tuple(case.rounds),
+        spans=tuple(case.spans),
+        orders=_orders(case.spans, setting),
+        samples=tuple(case.samples),
+        revision=case.revision,
+        claim=case.revision.incident,
     )
-    whole = _unnamed(whole, probes)
-    claim = next((one for one in folded(whole) if one.id == revision.incident.id), None)
+    whole = nameless.unnamed(whole, probes)
+    claim = next((one for one in folded(whole) if one.id == whole.claim.id), None)
     if claim is None:
-        raise NoEvidence("what is still stored does not give this incident any more")
+        raise NoEvidence(
+            "what is stored does not give this incident: its first round is not over yet, or it is so old"
+            " that some of what was measured has been dropped"
+        )
     return replace(whole, claim=claim)
 
 
-def _probes(start: Settled, rounds: Iterable[Facts]) -> list[str]:
-    known = {probe for one in start.state.networks.values() for probe in one.pasts}
-    known |= {probe for one in start.state.speeds.values() for probe in one.paces}
-    spoke = {ballot.probe for facts in rounds for _, said in facts.ballots for ballot in said}
-    return sorted(known | spoke)
+def _renumbered(case: Case, names: small.Aliases) -> Case:
+    """The same with small networks under other numbers."""
+    start = case.start
+    if not is_of_silence(case.revision.incident):  # another incident's, of which nothing more is told here
+        start = replace(start, state=replace(start.state, silences={}))
+    rounds = (
+        replace(facts, ballots=tuple((small.placed(place, names), said) for place, said in facts.ballots))
+        for facts in case.rounds
+    )
+    return replace(
+        case,
+        start=small.renamed(start, names),
+        rounds=tuple(rounds),
+        spans=tuple(replace(span, asn=names.get(span.asn, span.asn)) for span in case.spans),
+        revision=replace(case.revision, incident=small.told(case.revision.incident, names)),
+    )
+
+
+def _orders(spans: Iterable[Span], setting: Setting) -> tuple[Quarantine, ...]:
+    """Whom detection does not listen to. Who ordered it and why is for the record."""
+    subjects = {subject for span in spans for subject in (span.probe, span.prefix)}
+    return tuple(
+        replace(order, ordered_at=0.0, by="", reason="", released_at=None, released_by="")
+        for subject in sorted(subjects & setting.orders.keys())
+        for order in setting.orders[subject]
+    )
+
+
+def _probes(case: Case) -> list[str]:
+    state = case.start.state
+    known = {probe for one in state.networks.values() for probe in one.pasts}
+    known |= {probe for one in state.speeds.values() for probe in one.paces}
+    for watch in state.silences.values():
+        known |= {probe for dark in watch.networks.values() for probe in dark.silent}
+        known |= watch.event.told.keys() if watch.event else set()
+    spoke = {ballot.probe for facts in case.rounds for _, said in facts.ballots for ballot in said}
+    return sorted(known | spoke | {span.probe for span in case.spans})
 
 
 def _standings(probes: Iterable[str], setting: Setting, rounds: Sequence[Facts]) -> dict[str, Standing]:
@@ -130,78 +192,3 @@ def _standings(probes: Iterable[str], setting: Setting, rounds: Sequence[Facts])
     return {
         probe: replace(one, since=0.0) if one.since <= grown else one for probe, one in sorted(known.items())
     }
-
-
-def _unnamed(whole: Evidence, probes: Sequence[str]) -> Evidence:
-    """The same with everybody numbered. Numbers keep the order of names, on which ties turn."""
-    start = dict(whole.start)
-    words = [p["word"] for _, one in start["speeds"] for p in one["paces"].values() if p["word"]]
-    spoke = {ballot.prefix for facts in whole.rounds for _, said in facts.ballots for ballot in said}
-    prefixes = sorted(spoke | {word["prefix"] for word in words})
-    tokens = sorted({one.token for one in whole.standings.values() if one.token is not None})
-    name, home, token = _numbers("p", probes), _numbers("h", prefixes), _numbers("t", tokens)
-    standings = {
-        name[probe]: replace(one, token=token[one.token] if one.token else None)
-        for probe, one in whole.standings.items()
-    }
-    blurred = _moments(word["at"] for word in words)
-    start["speeds"] = [
-        [
-            place,
-            one
-            | {"paces": {name[who]: _pace(its, name, home, blurred) for who, its in one["paces"].items()}},
-        ]
-        for place, one in start["speeds"]
-    ]
-    start["networks"] = [
-        [place, one | {"pasts": {name[probe]: past for probe, past in one["pasts"].items()}}]
-        for place, one in start["networks"]
-    ]
-    return replace(
-        whole,
-        standings=standings,
-        start=start,
-        rounds=tuple(
-            replace(facts, ballots=tuple(_blurred(facts.ballots, name, home))) for facts in whole.rounds
-        ),
-        samples=tuple(_scrubbed(sample, name) for sample in whole.samples),
-    )
-
-
-def _numbers(letter: str, names: Sequence[str]) -> dict[str, str]:
-    digits = len(str(len(names)))
-    return {name: f"{letter}{number:0{digits}}" for number, name in enumerate(names, 1)}
-
-
-def _pace(
-    pace: dict[str, Any], name: Mapping[str, str], home: Mapping[str, str], blurred: Mapping[float, float]
-) -> dict[str, Any]:
-    word = pace["word"]
-    if word is None:
-        return pace
-    unnamed = {"probe": name[word["probe"]], "prefix": home[word["prefix"]], "at": blurred[word["at"]]}
-    return pace | {"word": word | unnamed}
-
-
-def _moments(told: Iterable[float]) -> dict[float, float]:
-    """Moments to the minute; within it they keep their order, ten microseconds apart: there may be more of
-    them than a minute has milliseconds."""
-    return {at: at // 60 * 60 + rank / 100_000 for rank, at in enumerate(sorted(set(told)))}
-
-
-def _blurred(
-    ballots: Sequence[tuple[Place, Sequence[Ballot]]], name: Mapping[str, str], home: Mapping[str, str]
-) -> Iterator[tuple[Place, tuple[Ballot, ...]]]:
-    blurred = _moments(ballot.at for _, said in ballots for ballot in said)
-    for place, said in ballots:
-        renamed = (
-            replace(one, probe=name[one.probe], prefix=home[one.prefix], at=blurred[one.at]) for one in said
-        )
-        yield place, tuple(sorted(renamed, key=lambda ballot: ballot.probe))
-
-
-def _scrubbed(sample: Sample, name: Mapping[str, str]) -> Sample:
-    at = sample.round.started_at.astimezone(UTC).replace(second=0, microsecond=0)
-    return replace(
-        sample, probe=name[sample.probe], round=replace(sample.round, round_id=_NOBODY, started_at=at)
-    )

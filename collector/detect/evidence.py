@@ -19,7 +19,9 @@ from probe.wire.observation import Round
 
 from .ballots import Ballot, Place, Standing
 from .incidents import Incident
+from .quarantine import Quarantine
 from .revisions import Revision
+from .spans import Span
 from .thresholds import Thresholds
 from .world import Rates
 
@@ -33,12 +35,14 @@ class NoEvidence(ValueError):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """One round: the country's ballots, and the failing shares `abroad` by platform and country, and those
-    of homes held back there."""
+    of homes held back there. `heard_abroad` has for each of its minutes the shares of other countries'
+    probes that were heard just then; none where the claim is not about silence."""
 
     number: int
     ballots: tuple[tuple[Place, tuple[Ballot, ...]], ...] = ()
     abroad: Rates = field(default_factory=dict)
     slow_abroad: Rates = field(default_factory=dict)
+    heard_abroad: tuple[tuple[float, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,14 +60,19 @@ class Sample:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """Everything. `release` made it; `start` is the state before the first of `rounds`, as `saved.pack`
-    writes it; `revision` is what was last published, `claim` the incident as these facts give it."""
+    writes it; `revision` is what was last published, `claim` the incident as these facts give it. `spans`
+    say when the country's probes were there, as far as the claim is about silence, and `orders` whom of
+    them detection does not listen to."""
 
     release: str
     limits: Thresholds
     shares: Mapping[int, float]
+    mobile: tuple[int, ...]
     standings: Mapping[str, Standing]
     start: Mapping[str, Any]
     rounds: tuple[Facts, ...]
+    spans: tuple[Span, ...]
+    orders: tuple[Quarantine, ...]
     samples: tuple[Sample, ...]
     revision: Revision
     claim: Incident
@@ -102,9 +111,10 @@ def _no_number(name: str) -> NoReturn:
     raise ValueError(name)
 
 
-def configuration(limits: Thresholds, shares: Mapping[int, float]) -> str:
+def configuration(evidence: Evidence) -> str:
     """SHA-256 of everything that was set and not measured."""
-    return _digest([asdict(limits), {str(asn): share for asn, share in sorted(shares.items())}])
+    shares = {str(asn): share for asn, share in sorted(evidence.shares.items())}
+    return _digest([asdict(evidence.limits), shares, evidence.mobile])
 
 
 def _digest(value: object) -> str:

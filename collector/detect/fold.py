@@ -64,16 +64,29 @@ class Setting:
     orders: Orders = field(default_factory=dict)
 
 
-def listen(state: State, number: int, spans: Collection[Span], setting: Setting) -> State:
+def listen(
+    state: State, number: int, spans: Collection[Span], setting: Setting, abroad: Sequence[float] = ()
+) -> State:
     """The state after minute `number`, which must be the next, and of a round that is not folded yet.
-    `spans` are those that reach into the six minutes before its end; others do no harm."""
-    at, orders = number * 60.0, setting.orders
-    some = [one for one in spans if not is_mute(orders, one.probe, one.prefix, at)] if orders else spans
-    minute = silence.minute_of(some, number, setting.limits)
+    `spans` are those that reach into the six minutes before its end; others do no harm. `abroad` are the
+    shares heard of countries of which there are no spans here."""
     watches = silence.advance(
-        state.silences, minute, setting.standings, setting.shares, setting.mobile, setting.limits
+        state.silences,
+        minute_of(number, spans, setting),
+        setting.standings,
+        setting.shares,
+        setting.mobile,
+        setting.limits,
+        abroad,
     )
     return replace(state, minute=number, silences=watches)
+
+
+def minute_of(number: int, spans: Collection[Span], setting: Setting) -> silence.Minute:
+    """Who was there in a minute, of those who are listened to."""
+    at, orders = number * 60.0, setting.orders
+    some = [one for one in spans if not is_mute(orders, one.probe, one.prefix, at)] if orders else spans
+    return silence.minute_of(some, number, setting.limits)
 
 
 def advance(

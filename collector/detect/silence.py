@@ -12,6 +12,7 @@ nothing were off.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -115,6 +116,12 @@ class Minute:
     fresh: frozenset[str]
 
 
+def heard_between(first: int, last: int) -> tuple[float, float]:
+    """All that minutes `first` to `last` are about: spans last heard from after the one moment and begun by
+    the other, in Unix seconds."""
+    return (first + 1) * 60.0 - 2 * PAUSE_S, (last + 1) * 60.0
+
+
 def minute_of(spans: Collection[Span], number: int, limits: Thresholds) -> Minute:
     """Minute `number`, of the spans that reach into the six minutes before its end."""
     at = (number + 1) * 60.0
@@ -138,15 +145,17 @@ def advance(
     shares: Mapping[str, Mapping[int, float]],
     mobile: Collection[int],
     limits: Thresholds,
+    abroad: Sequence[float] = (),
 ) -> dict[str, Watch]:
     """Every country's watch after a minute, which must be the next. `mobile` are the ASNs of mobile
-    networks, `shares` users' shares by country and ASN."""
-    heard = {country: _heard(some.values(), minute) for country, some in minute.ballots.items()}
+    networks, `shares` users' shares by country and ASN; `abroad` is what `heard` gives of countries that
+    are not in the minute, where it is about one country alone."""
+    shares_heard = heard(minute)
     after = {}
     for country in sorted({*watches, *minute.ballots}):
-        abroad = [share for other, share in heard.items() if other != country and share is not None]
+        others = [*abroad, *(share for other, share in shares_heard.items() if other != country)]
         ballots = minute.ballots.get(country, {})
-        hears = _hears(ballots, abroad, mobile, minute, limits)
+        hears = _hears(ballots, others, mobile, minute, limits)
         before = watches.get(country, Watch())
         if ballots and not hears:
             before = replace(before, deaf_at=minute.number)
@@ -157,6 +166,13 @@ def advance(
         place = _Place(minute, voting, counts, hears, shares.get(country, {}), mobile, limits)
         after[country] = place.after(before)
     return after
+
+
+def heard(minute: Minute) -> dict[str, float]:
+    """The share of those who were there that was heard just now, by country; without countries that are
+    too small to say."""
+    shares = {country: _heard(minute.ballots[country].values(), minute) for country in sorted(minute.ballots)}
+    return {country: share for country, share in shares.items() if share is not None}
 
 
 def _hears(
@@ -262,10 +278,9 @@ class _Place:
         rare = surprise(int(one.failing), round(one.votes), chance, self.limits.rho_silence)
         if rare < self.limits.silence_h / 2:
             return None
-        # The first heartbeat that did not come, but for one in ten that may have gone by itself.
-        began = lost[len(lost) // 10] + BEAT_S
         return Dark(
-            since=int(began // 60),
+            # Of the first heartbeat that did not come, but for one in ten that may have gone by itself.
+            since=math.ceil(lost[len(lost) // 10] / BEAT_S),
             seen_at=self.minute.number,
             of=one.prefixes,
             homes=one.failing_prefixes,

@@ -16,8 +16,9 @@ from probe.wire.version import __version__
 from .ballots import Ballot, Place, by_round
 from .cells import cells_of
 from .evidence import Evidence, NoEvidence, Sample, canonical, configuration
-from .fold import Setting, advance
+from .fold import Setting, advance, listen
 from .incidents import Incident, record
+from .quarantine import by_subject
 from .saved import unpack
 from .thresholds import Thresholds
 
@@ -41,7 +42,7 @@ def headline(evidence: Evidence) -> str:
     return (
         f"{said.incident.id}, revision {said.number} ({said.reason}); {first:%Y-%m-%d %H:%M} to"
         f" {last:%Y-%m-%d %H:%M} UTC; made by release {evidence.release}{own},"
-        f" configuration {configuration(limits, evidence.shares)[:16]}"
+        f" configuration {configuration(evidence)[:16]}"
     )
 
 
@@ -92,11 +93,21 @@ def folded(evidence: Evidence) -> tuple[Incident, ...]:
     if start is None:
         raise NoEvidence("its state is of another release")
     country = evidence.revision.incident.country
-    setting = Setting(limits=evidence.limits, standings=evidence.standings, shares={country: evidence.shares})
+    setting = Setting(
+        limits=evidence.limits,
+        standings=evidence.standings,
+        shares={country: evidence.shares},
+        mobile=frozenset(evidence.mobile),
+        orders=by_subject(evidence.orders),
+    )
     state, book = start.state, start.book
     for facts in evidence.rounds:
         if facts.number != state.number + 1:
             raise NoEvidence(f"round {state.number + 1} is missing")
+        first = int(facts.number * evidence.limits.round_s // 60)
+        for minute, heard in enumerate(facts.heard_abroad, first):
+            state = listen(state, minute, evidence.spans, setting, heard)
+            book = record(book, state, evidence.limits)
         state = advance(state, facts.number, dict(facts.ballots), setting, facts.abroad, facts.slow_abroad)
         book = record(book, state, evidence.limits)
     return book

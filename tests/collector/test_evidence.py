@@ -18,6 +18,7 @@ from collector.cli import main
 from collector.detect.cells import cells_of
 from collector.detect.evidence import NoEvidence, read
 from collector.detect.incidents import Phase
+from collector.detect.small import FIRST_PRIVATE
 from collector.detect.verifying import checked
 from collector.detector import LATE_S, QUIET
 from collector.evidence import bundle
@@ -28,14 +29,19 @@ from probe.wire.stage import Resolver
 from tests import golden
 from tests.batches import batch, someone
 from tests.collector.detect.homes import FIRST, WARM
+from tests.collector.detect.lines import BEGAN
 from tests.collector.test_detector import (
+    BEATS,
     EVERYBODY,
+    MINUTES,
     PAKISTAN,
     SLOW,
     START,
     WHOLE,
+    Clock,
     Watchers,
     in_order,
+    listening,
     put_aside,
     said,
     watching,
@@ -164,9 +170,72 @@ async def test_a_changed_byte_is_a_changed_digest(told: Watchers) -> None:
         read(data.replace(b'"failed":true', b'"failed":false', 1))
 
 
+async def test_networks_of_few_homes_are_not_named_and_the_claim_holds(told: Watchers) -> None:
+    evidence = read(data := await bundle(told.detector, DARK, 7))
+    assert all(holds(data).values()), holds(data)
+    named = {place.asn for facts in evidence.rounds for place, _ in facts.ballots}
+    named |= {asn for one in (evidence.claim, evidence.revision.incident) for asn in one.parts[0].networks}
+    named |= {place["asn"] for place, _ in evidence.start["networks"]}
+    assert named == {FIRST_PRIVATE + number for number in range(4)}
+    (incident,) = [one for one in told.detector.findings.book if one.id == DARK]
+    assert list(evidence.claim.parts[0].networks.values()) == list(incident.parts[0].networks.values())
+
+
 async def test_of_what_never_was_there_is_no_evidence(told: Watchers) -> None:
     with pytest.raises(NoEvidence):
         await bundle(told.detector, "pk-20240101T0000Z", FEW)
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+@pytest.mark.parametrize("minutes", [32, MINUTES])
+async def test_a_silence_is_claimed_again_from_the_minutes_in_which_probes_were_there(
+    kind: str, minutes: int, tmp_path: Path
+) -> None:
+    async with watching(f"{kind}://{tmp_path / 'store'}", Clock(BEGAN - 1800)) as watchers:
+        await listening(watchers, BEATS, range(-30, minutes))
+        (incident,) = watchers.detector.findings.book
+        data = await bundle(watchers.detector, incident.id, FEW)
+    assert all(holds(data).values()), holds(data)
+    evidence = read(data)
+    assert evidence.claim == incident
+    assert incident.phase is (Phase.ENDED if minutes == MINUTES else Phase.CONFIRMED)
+    assert {span.country for span in evidence.spans} == {"PK"}
+    assert {len(facts.heard_abroad) for facts in evidence.rounds} == {5}
+    assert {len(shares) for shares in evidence.rounds[-1].heard_abroad} == {11}
+    for home in EVERYBODY:
+        assert home.probe.encode() not in data
+    assert b"prefix of" not in data
+    moments = [at for span in evidence.spans for at in (span.first_at, span.last_at)]
+    assert {round(at, 1) % 30 for at in moments} == {0.0}
+
+    def be_there(content: dict[str, Any]) -> None:
+        for span in content["spans"]:
+            span["last_at"] += 3600
+
+    assert not all(holds(again(data, be_there)).values())
+
+
+async def test_of_a_silence_whose_round_is_not_over_the_evidence_is_yet_to_come(tmp_path: Path) -> None:
+    async with watching(f"sqlite://{tmp_path / 'store'}", Clock(BEGAN - 1800)) as watchers:
+        await listening(watchers, BEATS, range(-30, 24))
+        (incident,) = watchers.detector.findings.book
+        with pytest.raises(NoEvidence, match="its first round is not over yet"):
+            await bundle(watchers.detector, incident.id, FEW)
+
+
+async def test_in_the_evidence_of_a_silence_whoever_is_in_quarantine_is_not_listened_to(
+    tmp_path: Path,
+) -> None:
+    async with watching(f"sqlite://{tmp_path / 'store'}", Clock(BEGAN - 1800)) as watchers:
+        put_aside(watchers, PAKISTAN[::5], BEGAN)
+        await listening(watchers, BEATS, range(-30, MINUTES))
+        (incident,) = watchers.detector.findings.book
+        data = await bundle(watchers.detector, incident.id, FEW)
+    assert all(holds(data).values()), holds(data)
+    evidence = read(data)
+    assert evidence.claim == incident
+    assert len(evidence.orders) == len(PAKISTAN[::5])
+    assert b'"by":"me"' not in data
 
 
 @given(
