@@ -92,6 +92,7 @@ def _part(part: Part, limits: Thresholds, min_prefixes: int) -> dict[str, Any]:
             for asn, seen in sorted(large.items())
         ],
         "small_networks": {"count": len(small), **_sum(small)},
+        "networks_heard": max(len(part.networks), part.networks_heard),
         "stage": stage or None,
         "failure": failure or None,
         "agreeing_ratio": part.agreeing if part.broke else None,
@@ -162,7 +163,8 @@ def _counted(incident: Incident) -> str:
     counts = _listed([_of(part, named=True) for part in incident.parts])
     if len(counted) == 1:
         counts = _of(incident.parts[0], named=False)
-    networks = "1 affected network" if len(homes) == 1 else f"{len(homes)} affected networks"
+    heard = max(len(homes), *(part.networks_heard for part in incident.parts))
+    networks = f"{len(homes)} of {heard} network{'' if heard == 1 else 's'}"
     return f": at worst {counts} on {networks}, {sum(homes.values())} prefixes"
 
 

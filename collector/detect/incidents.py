@@ -86,7 +86,7 @@ class Slowness:
 class Part:
     """One platform in an incident, or `CONNECTIVITY`: the lines themselves, silent or cut. Rounds are the
     detector's: `since` the first that failed, `confirmed` the one that made it sure, `ended` the first that
-    was well again."""
+    was well again. `networks` are those in trouble, of `networks_heard` that had votes enough, at most."""
 
     platform: str
     phase: Phase
@@ -100,6 +100,7 @@ class Part:
     artefacts: tuple[str, ...] = ()
     world: float | None = None
     networks: Mapping[int, Witnesses] = field(default_factory=dict)
+    networks_heard: int = 0
     slow: Slowness | None = None
 
     @property
@@ -225,6 +226,7 @@ def _silence(watch: silence.Watch, event: silence.Event, limits: Thresholds) -> 
             asn: Witnesses(failing=dark.homes, of=dark.of, confirmed=watch.is_sure_alone(dark, limits))
             for asn, dark in watch.networks.items()
         },
+        networks_heard=event.networks,
     )
 
 
@@ -309,6 +311,7 @@ def _part(
             )
             for asn, one in sorted(alarmed.items())
         },
+        networks_heard=max(nation.networks, len(alarmed)),
         slow=_slowness([one.votes for one in alarmed.values()], limits) if is_slow else None,
     )
 
@@ -408,6 +411,7 @@ def _both(before: Part, now: Part) -> Part:
         agreeing=now.agreeing if better else before.agreeing,
         artefacts=tuple(sorted({*before.artefacts, *now.artefacts})),
         networks=dict(sorted(networks.items())),
+        networks_heard=max(before.networks_heard, now.networks_heard),
         slow=max((one.slow for one in (now, before) if one.slow), key=lambda one: one.homes, default=None),
     )
 

@@ -20,7 +20,7 @@ from .revisions import Revision
 from .slow import Speeds
 from .world import WorldWatch
 
-FORM = 2
+FORM = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -57,7 +57,7 @@ class Dark:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """One silence of a country, in minutes since the Unix epoch. `over` is the first in which it was over.
-    `lost` counts its probes; `told` has the last word of each on its line from while it was silent."""
+    `lost` counts its probes, `networks` those that had homes enough there; `told` has the last word of each on its line from while it was silent."""
 
     since: int
     confirmed: int | None = None
@@ -65,6 +65,7 @@ class Event:
     beyond_mobile: bool = False
     over: int | None = None
     lost: int = 0
+    networks: int = 0
     told: Mapping[str, bool] = field(default_factory=dict)
 
     def was_heard_elsewhere(self, limits: Thresholds) -> bool:
@@ -357,6 +358,7 @@ class _Place:
         begun = min(one.since for one in networks.values() if newest - one.seen_at <= together)
         known = before.event if before.event and before.is_alarmed else Event(since=begun)
         sure = bool(alone) or word is Condition.CONFIRMED
+        large = {asn for asn, one in self.counts.items() if one.votes >= self.limits.least_votes}
         return replace(
             known,
             since=min(known.since, begun),
@@ -364,6 +366,7 @@ class _Place:
             nationwide=known.nationwide or word in ALARMED,
             beyond_mobile=known.beyond_mobile or self._is_beyond_mobile(networks),
             lost=max(known.lost, sum(len(one.silent) + one.back for one in networks.values())),
+            networks=max(known.networks, len(large | networks.keys())),
         )
 
     def _ended(self, before: Watch) -> Event | None:

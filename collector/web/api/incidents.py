@@ -86,6 +86,7 @@ def _line(part: IncidentPart) -> dict[str, Any]:
         "failing": part["failing"],
         "prefixes": part["prefixes"],
         "networks": len(part["networks"]) + part["small_networks"]["count"],
+        "networks_heard": part["networks_heard"],
         "stage": part["stage"],
         "failure": part["failure"],
         "mechanisms": part["mechanisms"],

@@ -154,7 +154,8 @@ class Slowness(TypedDict):
 
 @_CLOSED
 class IncidentPart(TypedDict):
-    """One platform in an incident. `stage` and `failure` say how most fail, `agreeing_ratio` how many do."""
+    """One platform in an incident. `stage` and `failure` say how most fail, `agreeing_ratio` how many do.
+    `networks` and `small_networks` are those in trouble, of `networks_heard` that had votes enough."""
 
     platform: str
     phase: Phase
@@ -167,6 +168,7 @@ class IncidentPart(TypedDict):
     prefixes: Number
     networks: list[WorstNetwork]
     small_networks: SmallNetworks
+    networks_heard: Number
     stage: str | None
     failure: str | None
     agreeing_ratio: Ratio | None

@@ -32,6 +32,7 @@ PART = Part(
         45669: Witnesses(failing=18, of=19, confirmed=True),
         9541: Witnesses(failing=3, of=4),
     },
+    networks_heard=4,
 )
 SAID = Revision(
     number=2,
@@ -62,7 +63,7 @@ def said(revision: Revision) -> str:
 
 def test_a_claim_says_how_many_where_since_when_and_why() -> None:
     assert said(SAID) == (
-        "nation-scale disruption of X in PK: at worst 41 of 44 probes on 3 affected networks, 44 prefixes; "
+        "nation-scale disruption of X in PK: at worst 41 of 44 probes on 3 of 4 networks, 44 prefixes; "
         "began between 09:55 and 10:05 UTC on 2023-12-17; likely blocking at the TLS stage; " + VERSIONS
     )
 
@@ -81,7 +82,7 @@ def test_a_platform_that_is_merely_suspected_is_possibly_meant() -> None:
     other = replace(PART, platform="youtube", phase=Phase.SUSPECTED, confirmed=None, cause=Cause.DISRUPTION)
     text = said(together(PART, other))
     assert text.startswith("nation-scale disruption of X, possibly also YouTube, in PK: at worst 41 of 44")
-    assert "at worst 41 of 44 probes on 3 affected networks" in text, "said once where it is the same"
+    assert "at worst 41 of 44 probes on 3 of 4 networks" in text, "said once where it is the same"
     fewer = replace(other, networks={1: Witnesses(failing=3, of=9)})
     assert "at worst 41 of 44 probes (X) and 3 of 9 probes (YouTube) on" in said(together(PART, fewer))
 
@@ -93,7 +94,12 @@ def test_a_platform_that_is_merely_suspected_is_possibly_meant() -> None:
         ({"cause": Cause.BLOCKING_CONFIRMED, "artefacts": ("dns", "tls")}, "blocking shown by dns, tls"),
         ({"ended": FIRST + 83, "phase": Phase.ENDED}, "well again by 17:00 UTC on 2023-12-17"),
         ({"since": FIRST + 168}, "began between 2023-12-17 23:55 and 2023-12-18 00:05 UTC"),
-        ({"networks": {1: Witnesses(failing=9, of=9)}}, "at worst 9 of 9 probes on 1 affected network, 9"),
+        ({"networks": {1: Witnesses(failing=9, of=9)}}, "at worst 9 of 9 probes on 1 of 4 networks, 9"),
+        ({"networks_heard": 0}, "at worst 41 of 44 probes on 3 of 3 networks, 44"),
+        (
+            {"networks": {1: Witnesses(failing=9, of=9)}, "networks_heard": 1},
+            "at worst 9 of 9 probes on 1 of 1 network, 9",
+        ),
         ({"scope": Scope.NETWORK}, "disruption of X in PK"),
     ],
 )
@@ -187,7 +193,7 @@ def test_the_true_beginning_lies_between_the_two_moments_that_are_said(seed: int
 
 def test_throttling_is_called_so_with_what_was_measured() -> None:
     assert said(together(SLOW)) == (
-        "nation-scale throttling of X in PK: at worst 41 of 44 probes on 3 affected networks, 44 prefixes; "
+        "nation-scale throttling of X in PK: at worst 41 of 44 probes on 3 of 4 networks, 44 prefixes; "
         "began between 09:55 and 10:05 UTC on 2023-12-17; "
         f"extreme: X comes at 140 kbit/s, unrelated sites 57.1 times as fast (medians); {VERSIONS}"
     )

@@ -96,7 +96,7 @@ async def test_the_world_shows_incidents_first_and_never_well_where_too_few_repo
 async def test_a_country_shows_the_claim_the_counts_the_gap_and_where_it_breaks(told: Stage) -> None:
     html = await text_of(told, "/country/PK")
     text = plain(html)
-    assert "at worst 31 of 35 probes on 4 affected networks" in text
+    assert "at worst 31 of 35 probes on 4 of 5 networks" in text
     assert "began between 14:15 and 14:25 UTC" in text
     assert "(20:15 there)" in text
     assert "12-17 11:50 \u2013" in text, "a table's row of the time in which nobody reported"
