@@ -57,7 +57,8 @@ class Dark:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """One silence of a country, in minutes since the Unix epoch. `over` is the first in which it was over.
-    `lost` counts its probes, `networks` those that had homes enough there; `told` has the last word of each on its line from while it was silent."""
+    `lost` counts its probes, `networks` those that had homes enough there; `told` has the last word of each
+    on its line from while it was silent."""
 
     since: int
     confirmed: int | None = None

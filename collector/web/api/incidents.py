@@ -55,7 +55,8 @@ def _is_wanted(revision: Revision, asked: IncidentsAsked, limits: Thresholds) ->
 
 COLUMNS = (
     "id", "country", "phase", "platform", "platform_phase", "scope", "cause", "began_after", "began_before",
-    "ended_after", "ended_before", "confirmed_at", "failing", "prefixes", "networks", "stage", "failure",
+    "ended_after", "ended_before", "confirmed_at", "failing", "prefixes", "networks", "networks_heard",
+    "stage", "failure",
     "mechanisms", "world_failing_ratio", "revision", "revised_at", "claim",
 )  # fmt: skip
 
