@@ -113,9 +113,8 @@ async def test_a_network_of_few_homes_is_in_no_answer_by_its_number(tmp_path: Pa
         return replace(item, cells=cells, batch=replace(item.batch, asn=64_500))
 
     story = [[moved(one) for one in items] for items in filled()]
-    # A bundle holds every network's votes: without them nobody could make the claim again.
     async with dark(tmp_path, story, OPEN) as running:
-        answers = {path: await running.get(path) for path in PATHS if not path.endswith("evidence")}
+        answers = {path: await running.get(path) for path in PATHS}
     for path, got in answers.items():
         assert b"64500" not in got.body, path
     assert b'"other"' in answers["/series/PK"].body, "but they are counted"
