@@ -109,7 +109,7 @@ network = [{ asn = 1, name = "One", share = 1.0, probes = 1 }]
 
 def request(world: World, probe: Probe, at: float, sequence: int, *, with_heartbeat: bool = False) -> Request:
     """The batch of a round that ended just before `at`, signed and packed as an agent does."""
-    body = world.body(probe, at - 3.0, sequence, sequence) or b""
+    body = world.body(probe, at - 3.0, sequence, sequence)
     beat = _signed(probe, "/v1/heartbeat", world.heartbeat(probe, at)) if with_heartbeat else b""
     return Request(at, probe.home, _signed(probe, "/v1/batch", body), beat)
 
@@ -149,7 +149,7 @@ def history(
 
 
 def _cells_of_one(world: World, probe: Probe, at: float) -> Mapping[str, Cell]:
-    body = world.body(probe, at, 0, 1) or b""
+    body = world.body(probe, at, 0, 1)
     cells = cells_of_batch(decode(Batch, body), PLATFORMS, country="AA", asn=1, prefix="")
     return {key.platform: cell for key, cell in cells.items()}
 

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -78,9 +79,8 @@ class Play:
         """A probe's round, as it sends it."""
         began = number * ROUND_S + probe.phase_s * 0.9
         sequence = max(number + WARM + 1, 1)
-        body = self.world.body(probe, began, number, sequence)
-        assert body is not None
-        return Sending(began + 3, probe, Route.BATCH, body, number, began, sequence)
+        pack = partial(self.world.body, probe, began, number, sequence)
+        return Sending(began + 3, probe, Route.BATCH, pack, number, began, sequence)
 
     async def everybody(self, number: int) -> Counter[str]:
         """All send their round; how they were answered."""
@@ -135,7 +135,7 @@ async def test_what_is_forged_or_said_again_moves_nothing_and_is_counted(tmp_pat
         for number in range(3):
             # What the event of an hour later looks like, under the times of now.
             claims = [
-                replace(sending, body=_dated(play.sending(probe, 12 + number).body, sending.body))
+                replace(sending, pack=partial(_dated, play.sending(probe, 12 + number).body, sending.body))
                 for probe in here
                 for sending in [play.sending(probe, number)]
             ]

@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -54,7 +55,7 @@ def history(world: World) -> Iterator[Sending]:
             rounds = tuple(rnd for rnd in found if rnd is not None)
             sequence = FIRST_SEQUENCE + MINUTES - first
             batch = Batch(schema=SCHEMA, probe=probe.probe_id, sequence=sequence, agent=AGENT, rounds=rounds)
-            yield Sending(0.0, probe, Route.BATCH, encode(batch))
+            yield Sending(0.0, probe, Route.BATCH, partial(encode, batch))
 
 
 async def main(story: str, seed: str, url: str, metrics_url: str, port: str) -> None:

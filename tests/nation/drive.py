@@ -81,8 +81,9 @@ class Post:
 
 
 def _request(sending: Sending) -> bytes:
-    packed = gzip.compress(sending.body, compresslevel=1, mtime=0)
-    signature = base64.b64encode(sending.probe.identity.sign(sending.body)).decode()
+    body = sending.body
+    packed = gzip.compress(body, compresslevel=1, mtime=0)
+    signature = base64.b64encode(sending.probe.identity.sign(body)).decode()
     head = (
         f"POST {sending.route} HTTP/1.1\r\nHost: collector\r\nConnection: close\r\n"
         f"Content-Type: application/json\r\nContent-Encoding: gzip\r\nContent-Length: {len(packed)}\r\n"

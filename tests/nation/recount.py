@@ -10,10 +10,10 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 
-from collector.detect.cells import cells_of
+from collector.detect.cells import Cell, CellKey, cells_of
 from collector.detect.revisions import Revision
 from collector.detect.thresholds import DEFAULT
 from collector.detector import GRACE_S, LATE_S, Detector
@@ -22,16 +22,17 @@ from collector.ingest.commit import Committer
 from collector.metrics import Metrics
 from collector.store import open_store
 from collector.store.base import Ingest, Seen, SignedBatch
-from probe.verdict import Verdict, judge
-from probe.wire.exchange import Presence
+from probe.verdict import judge
 
 from . import templates
+from .population import Probe
 from .timeline import Route, Sending, sendings
 from .world import World
 
 # Of the story, between two looks: as long as a round, so that a look costs a fold and not five.
 TICK_S = 300.0
 GROUP = 504
+NOBODY = ""
 
 # What comes now of what was sent, and of what was held back before; all of it where it is the last time.
 Mix = Callable[[list[Ingest], bool], list[Ingest]]
@@ -131,9 +132,8 @@ def ticks(every: Iterable[Sending]) -> Iterator[tuple[float, Sequence[Sending]]]
 def beat(world: World, sending: Sending) -> Seen:
     """A heartbeat as the collector keeps it."""
     probe = sending.probe
-    state = Presence.BYE if f'"{Presence.BYE}"'.encode() in sending.body else Presence.ALIVE
     return Seen(
-        probe=probe.probe_id, at=world.story.began + sending.at, state=state,
+        probe=probe.probe_id, at=world.story.began + sending.at, state=sending.state,
         country=probe.country, asn=probe.network.asn, prefix=probe.home,
     )  # fmt: skip
 
@@ -141,12 +141,15 @@ def beat(world: World, sending: Sending) -> Seen:
 def batch(world: World, sending: Sending) -> Ingest | None:
     """A batch as the collector keeps it; None where its clock has it refused."""
     probe, now = sending.probe, world.story.began + sending.at
-    rnd = world.round(probe, sending.began, sending.number)
-    if rnd is None or not -LIVE_S <= now - rnd.started_at.timestamp() <= SPOOLED_S:
+    started = world.theirs(probe, sending.began)
+    if not -LIVE_S <= now - started <= SPOOLED_S:
         return None
     country, asn, prefix = probe.country, probe.network.asn, probe.home
-    verdicts = judged(world.sees(probe, sending.began, sending.number))
-    cells = cells_of(rnd, verdicts, country=country, asn=asn, prefix=prefix, probe=probe.probe_id)
+    kind = judged(world.sees(probe, sending.began, sending.number))
+    cells = {
+        CellKey(int(started // 60), country, asn, platform): _own(cell, probe, started)
+        for platform, cell in kind.items()
+    }
     stored = SignedBatch(
         probe=probe.probe_id, sequence=sending.sequence, received_at=now, country=country, asn=asn,
         located_by="declared", prefix=prefix, signature=b"", body=b"{}",
@@ -154,7 +157,16 @@ def batch(world: World, sending: Sending) -> Ingest | None:
     return Ingest(batch=stored, cells=cells)
 
 
+def _own(cell: Cell, probe: Probe, at: float) -> Cell:
+    """The cell of a kind of round as one probe's."""
+    told = cell.votes.get(NOBODY)
+    votes = {probe.probe_id: replace(told, at=at, prefix=probe.home)} if told else {}
+    return replace(cell, votes=votes)
+
+
 @cache
-def judged(seen: templates.Seen) -> tuple[Verdict, ...]:
-    """What the rules call a round of this kind."""
-    return judge(templates.template(seen).rnd)
+def judged(seen: templates.Seen) -> dict[str, Cell]:
+    """What the rules make of a round of this kind, by platform, whoever's it is."""
+    rnd = templates.template(seen).rnd
+    cells = cells_of(rnd, judge(rnd), country="", asn=0, prefix="", probe=NOBODY)
+    return {key.platform: cell for key, cell in cells.items()}

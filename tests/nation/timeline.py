@@ -39,16 +39,22 @@ class Route(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """One request: when, whose, what, and the body that is to be signed. Of a batch also its round's
-    number and beginning, and its own sequence."""
+    """One request: when, whose and what. Of a batch also its round's number and beginning, and its own
+    sequence; of a heartbeat what it says."""
 
     at: float
     probe: Probe
     route: Route
-    body: bytes
+    pack: Callable[[], bytes]
     number: int = 0
     began: float = 0.0
     sequence: int = 0
+    state: Presence = Presence.ALIVE
+
+    @property
+    def body(self) -> bytes:
+        """What is to be signed, made where it is asked for: most of a story's work would be this."""
+        return self.pack()
 
 
 Act = Callable[[float], Iterator[Sending]]
@@ -87,7 +93,7 @@ class _Life:
 
     def begin(self, at: float) -> Iterator[Sending]:
         """Its key is introduced; from then on, but not before the story begins, it is there."""
-        yield Sending(at, self.probe, Route.ENROL, enrolment(self.probe))
+        yield Sending(at, self.probe, Route.ENROL, partial(enrolment, self.probe))
         there = max(at, 0.0)
         minute_s = draw(self.world.seed, self.probe.name, "minute") * HEARTBEAT_S
         self.calendar.put(there + minute_s, self.beat)
@@ -100,7 +106,8 @@ class _Life:
         self.was_up = is_up
         if (is_up or (was_up and self._says_bye(at))) and self._reaches(at):
             state = Presence.ALIVE if is_up else Presence.BYE
-            yield Sending(at, self.probe, Route.HEARTBEAT, self.world.heartbeat(self.probe, at, state))
+            pack = partial(self.world.heartbeat, self.probe, at, state)
+            yield Sending(at, self.probe, Route.HEARTBEAT, pack, state=state)
 
     def measure(self, number: int, at: float) -> Iterator[Sending]:
         """A round, if it is up: it goes into the spool, and the next one is due."""
@@ -115,9 +122,8 @@ class _Life:
 
     def deliver(self, number: int, began: float, sequence: int, at: float) -> Iterator[Sending]:
         """A round leaves the spool."""
-        body = self.world.body(self.probe, began, number, sequence)
-        if body is not None:
-            yield Sending(at, self.probe, Route.BATCH, body, number, began, sequence)
+        pack = partial(self.world.body, self.probe, began, number, sequence)
+        yield Sending(at, self.probe, Route.BATCH, pack, number, began, sequence)
 
     def _says_bye(self, at: float) -> bool:
         chance = draw(self.world.seed, self.probe.name, "bye", int(at))

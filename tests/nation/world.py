@@ -93,7 +93,7 @@ class World:
         return replace(
             rnd,
             round_id=self._round_id(probe, number),
-            started_at=datetime.fromtimestamp(self._theirs(probe, at), UTC),
+            started_at=datetime.fromtimestamp(self.theirs(probe, at), UTC),
             network=probe.place,
         )
 
@@ -104,12 +104,10 @@ class World:
             return None
         return Batch(schema=SCHEMA, probe=probe.probe_id, sequence=sequence, agent=AGENT, rounds=(rnd,))
 
-    def body(self, probe: Probe, at: float, number: int, sequence: int) -> bytes | None:
-        """`encode` of that batch, byte for byte."""
-        if not self.is_up(probe, at):
-            return None
+    def body(self, probe: Probe, at: float, number: int, sequence: int) -> bytes:
+        """`encode` of that batch, byte for byte, of a probe that is up."""
         made = template(self.sees(probe, at, number))
-        started = rfc3339(datetime.fromtimestamp(self._theirs(probe, at), UTC))
+        started = rfc3339(datetime.fromtimestamp(self.theirs(probe, at), UTC))
         head = (
             f'{{"schema":"{SCHEMA}","probe":"{probe.probe_id}","sequence":{sequence},"agent":"{AGENT}",'
             f'"rounds":[{{"round_id":"{self._round_id(probe, number)}","started_at":"{started}",'
@@ -120,12 +118,12 @@ class World:
 
     def heartbeat(self, probe: Probe, at: float, state: Presence = Presence.ALIVE) -> bytes:
         """Its word that it is there, or that it is leaving."""
-        sent_at = datetime.fromtimestamp(self._theirs(probe, at), UTC)
+        sent_at = datetime.fromtimestamp(self.theirs(probe, at), UTC)
         return encode(
             Heartbeat(schema=SCHEMA, probe=probe.probe_id, state=state, sent_at=sent_at, network=probe.place)
         )
 
-    def _theirs(self, probe: Probe, at: float) -> float:
+    def theirs(self, probe: Probe, at: float) -> float:
         """The moment by the probe's own clock, in Unix seconds."""
         return round(self.story.began + at + probe.skew_s, 3)
 
