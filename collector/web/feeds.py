@@ -35,7 +35,7 @@ def routes(sources: Sources) -> list[web.RouteDef]:
         kind, written = _FORMS[form]
         found = feed(place, list(sources.published().values()))
         # In a thread: a hundred descriptions take long enough to hold up a receipt.
-        body = await asyncio.to_thread(written, found, sources.limits, sources.display.min_prefixes)
+        body = await asyncio.to_thread(written, found, sources.voice)
         return _answer(request, found, body, kind)
 
     return [web.get("/feeds/{place}.{form}", show)]

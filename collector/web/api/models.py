@@ -191,10 +191,13 @@ class RevisionSaid(TypedDict):
 @_CLOSED
 class Incident(TypedDict):
     """One published word on an incident: the same that webhooks and feeds carry. `country` is ``*`` where a
-    platform fails everywhere. `claim` is the whole of it in one sentence, with all that qualifies it."""
+    platform fails everywhere. `claim` is the whole of it in one sentence, with all that qualifies it; it
+    and a revision's `reason` are in the collector's language. `url` is its page, null where the collector was
+    not told its own address."""
 
     schema: Literal["reachwatch/incident/1"]
     id: str
+    url: str | None
     country: str
     phase: Phase | Literal["withdrawn"]
     scope: Scope

@@ -18,6 +18,7 @@ from collector.web import feeds
 from collector.web.sources import Sources
 from tests.collector.alerts.receivers import revision
 from tests.collector.conftest import Running
+from tests.collector.voices import ENGLISH
 
 
 class Feeds:
@@ -35,6 +36,7 @@ class Feeds:
             evidence=unasked,
             rounds=unasked,
             limits=DEFAULT,
+            voice=ENGLISH,
             display=Display(),
             api=Api(),
             wall=unasked,
