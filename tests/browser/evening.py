@@ -36,6 +36,7 @@ EVERYBODY = [*PAKISTAN, *TURKEY, *world(), *homes("EE", 1, 2, 3249)]
 DARK = {"x": 52, "facebook": 52, "instagram": 54, "youtube": 54}
 LAST = 62
 INCIDENT = "pk-20231217T1420Z"
+SHOWN = Display()
 QUIET = range(20, 24)  # Pakistan says nothing: a gap
 
 
@@ -112,13 +113,13 @@ class Stage:
 
 
 @contextmanager
-def staged(folder: Path, replay: str = "", last: int = LAST) -> Iterator[Stage]:
+def staged(folder: Path, display: Display = SHOWN, last: int = LAST) -> Iterator[Stage]:
     """The evening up to round `last`, on its stage."""
     ready: Future[Stage] = Future()
     over = Event()
 
     async def play() -> None:
-        async with evening(folder, replay, last) as running:
+        async with evening(folder, display, last) as running:
             ready.set_result(Stage(running, asyncio.get_running_loop()))
             await asyncio.to_thread(over.wait)
 
@@ -140,9 +141,9 @@ def staged(folder: Path, replay: str = "", last: int = LAST) -> Iterator[Stage]:
 
 
 @asynccontextmanager
-async def evening(folder: Path, replay: str, last: int) -> AsyncIterator[Running]:
+async def evening(folder: Path, display: Display, last: int) -> AsyncIterator[Running]:
     """A collector that has lived through it up to round `last`, and serves its pages."""
-    config = Config(data_dir=str(folder / "data"), display=Display(replay=replay))
+    config = Config(data_dir=str(folder / "data"), display=display)
     async with collecting(config) as running:
         running.clock.now = (FIRST - WARM) * ROUND_S
         store = running.service.committer.store

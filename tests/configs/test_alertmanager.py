@@ -11,6 +11,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -29,6 +30,7 @@ needs_server = pytest.mark.skipif(
 )
 Alert = dict[str, str]
 Sent = tuple[str, frozenset[tuple[str, str, str]]]
+Tell = Callable[..., list[Sent]]
 
 
 def amtool(*words: str | Path) -> subprocess.CompletedProcess[str]:
@@ -45,7 +47,7 @@ def labelled(name: str, **labels: str) -> Alert:
 def test_amtool_takes_the_configuration() -> None:
     done = amtool("check-config", CONFIG)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "3 inhibit rules" in done.stdout
+    assert "4 inhibit rules" in done.stdout
 
 
 @needs_amtool
@@ -67,16 +69,22 @@ def test_an_alert_of_somebody_elses_goes_to_operators() -> None:
 
 def test_only_alerts_and_labels_that_exist_inhibit_and_are_inhibited() -> None:
     text = CONFIG.read_text()
-    assert set(re.findall(r"alertname = (\w+)", text)) <= {alert.name for alert in ALERTS}
-    assert set(re.findall(r"scope = (\w+)", text)) <= {alert.fields["scope"] for alert in ALERTS}
+    assert named("alertname", text) <= {alert.name for alert in ALERTS}
+    assert named("scope", text) <= {alert.fields["scope"] for alert in ALERTS}
+
+
+def named(label: str, text: str) -> set[str]:
+    found = re.findall(rf'\b{label} (?:= (\w+)|=~ "([\w|]+)")', text)
+    return {name for one, several in found for name in (one or several).split("|")}
 
 
 class Hooks(ThreadingHTTPServer):
-    """Takes webhooks, and keeps who was told of which alerts together."""
+    """Takes webhooks, and keeps who was told of which alerts together, and who that they are over."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Hook)
         self.sent: list[Sent] = []
+        self.ended: list[Sent] = []
 
 
 class _Hook(BaseHTTPRequestHandler):
@@ -85,7 +93,8 @@ class _Hook(BaseHTTPRequestHandler):
         labels = [alert["labels"] for alert in body["alerts"]]
         alerts = frozenset((x["alertname"], x.get("country", ""), x.get("platform", "")) for x in labels)
         assert isinstance(self.server, Hooks)
-        self.server.sent.append((body["receiver"], alerts))
+        told = self.server.ended if body["status"] == "resolved" else self.server.sent
+        told.append((body["receiver"], alerts))
         self.send_response(200)
         self.end_headers()
 
@@ -94,11 +103,11 @@ class _Hook(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def told(tmp_path: Path) -> Iterator[Callable[[list[Alert]], list[Sent]]]:
+def told(tmp_path: Path) -> Iterator[Tell]:
     """A real Alertmanager with the shipped routes, its waits cut from minutes to seconds."""
     hooks = Hooks()
     threading.Thread(target=hooks.serve_forever, daemon=True).start()
-    text = re.sub(r"group_wait: \w+", "group_wait: 2s", CONFIG.read_text())
+    text = re.sub(r"group_(wait|interval): \w+", r"group_\1: 2s", CONFIG.read_text())
     (tmp_path / "alertmanager.yml").write_text(
         text.replace("127.0.0.1:9095", f"127.0.0.1:{hooks.server_port}")
     )
@@ -117,8 +126,9 @@ def told(tmp_path: Path) -> Iterator[Callable[[list[Alert]], list[Sent]]]:
         stderr=subprocess.DEVNULL,
     )
 
-    def post(alerts: list[Alert]) -> list[Sent]:
-        body = json.dumps([{"labels": alert} for alert in alerts]).encode()
+    def post(alerts: list[Alert], *, over: bool = False) -> list[Sent]:
+        ends = {"endsAt": datetime.now(UTC).isoformat()} if over else {}
+        body = json.dumps([{"labels": alert, **ends} for alert in alerts]).encode()
         request = urllib.request.Request(
             f"http://127.0.0.1:{port}/api/v2/alerts", body, {"Content-Type": "application/json"}
         )
@@ -131,7 +141,7 @@ def told(tmp_path: Path) -> Iterator[Callable[[list[Alert]], list[Sent]]]:
                 assert time.monotonic() < deadline, "Alertmanager does not come up"
                 time.sleep(0.1)
         time.sleep(4)  # twice what a group waits: what is not sent by now is held back
-        return sorted(hooks.sent, key=lambda sent: (sent[0], sorted(sent[1])))
+        return sorted(hooks.ended if over else hooks.sent, key=lambda sent: (sent[0], sorted(sent[1])))
 
     try:
         yield post
@@ -145,7 +155,7 @@ def told(tmp_path: Path) -> Iterator[Callable[[list[Alert]], list[Sent]]]:
 @needs_server
 @pytest.mark.slow
 def test_a_country_is_one_notification_and_what_is_confirmed_is_not_called_possible(
-    told: Callable[[list[Alert]], list[Sent]],
+    told: Tell,
 ) -> None:
     sent = told(
         [
@@ -168,7 +178,7 @@ def test_a_country_is_one_notification_and_what_is_confirmed_is_not_called_possi
 @needs_server
 @pytest.mark.slow
 def test_a_platforms_own_outage_holds_back_that_platform_alone(
-    told: Callable[[list[Alert]], list[Sent]],
+    told: Tell,
 ) -> None:
     sent = told(
         [
@@ -189,9 +199,26 @@ def test_a_platforms_own_outage_holds_back_that_platform_alone(
 @needs_server
 @pytest.mark.slow
 def test_when_the_whole_world_falls_silent_only_operators_are_told(
-    told: Callable[[list[Alert]], list[Sent]],
+    told: Tell,
 ) -> None:
     countries = [labelled("CountrySilent", country=country) for country in ("PK", "IR", "DE")]
     block = labelled("NationDisruptionConfirmed", country="PK", platform="x")
     sent = told([*countries, block, labelled("ProbesVanished")])
     assert sent == [("operators", frozenset({("ProbesVanished", "", "")}))]
+
+
+@needs_server
+@pytest.mark.slow
+@pytest.mark.parametrize("gone", ["CollectorDown", "CollectorStale", "DetectorStale"])
+def test_a_collector_that_is_gone_tells_nobody_that_something_is_over(told: Tell, gone: str) -> None:
+    block = labelled("NationDisruptionConfirmed", country="PK", platform="x")
+    outage = labelled("PlatformOutage", platform="youtube")
+    known = labelled("NationThrottled", country="IR", platform="facebook")
+    assert {alert for _, alerts in told([block, outage, known]) for alert in alerts} == {
+        ("NationDisruptionConfirmed", "PK", "x"),
+        ("PlatformOutage", "", "youtube"),
+        ("NationThrottled", "IR", "facebook"),
+    }
+    assert told([known], over=True) == [("watchers", frozenset({("NationThrottled", "IR", "facebook")}))]
+    assert told([labelled(gone)])[0] == ("operators", frozenset({(gone, "", "")}))
+    assert len(told([block, outage], over=True)) == 1, "nobody hears of an end that nobody saw"
