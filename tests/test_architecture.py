@@ -47,6 +47,7 @@ PURE = (
     "collector.web.pages.history",
     "collector.web.pages.now",
     "collector.web.pages.plot",
+    "collector.web.pages.preview",
 )
 IMPURE = {
     "aiohttp", "asyncio", "logging", "os", "pathlib", "random", "secrets", "socket",

@@ -34,7 +34,7 @@ def sentence(revision: Revision, voice: Voice) -> str:
     """The claim in one sentence, with everything that qualifies it."""
     incident, words = revision.incident, voice.words
     round_s = voice.limits.round_s
-    clauses = [_counted(incident, words), _began(incident, round_s, words)]
+    clauses = [_counted(incident, words), began(incident, round_s, words)]
     if incident.phase is Phase.DISMISSED:
         clauses.append(words("claim.never_confirmed"))
     if incident.ended is not None:
@@ -149,7 +149,8 @@ def _counts(parts: Sequence[Part], words: Words) -> str:
     )
 
 
-def _began(incident: Incident, round_s: float, words: Words) -> str:
+def began(incident: Incident, round_s: float, words: Words) -> str:
+    """Since when, between two moments; `round_s` is what its rounds are seconds of."""
     first, last = ((incident.since + n) * round_s for n in (-1, 1))
     one, other = (datetime.fromtimestamp(at, UTC) for at in (first, last))
     if one.date() == other.date():

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from collector.web.shelf import Leaf
 
-HTML, SVG = "text/html", "image/svg+xml"
+HTML, SVG, PNG = "text/html", "image/svg+xml", "image/png"
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -47,13 +47,15 @@ def sent(
 ) -> web.StreamResponse:
     """A leaf as the answer: not at all where the reader has it, compressed where the reader can."""
     headers = {
-        **(PICTURE if kind == SVG else HEADERS),
+        **(PICTURE if kind in (SVG, PNG) else HEADERS),
         "Cache-Control": caching,
         "ETag": leaf.etag,
         "Vary": "Accept-Encoding",
     }
     if status == 200 and leaf.etag in request.headers.get("If-None-Match", ""):
         return web.Response(status=304, headers=headers)
+    if kind == PNG:  # is compressed already
+        return web.Response(body=leaf.body, status=status, content_type=kind, headers=headers)
     if "gzip" in request.headers.get("Accept-Encoding", ""):
         headers["Content-Encoding"] = "gzip"
         return web.Response(

@@ -6,7 +6,9 @@ A page is made for the first who asks and given to everybody, until something th
 from __future__ import annotations
 
 import asyncio
+import math
 import re
+import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
@@ -15,22 +17,27 @@ from aiohttp import web
 from collector.detect.claims import describe
 from collector.detect.revisions import Revision
 from collector.detect.sentences import sentence
+from collector.web.api.answer import refusal
+from collector.web.api.limit import Limiter
 from collector.web.ledger import ledger
 from collector.web.pulse import Notice, Pulse
 from collector.web.shelf import Leaf, Shelf
 from collector.web.sources import Sources
 
-from .answer import ASSETS, HTML, SVG, asset, icon, sent
+from .answer import ASSETS, HTML, PNG, SVG, asset, icon, sent
 from .archive import Archive, networks, stages
 from .embed import wrapped
 from .measured import measured
 from .now import Kind, Land, Now, now
 from .plot import LEAST_HOMES, MOST_NETWORKS
+from .preview import Preview, is_drawable
+from .previews import of_country, of_incident, painted
 from .render import Renderer, opening
 
 WINDOWS: Final[Mapping[str, float]] = {"6h": 6 * 3600.0, "24h": 24 * 3600.0, "7d": 7 * 86_400.0}
 RECENT_S = 7 * 86_400.0
 PAGES = 400  # held at a time; a page is some 50 KB
+PREVIEWS = 200  # some 25 KB each
 
 _COUNTRY = re.compile(r"[A-Z]{2}")
 
@@ -57,6 +64,8 @@ class Pages:
         self._render = Renderer(sources.voice, sources.display, addresses)
         self._leaves = Shelf[Leaf](PAGES)
         self._standings = Shelf[Now](1)
+        self._previews = Shelf[Leaf | None](PREVIEWS)
+        self._limiter = Limiter(sources.api.requests_a_minute, secrets.token_bytes(32))
 
     def routes(self) -> list[web.RouteDef]:
         """All but the live stream and the API."""
@@ -69,6 +78,8 @@ class Pages:
             web.get("/take-part", self._page(self._fixed("take_part.html"))),
             web.get("/embed/country/{country}.svg", self._page(self._country_picture, SVG)),
             web.get("/embed/{incident}.svg", self._page(self._incident_picture, SVG)),
+            web.get("/embed/country/{country}.png", self._preview(self._country_preview)),
+            web.get("/embed/{incident}.png", self._preview(self._incident_preview)),
             web.get("/static/{name}", asset),
             web.get("/favicon.ico", icon),  # where a browser shows a picture by itself
         ]
@@ -81,6 +92,38 @@ class Pages:
                 return sent(request, await self._refusal(refused), HTML, refused.status)
 
         return handler
+
+    def _preview(self, make: Callable[[web.Request], Awaitable[Leaf]]) -> Handler:
+        """As dear as the API's answers, and given as often."""
+
+        async def handler(request: web.Request) -> web.StreamResponse:
+            wait_s = self._limiter.wait_s(request.remote or "", self._sources.wall())
+            if wait_s:
+                again = {"Retry-After": f"{math.ceil(wait_s)}"}
+                return refusal(429, "asked too often from this address", again)
+            try:
+                return sent(request, await make(request), PNG, 200, "public, max-age=60")
+            except Refused as refused:
+                return sent(request, await self._refusal(refused), HTML, refused.status)
+
+        return handler
+
+    async def _painted(self, name: str, notice: Notice, what: Callable[[], Awaitable[Preview]]) -> Leaf:
+        """A preview, made at most once a minute; raises `Refused` where its words have no letters to be
+        drawn with."""
+
+        async def paint() -> Leaf | None:
+            preview = await what()
+            return await painted(preview) if is_drawable(preview) else None
+
+        leaf = await self._previews.get(f"{name} {notice.at // 60:.0f}", notice.findings, paint)
+        if leaf is None:
+            raise Refused(404, "refused.picture")
+        return leaf
+
+    def _image(self, path: str, preview: Preview) -> str:
+        """Where the picture of a preview is, for others; empty where there is none."""
+        return self._sources.voice.address(path) if is_drawable(preview) else ""
 
     async def _refusal(self, why: Refused) -> Leaf:
         text = self._t(why.key, **why.values)
@@ -127,12 +170,15 @@ class Pages:
 
         async def draw() -> Leaf:
             land, standing, said = await self._land(notice, country)
+            seen = await self._archive.window(notice, country, WINDOWS[window])
+            preview = of_country(land, standing, notice, seen, self._render, self._sources)
             return await self._drawn(
                 "country.html",
                 notice=notice,
                 land=land,
                 now=standing,
-                plot=await self._archive.window(notice, country, WINDOWS[window]),
+                plot=seen,
+                image=self._image(f"/embed/country/{country}.png", preview),
                 stages=stages(notice, country),
                 said=[self._archive.card(one) for one in said],
                 windows=list(WINDOWS),
@@ -151,6 +197,26 @@ class Pages:
             raise Refused(404, "country.absent", country=self._t.name("name", country))
         return land or Land(country=country, probes=0, standings=()), standing, said
 
+    async def _country_preview(self, request: web.Request) -> Leaf:
+        country, notice = _asked_country(request), self._pulse.notice()
+
+        async def what() -> Preview:
+            land, standing, _ = await self._land(notice, country)
+            seen = await self._archive.window(notice, country, WINDOWS["24h"])
+            return of_country(land, standing, notice, seen, self._render, self._sources)
+
+        return await self._painted(f"country {country}", notice, what)
+
+    async def _incident_preview(self, request: web.Request) -> Leaf:
+        notice, said = self._pulse.notice(), await self._asked_incident(request)
+
+        async def what() -> Preview:
+            last = said[-1]
+            seen = await self._archive.around(notice, last)
+            return of_incident(last, self._archive.card(last), notice, seen, self._sources)
+
+        return await self._painted(f"{said[-1].incident.id} {len(said)}", notice, what)
+
     async def _country_picture(self, request: web.Request) -> Leaf:
         country, notice = _asked_country(request), self._pulse.notice()
 
@@ -166,14 +232,17 @@ class Pages:
 
         async def draw() -> Leaf:
             last, voice = said[-1], self._sources.voice
+            card, seen = self._archive.card(last), await self._archive.around(notice, last)
+            preview = of_incident(last, card, notice, seen, self._sources)
             return await self._drawn(
                 "incident.html",
                 notice=notice,
-                told=self._archive.card(last),
+                told=card,
+                image=self._image(f"/embed/{last.incident.id}.png", preview),
                 timeline=[(one, describe(one, voice)) for one in reversed(said)],
                 networks=networks(last, voice.min_prefixes),
                 lasted_s=self._archive.lasted_s(last.incident, notice.at),
-                plot=await self._archive.around(notice, last),
+                plot=seen,
                 least_homes=LEAST_HOMES,
             )()
 

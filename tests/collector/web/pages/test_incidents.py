@@ -89,6 +89,7 @@ def test_each_kind_of_incident_has_its_page(revision: Revision, expected: str) -
         timeline=[(revision, describe(revision, ENGLISH))],
         networks=networks(revision, 5),
         lasted_s=2700.0,
+        image="",
         plot=None if revision.incident.country == WORLD else plot(History(0, 9), ("x",), 300.0),
         least_homes=3,
     )
