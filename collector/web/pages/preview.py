@@ -51,12 +51,13 @@ class Preview:
     since: str
     marks: Sequence[Mark]
     plot: Plot | None
+    caption: str
     foot: str
     replay: str = ""
 
     def texts(self) -> Iterator[str]:
         """Everything that is written in it."""
-        yield from (self.title, self.state, self.since, self.foot, self.replay)
+        yield from (self.title, self.state, self.since, self.caption, self.foot, self.replay)
         for mark in self.marks:
             yield from (mark.name, mark.said, mark.counts)
         if self.plot is not None:
@@ -77,6 +78,7 @@ def drawn(preview: Preview) -> bytes:
     _marks(image, pen, preview.marks)
     if preview.plot is not None:
         _chart(pen, preview.plot)
+        pen.text((WIDE - _EDGE, _TOP - 9), preview.caption, SOFT, _font(18), anchor="rs")
     pen.text((_EDGE, 588), preview.foot, SOFT, _font(22))
     out = io.BytesIO()
     image.save(out, "PNG", optimize=True)
@@ -160,9 +162,7 @@ def _sign(kind: Kind) -> Image.Image:
         pen.line((low, n // 2, n * 2 // 5, high, high, low), tone, wide, joint="curve")
     else:
         for across in (low, n // 2, high):
-            pen.ellipse(
-                (across - wide // 2, n // 2 - wide // 2, across + wide // 2, n // 2 + wide // 2), tone
-            )
+            pen.circle((across, n // 2), wide // 2, tone)
     return image.resize((_MARK, _MARK), Image.Resampling.LANCZOS)
 
 
@@ -172,7 +172,7 @@ def _chart(pen: ImageDraw.ImageDraw, plot: Plot) -> None:
         high = _TOP + _TALL * share
         pen.line((_EDGE, high, WIDE - _EDGE, high), _GRID, 2)
     for share, label in ((0, "100 %"), (1, "0 %")):
-        pen.text((_EDGE + 4, _TOP + _TALL * share - 4), label, SOFT, _font(18), anchor="ls")
+        pen.text((_EDGE + 4, _TOP + _TALL * share - 9), label, SOFT, _font(18), anchor="ls")
     bins = [row for _, row in reversed(plot.rows)]
     for at in range(min(len(plot.platforms), _MOST_MARKS)):
         for run in _runs([row[at] for row in bins]):

@@ -36,6 +36,7 @@ def of_incident(
             for one in notice.snapshot.platforms
         ],
         plot=plot,
+        caption=words("country.chart"),
         foot=_foot(notice, sources),
         replay=_replay(sources),
     )
@@ -61,14 +62,17 @@ def of_country(land: Land, now: Now, notice: Notice, plot: Plot, say: Renderer, 
     fresh = words("site.stale" if now.is_stale else "site.newest", until=until) if now.until else ""
     return Preview(
         title=words.name("name", land.country),
-        state=words("state." + land.kind),
+        state=words.name("state", land.kind),
         tone=TONES.get(land.kind, SOFT),
         since=fresh or words("site.never"),
         marks=[
-            Mark(words.name("platform", one.platform), words("state." + one.kind), say.counts(one), one.kind)
+            Mark(
+                words.name("platform", one.platform), words.name("state", one.kind), say.counts(one), one.kind
+            )
             for one in land.standings
         ],
         plot=plot,
+        caption=words("country.chart"),
         foot=_foot(notice, sources),
         replay=_replay(sources),
     )
@@ -76,7 +80,7 @@ def of_country(land: Land, now: Now, notice: Notice, plot: Plot, say: Renderer, 
 
 def _foot(notice: Notice, sources: Sources) -> str:
     words = sources.voice.words
-    return f"{words('embed.source')} \u2013 {words('embed.of', at=clock(notice.at))}"
+    return f"{words('embed.source')} · {words('embed.of', at=clock(notice.at))}"
 
 
 def _replay(sources: Sources) -> str:

@@ -125,3 +125,10 @@ async def test_a_preview_of_a_page_has_addresses_in_full_where_the_collector_kno
     for path in (f"/incident/{INCIDENT}", "/country/PK"):
         html = await text_of(told, path)
         assert f'<meta property="og:url" content="{HERE}{path}">' in html
+        assert "og:image" not in html, "its letters cannot be drawn"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", ["/embed/country/PK.png", f"/embed/{INCIDENT}.png"])
+async def test_what_cannot_be_drawn_in_its_letters_is_no_picture(told: Stage, path: str) -> None:
+    assert english_in(bare(await text_of(told, path, 404))) == set()

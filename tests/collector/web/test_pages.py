@@ -13,12 +13,13 @@ from unittest.mock import patch
 import aiohttp
 import pytest
 
-from collector.config import Config, Display
+from collector.config import Api, Config, Display
 from collector.detect.cells import Cell, CellKey, Vote
+from collector.web.pages.preview import drawn
 from collector.web.pages.render import Renderer
 from tests.batches import NOW, batch, signed, someone
 from tests.browser.conftest import TELLING
-from tests.browser.evening import INCIDENT, Stage
+from tests.browser.evening import INCIDENT, Stage, staged
 from tests.collector.conftest import Running, collecting
 
 
@@ -224,6 +225,55 @@ async def test_words_of_probes_cannot_write_into_a_page(collector: Running) -> N
     html = await text_of(collector, "/")
     assert "<x" not in html
     assert "&lt;x" in html
+
+
+PREVIEWS = [f"/embed/{INCIDENT}.png", "/embed/country/PK.png", "/embed/country/EE.png"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", PREVIEWS)
+async def test_a_preview_is_a_png_that_others_may_show_and_is_drawn_once(told: Stage, path: str) -> None:
+    async with aiohttp.ClientSession() as client:
+        with patch("collector.web.pages.previews.drawn", wraps=drawn) as drawing:
+            for _ in range(3):
+                async with client.get(told.url + path) as response:
+                    body, headers = await response.read(), response.headers
+        assert drawing.call_count == 1
+        assert (response.status, response.content_type, body[:8]) == (200, "image/png", b"\x89PNG\r\n\x1a\n")
+        assert headers["Cross-Origin-Resource-Policy"] == "cross-origin"
+        assert len(body) < 150_000
+        known = {"If-None-Match": headers["ETag"]}
+        async with client.get(told.url + path, headers=known) as response:
+            assert (response.status, await response.read()) == (304, b"")
+    assert await text_of(told, "/embed/country/XX.png", 404)
+
+
+@pytest.mark.slow
+async def test_a_preview_is_given_as_often_as_the_apis_answers(tmp_path: Path) -> None:
+    config = Config(data_dir=str(tmp_path / "data"), api=Api(requests_a_minute=2))
+    async with collecting(config) as running, aiohttp.ClientSession() as client:
+        for status in (404, 404, 429):
+            async with client.get(running.url + "/embed/country/PK.png") as response:
+                assert response.status == status
+        assert response.headers["Retry-After"] == "30"
+
+
+@pytest.mark.slow
+async def test_without_an_address_of_its_own_a_page_names_no_picture_and_no_address(told: Stage) -> None:
+    for path in ("/country/PK", f"/incident/{INCIDENT}"):
+        html = await text_of(told, path)
+        assert '<meta property="og:title"' in html
+        assert not re.search("og:(image|url)", html)
+
+
+@pytest.mark.slow
+async def test_with_one_a_page_names_both_in_full(tmp_path: Path) -> None:
+    display = Display(public_url="https://reach.example")
+    with staged(tmp_path, display) as stage:
+        for path, image in ((f"/incident/{INCIDENT}", PREVIEWS[0]), ("/country/PK", PREVIEWS[1])):
+            html = await text_of(stage, path)
+            assert f'<meta property="og:url" content="https://reach.example{path}">' in html
+            assert f'<meta property="og:image" content="https://reach.example{image}">' in html
 
 
 async def test_an_empty_collector_says_how_to_begin(collector: Running) -> None:
