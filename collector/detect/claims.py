@@ -25,11 +25,6 @@ SCHEMA = "reachwatch/incident/1"
 WITHDRAWN = "withdrawn"
 
 
-def path_of(incident: Incident) -> str:
-    """Where its page is."""
-    return f"/incident/{incident.id}"
-
-
 def describe(revision: Revision, voice: Voice) -> dict[str, Any]:
     """A published revision as JSON says it; what is absent is null. Networks of fewer prefixes than the
     voice names are counted together. The phase of what was taken back is ``withdrawn``. `claim` and `reason`
@@ -38,7 +33,7 @@ def describe(revision: Revision, voice: Voice) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "id": incident.id,
-        "url": voice.address(path_of(incident)) or None,
+        "url": voice.address(f"/incident/{incident.id}") or None,
         "country": incident.country,
         "phase": WITHDRAWN if revision.withdrawn else str(incident.phase),
         "scope": str(incident.scope),

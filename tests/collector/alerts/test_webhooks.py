@@ -18,7 +18,7 @@ from collector.alerts.retries import GIVE_UP_S, Result
 from collector.alerts.signing import headers, key_of
 from collector.detect.claims import describe
 from collector.detect.incidents import WORLD, Phase
-from tests.collector.voices import ENGLISH
+from tests.collector.voices import ENGLISH, FOUND
 
 from .receivers import CONFIRMED, ENDED, NOW, SECRET, SUSPECTED, posting, receiving, revision, webhook
 
@@ -43,6 +43,14 @@ async def test_a_revision_is_posted_as_it_is_described_and_signed() -> None:
     assert at == int(NOW + 10), "the attempt's time"
     assert got.headers["content-type"] == "application/json"
     assert post.sample("deliveries_total", result="delivered") == 1
+
+
+async def test_what_is_posted_names_its_page_where_the_collector_knows_its_own_address() -> None:
+    async with receiving() as receiver, posting([webhook(receiver.url)], voice=FOUND) as post:
+        post.store.publish([revision()])
+        await post.deliver()
+    (got,) = receiver.got
+    assert got.data["url"] == f"https://reach.example/incident/{revision().incident.id}"
 
 
 async def test_of_one_incident_a_receiver_hears_in_order_and_other_incidents_do_not_wait() -> None:

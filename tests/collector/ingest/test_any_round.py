@@ -85,6 +85,7 @@ def shown(snapshot: Snapshot) -> str:
             "country.html",
             land=land,
             plot=plot(History(0, 3), snapshot.platforms, 300.0),
+            image="",
             stages=stages(notice, land.country),
             said=[],
             windows=["6h"],
