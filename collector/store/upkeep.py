@@ -10,8 +10,10 @@ A copy holds what the store holds, and nothing else: no address is in either.
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -171,7 +173,7 @@ def _bad_cells(db: sqlite3.Connection) -> Iterator[str]:
 def _reading(path: Path) -> sqlite3.Connection:
     """One moment of a database, read-only; raises `StoreError` for what is none."""
     with _translated(path):
-        path.open("rb").close()  # says why not, which SQLite does not
+        _look_at(path)
         db = sqlite3.connect(
             f"file:{quote(str(path))}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
         )
@@ -182,6 +184,17 @@ def _reading(path: Path) -> sqlite3.Connection:
             db.close()
             raise
     return db
+
+
+def _look_at(path: Path) -> None:
+    """Say why a file cannot be read, which SQLite does not. It is not opened for that: closing it again
+    would take from the collector's own connection, in the same process, its locks on the file (POSIX.1-2024,
+    fcntl: they go with the first descriptor of the process that is closed). Whoever else then reads it takes
+    the WAL away from under the collector."""
+    if stat.S_ISDIR(path.stat().st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not os.access(path, os.R_OK, effective_ids=True):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
 
 
 def _sync(path: Path) -> None:

@@ -125,6 +125,38 @@ def test_a_kill_leaves_no_half_file_under_the_name_and_the_next_copy_is_made(
     assert not (tmp_path / "copy.part").exists()
 
 
+LOOKED_AT = """
+import os, subprocess, sys
+from pathlib import Path
+from collector.store import open_store, upkeep
+from tests.batches import ingest, someone
+folder, what = Path(sys.argv[1]), sys.argv[2]
+store = open_store(f"sqlite://{folder}")
+store.ingest([ingest(someone(), sequence=900)])
+if what == "check":
+    assert list(upkeep.check(folder, lambda: False)) == []
+else:
+    upkeep.back_up(folder, folder.parent / "copy", lambda done, of: None)
+reader = "import sqlite3, sys; db = sqlite3.connect(sys.argv[1]); db.execute('SELECT 1 FROM probes'); db.close()"
+subprocess.run([sys.executable, "-c", reader, str(folder / "reachwatch.sqlite")], check=True)
+store.ingest([ingest(someone(), sequence=901)])
+os._exit(9)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("what", ["check", "backup"])
+def test_what_is_acknowledged_after_a_look_over_the_store_survives_a_reader_and_a_kill(
+    folder: Path, what: str
+) -> None:
+    """A reader that comes and goes takes the WAL with it unless the collector's locks tell it to leave it."""
+    ran = subprocess.run([sys.executable, "-c", LOOKED_AT, str(folder), what], check=False)
+    assert ran.returncode == 9
+    store = open_store(f"sqlite://{folder}")
+    assert {900, 901} <= {one.sequence for one in store.batches()}
+    store.close()
+
+
 def test_a_store_is_not_overwritten_unless_it_is_put_aside(folder: Path, tmp_path: Path) -> None:
     upkeep.back_up(folder, tmp_path / "copy", silent)
     store = open_store(f"sqlite://{folder}")
