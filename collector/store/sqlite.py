@@ -10,10 +10,11 @@ segments, because deleting rows gives nothing back.
 from __future__ import annotations
 
 import fcntl
+import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import astuple
 from itertools import islice
 from math import inf
@@ -98,14 +99,10 @@ class SqliteStore:
     def open(cls, where: str) -> SqliteStore:
         """Open or make the store in the folder `where`."""
         folder = Path(where)
+        lock = lock_folder(folder)
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock = (folder / "lock").open("w")
-        except OSError as error:
-            raise StoreError(f"{error.filename or folder}: {error.strerror or error}") from None
-        try:
-            lock_folder(lock, folder)
             with _translated(folder):
+                _make_private(folder / DATABASE)
                 db = sqlite3.connect(folder / DATABASE, isolation_level=None, check_same_thread=False)
                 _prepare(db, folder)
         except BaseException:
@@ -509,12 +506,31 @@ def _span(row: tuple[str, str, int, float, float, int, str]) -> Span:
     )
 
 
-def lock_folder(lock: IO[str], folder: Path) -> None:
-    """Keep everybody else out for as long as `lock` is open; raises `StoreError` where somebody is in."""
+def lock_folder(folder: Path) -> IO[str]:
+    """Make the folder where there is none, and keep everybody else out for as long as what is returned is
+    open; raises `StoreError` where somebody is in."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = open(folder / "lock", "w", opener=_private)  # noqa: SIM115 - the caller closes it
+    except OSError as error:
+        raise StoreError(f"{error.filename or folder}: {error.strerror or error}") from None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
+        lock.close()
         raise StoreError(f"{folder}: another collector uses this folder; stop it first") from None
+    return lock
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _make_private(path: Path) -> None:
+    """A database that its owner alone may read, whatever the folder lets through: it tells when homes are
+    on. SQLite gives its WAL the same rights. One that is there is not opened, and keeps what it has."""
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
 def _prepare(db: sqlite3.Connection, folder: Path) -> None:
@@ -539,5 +555,7 @@ def _translated(folder: Path) -> Iterator[None]:
     """SQLite's words for a failing disk, with the folder they leave out."""
     try:
         yield
+    except OSError as error:
+        raise StoreError(f"{error.filename or folder}: {error.strerror or error}") from None
     except sqlite3.DatabaseError as error:
         raise StoreError(f"{folder}: {error}") from None

@@ -67,7 +67,8 @@ def restore(folder: Path, path: Path, tell: Callable[[int, int], None], aside: s
     changed where `StoreError` is raised."""
     with closing(_reading(path)) as source:
         _look_over(source, path)
-        with _taken(folder):
+        with closing(lock_folder(folder)):
+            _take_in_wal(folder / DATABASE)
             there = [folder / f"{DATABASE}{end}" for end in ("-shm", "-wal", "")]
             there = [file for file in there if file.exists()]
             if there and aside is None:
@@ -101,15 +102,18 @@ def _put_aside(there: list[Path], aside: Path) -> Path:
     return aside
 
 
-@contextmanager
-def _taken(folder: Path) -> Iterator[None]:
-    """The folder, made where there is none, and nobody else in it."""
-    with _translated(folder):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = (folder / "lock").open("w")
-    with lock:
-        lock_folder(lock, folder)
-        yield
+def _take_in_wal(path: Path) -> None:
+    """Leave nothing of the database in its WAL, so that a kill while both go aside cannot part them. What
+    SQLite cannot read goes aside as it is."""
+    if not path.exists():
+        return
+    try:
+        with closing(sqlite3.connect(path, timeout=1.0, isolation_level=None)) as db:
+            (is_busy, *_) = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    except sqlite3.DatabaseError:
+        return
+    if is_busy:
+        raise StoreError(f"{path}: somebody reads it; try again when they have done")
 
 
 def check(folder: Path, gone: Callable[[], bool]) -> Iterator[str]:

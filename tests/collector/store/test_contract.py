@@ -456,6 +456,17 @@ def test_figures_of_an_empty_store_are_zero(store: Store) -> None:
     assert figures.free_bytes is None or figures.free_bytes > 0
 
 
+def test_in_a_folder_that_is_open_to_all_what_is_kept_is_its_owners_alone(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    store = open_store(f"sqlite://{tmp_path}")
+    store.ingest([ingest(someone())])
+    rights = {file.name: oct(file.stat().st_mode & 0o777) for file in tmp_path.iterdir()}
+    assert rights == dict.fromkeys(
+        ["lock", *(f"reachwatch.sqlite{end}" for end in ("", "-shm", "-wal"))], "0o600"
+    )
+    store.close()
+
+
 def test_an_unknown_store_is_refused_by_name() -> None:
     with pytest.raises(StoreError, match="postgres:x: no such store; there are memory, sqlite"):
         open_store("postgres:x")
