@@ -40,7 +40,9 @@ DATABASE = "reachwatch.sqlite"  # the file in the folder
 # 3 keeps votes by probe; 4 what detection saw, tokens and quarantines; 5 speeds, and when probes were there
 VERSION = 5
 _COMPACTED_AT_ONCE = 512  # pages, 2 MiB: tens of milliseconds of the store's thread on a slow disk
-_GROUP_S = 600.0  # batches of one group were received within less, however long the disk stood still
+# Batches of one segment were received within less, so that one index finds those of any time. A group that
+# waited longer, because the disk stood still, becomes more than one.
+_SEGMENT_S = 600.0
 _TAKEN_AT_ONCE = 100  # additions summed in memory before the table is touched
 
 _CELL_COLUMNS = """
@@ -266,12 +268,15 @@ class SqliteStore:
     def ingest(self, group: Sequence[Ingest]) -> list[Stored]:
         """See `base.Store`."""
         with self._transaction():
-            (segment,) = self._db.execute("SELECT coalesce(max(id), 0) + 1 FROM segments").fetchone()
-            answers = [self._receipt(item.batch, segment) for item in group]
-            new = [item for item, answer in zip(group, answers, strict=True) if answer is Stored.NEW]
-            if new:
-                self._add_segment(segment, [item.batch for item in new])
-                self._add_cells(item.cells for item in new)
+            return [answer for some in _at_once(group) for answer in self._ingest(some)]
+
+    def _ingest(self, group: Sequence[Ingest]) -> list[Stored]:
+        (segment,) = self._db.execute("SELECT coalesce(max(id), 0) + 1 FROM segments").fetchone()
+        answers = [self._receipt(item.batch, segment) for item in group]
+        new = [item for item, answer in zip(group, answers, strict=True) if answer is Stored.NEW]
+        if new:
+            self._add_segment(segment, [item.batch for item in new])
+            self._add_cells(item.cells for item in new)
         return answers
 
     def _receipt(self, batch: SignedBatch, segment: int) -> Stored:
@@ -411,7 +416,7 @@ class SqliteStore:
     ) -> Iterator[SignedBatch]:
         """See `base.Store`."""
         chosen = "SELECT id FROM segments WHERE last_at >= ? AND last_at < ? ORDER BY id"
-        wanted: tuple[object, ...] = (since, until + _GROUP_S)
+        wanted: tuple[object, ...] = (since, until + _SEGMENT_S)
         if probe is not None:
             chosen = (
                 "SELECT DISTINCT segment FROM receipts JOIN segments ON segments.id = segment"
@@ -491,6 +496,17 @@ class SqliteStore:
             finally:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
+
+
+def _at_once(group: Sequence[Ingest]) -> Iterator[Sequence[Ingest]]:
+    """A group in its order, parted where it would be longer than a segment may."""
+    begun, low, high = 0, inf, -inf
+    for place, item in enumerate(group):
+        low, high = min(low, item.batch.received_at), max(high, item.batch.received_at)
+        if high - low >= _SEGMENT_S:
+            yield group[begun:place]
+            begun, low, high = place, item.batch.received_at, item.batch.received_at
+    yield group[begun:]
 
 
 def _span(row: tuple[str, str, int, float, float, int, str]) -> Span:

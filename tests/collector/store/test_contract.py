@@ -101,6 +101,12 @@ def test_batches_can_be_asked_for_by_probe_and_by_time(store: Store) -> None:
     assert list(store.batches(someone(3).probe_id)) == []
 
 
+def test_batches_of_one_group_are_asked_for_by_time_however_long_the_disk_stood_still(store: Store) -> None:
+    store.ingest([ingest(someone(1), received_at=NOW - 4000), ingest(someone(2), received_at=NOW)])
+    assert [b.probe for b in store.batches(until=NOW - 3999)] == [someone(1).probe_id]
+    assert [b.probe for b in store.batches(someone(1).probe_id, until=NOW - 3999)] == [someone(1).probe_id]
+
+
 def test_a_key_stays_the_one_that_was_enrolled_first(store: Store) -> None:
     store.enrol("p", b"first", NOW)
     store.enrol("p", b"second", NOW)
