@@ -19,7 +19,7 @@ from dataclasses import astuple
 from itertools import islice
 from math import inf
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
 from collector.detect.ballots import Standing
 from collector.detect.cells import Cell, CellKey, merge
@@ -35,6 +35,8 @@ from probe.wire.exchange import Presence
 from . import roll
 from .base import Delivery, Enrolled, Ingest, Seen, SignedBatch, Stored, StoreError, StoreFigures, span_of
 from .packing import Torn, compress, decompress, pack_cell, pack_segment, unpack_cell, unpack_segment
+
+T = TypeVar("T")
 
 DATABASE = "reachwatch.sqlite"  # the file in the folder
 # 3 keeps votes by probe; 4 what detection saw, tokens and quarantines; 5 speeds, and when probes were there
@@ -181,7 +183,11 @@ class SqliteStore:
         """See `base.Store`."""
         with _translated(self._folder):
             rows = self._db.execute("SELECT data FROM settled ORDER BY number").fetchall()
-        return [decompress(row[0]) for row in rows]
+        whole = []
+        for row in rows:
+            with suppress(Torn):  # detection does without one: it folds again from the one before
+                whole.append(decompress(row[0]))
+        return whole
 
     def publish(self, revisions: Iterable[Revision]) -> None:
         """See `base.Store`."""
@@ -196,10 +202,13 @@ class SqliteStore:
 
     def revisions(self, incident: str | None = None) -> list[Revision]:
         """See `base.Store`."""
-        asked = "SELECT data FROM revisions WHERE ?1 IS NULL OR incident = ?1 ORDER BY incident, number"
+        asked = (
+            "SELECT number, incident, data FROM revisions WHERE ?1 IS NULL OR incident = ?1"
+            " ORDER BY incident, number"
+        )
         with _translated(self._folder):
             rows = self._db.execute(asked, (incident,)).fetchall()
-        return [unpack_revision(row[0]) for row in rows]
+        return [self._read(unpack_revision, row[2], f"revision {row[0]} of {row[1]}") for row in rows]
 
     def subscribe(self, webhooks: Collection[str]) -> None:
         """See `base.Store`."""
@@ -246,10 +255,20 @@ class SqliteStore:
     def chronicle(self, country: str | None, first: int, last: int) -> list[CountryRound]:
         """See `base.Store`."""
         where, wanted = ("", ()) if country is None else ("country = ? AND ", (country,))
-        asked = f"SELECT data FROM chronicle WHERE {where}number BETWEEN ? AND ? ORDER BY number, country"  # noqa: S608
+        asked = (
+            f"SELECT country, number, data FROM chronicle WHERE {where}number BETWEEN ? AND ?"  # noqa: S608
+            " ORDER BY number, country"
+        )
         with _translated(self._folder):
             rows = self._db.execute(asked, (*wanted, first, last)).fetchall()
-        return [unpack_round(decompress(row[0])) for row in rows]
+        return [
+            self._read(
+                lambda data: unpack_round(decompress(data)),
+                row[2],
+                f"what detection saw in {row[0]} in round {row[1]}",
+            )
+            for row in rows
+        ]
 
     def ground(self, starts: Mapping[str, bytes]) -> None:
         """See `base.Store`."""
@@ -263,7 +282,7 @@ class SqliteStore:
         """See `base.Store`."""
         with _translated(self._folder):
             row = self._db.execute("SELECT data FROM starts WHERE incident = ?", (incident,)).fetchone()
-        return decompress(row[0]) if row else None
+        return self._read(decompress, row[0], f"the state before {incident}") if row else None
 
     def ingest(self, group: Sequence[Ingest]) -> list[Stored]:
         """See `base.Store`."""
@@ -303,7 +322,7 @@ class SqliteStore:
                 " WHERE minute = ? AND country = ? AND asn = ? AND platform = ?",
                 name,
             ).fetchone()
-            whole = merge(unpack_cell(row[0]), cell) if row else cell
+            whole = merge(self._cell(key, row[0]), cell) if row else cell
             self._db.execute(
                 f"INSERT OR REPLACE INTO {table} VALUES (?, ?, ?, ?, ?)",  # noqa: S608
                 (*name, pack_cell(whole)),
@@ -377,7 +396,7 @@ class SqliteStore:
                 "SELECT minute, country, asn, platform, cell FROM cells WHERE minute BETWEEN ? AND ?",
                 (first_minute, last_minute),
             ).fetchall()
-        return {CellKey(*row[:4]): unpack_cell(row[4]) for row in rows}
+        return {key: self._cell(key, row[4]) for row in rows for key in [CellKey(*row[:4])]}
 
     def cells_from(self, first_minute: int) -> Iterator[tuple[CellKey, Cell]]:
         """See `base.Store`."""
@@ -385,7 +404,8 @@ class SqliteStore:
             for row in self._db.execute(
                 "SELECT minute, country, asn, platform, cell FROM cells WHERE minute >= ?", (first_minute,)
             ):
-                yield CellKey(*row[:4]), unpack_cell(row[4])
+                with suppress(Torn):
+                    yield CellKey(*row[:4]), unpack_cell(row[4])
 
     def replace_cells(self, first_minute: int, additions: Iterable[Mapping[CellKey, Cell]]) -> int:
         """See `base.Store`. Built beside the old, so that only what differs is written through the WAL."""
@@ -485,6 +505,17 @@ class SqliteStore:
         return StoreFigures(
             batches=batches, cells=cells, size_bytes=size, oldest_batch_at=oldest, free_bytes=free
         )
+
+    def _cell(self, key: CellKey, data: bytes) -> Cell:
+        name = f"the cell of minute {key.minute}, {key.country} AS{key.asn} {key.platform}"
+        return self._read(unpack_cell, data, name)
+
+    def _read(self, unpack: Callable[[bytes], T], data: bytes, name: str) -> T:
+        """What was packed into a row; raises `StoreError`, which names it, for what rotted on the disk."""
+        try:
+            return unpack(data)
+        except (Torn, ValueError, TypeError):
+            raise StoreError(f"{self._folder}: {name}: cannot be read") from None
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

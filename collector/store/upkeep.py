@@ -19,7 +19,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
-import zstandard
+from collector.detect.chronicle import unpack_round
+from collector.detect.saved import unpack_revision
 
 from .base import StoreError
 from .packing import Torn, decompress, unpack_cell, unpack_segment
@@ -132,7 +133,7 @@ def _damage(db: sqlite3.Connection) -> Iterator[str]:
     except sqlite3.DatabaseError as error:
         yield f"the database: {error}"
         return
-    for look in (_bad_segments, _stray_receipts, _bad_cells):
+    for look in (_bad_segments, _stray_receipts, _bad_rows):
         try:
             yield from look(db)
         except sqlite3.DatabaseError as error:
@@ -161,17 +162,31 @@ def _stray_receipts(db: sqlite3.Connection) -> Iterator[str]:
         yield f"{stray} receipts of segments that are not there"
 
 
-def _bad_cells(db: sqlite3.Connection) -> Iterator[str]:
-    for minute, country, asn, platform, cell in db.execute("SELECT * FROM cells"):
-        try:
-            unpack_cell(cell)
-        except (ValueError, KeyError, TypeError, AttributeError):
-            yield f"the cell of minute {minute}, {country} AS{asn} {platform}: cannot be read"
-    for number, data in db.execute("SELECT number, data FROM settled"):
-        try:
-            decompress(data)  # its checksum tells
-        except (Torn, zstandard.ZstdError):
-            yield f"detection's state after round {number}: cannot be read"
+def _bad_rows(db: sqlite3.Connection) -> Iterator[str]:
+    for asked, unpack in _PACKED:
+        for name, data in db.execute(asked):
+            try:
+                unpack(data)
+            except (Torn, ValueError, TypeError):
+                yield f"{name}: cannot be read"
+
+
+def _round(data: bytes) -> object:
+    return unpack_round(decompress(data))
+
+
+# Of every row that holds something packed: what it is called, and its bytes.
+_PACKED: tuple[tuple[str, Callable[[bytes], object]], ...] = (
+    (
+        "SELECT 'the cell of minute ' || minute || ', ' || country || ' AS' || asn || ' ' || platform, cell"
+        " FROM cells",
+        unpack_cell,
+    ),
+    ("SELECT 'detection''s state after round ' || number, data FROM settled", decompress),
+    ("SELECT 'what detection saw in ' || country || ' in round ' || number, data FROM chronicle", _round),
+    ("SELECT 'the state before ' || incident, data FROM starts", decompress),
+    ("SELECT 'revision ' || number || ' of ' || incident, data FROM revisions", unpack_revision),
+)
 
 
 def _reading(path: Path) -> sqlite3.Connection:
