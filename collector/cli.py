@@ -25,9 +25,7 @@ from probe.wire.version import __version__
 
 from . import log
 from .admin import cli as admin_cli
-from .admin.operations import CannotDo
-from .alerts.letters import NoSuchLetter, chosen, put_back
-from .alerts.letters import line as line_of
+from .admin.desk import CannotDo
 from .alerts.webhooks import open_hooks
 from .app import DAY_S, CannotListen, serve
 from .config import Config, load, moment_of
@@ -61,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         print(f"reachwatch-collector: {error}", file=sys.stderr)
         return USAGE
-    except (StoreError, CannotListen, CannotRejudge, CannotDo, NoSuchLetter) as error:
+    except (StoreError, CannotListen, CannotRejudge, CannotDo) as error:
         print(f"reachwatch-collector: {error}", file=sys.stderr)
         return OTHER
     except CannotWrite as error:
@@ -107,7 +105,6 @@ def _parser() -> argparse.ArgumentParser:
     judging.add_argument("--data-dir", metavar="DIR", help="where everything is kept")
     judging.add_argument("--since", metavar="TIME", help="no minute before this one (RFC 3339)")
     judging.set_defaults(run=_rejudge)
-    _add_letters(admins.add_parser("dead-letters", help="what was published and could not be delivered"))
     return parser
 
 
@@ -137,18 +134,6 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, metavar="FILE", help="in place of standard output: all of it, or nothing"
     )
     ooni.set_defaults(run=_export_ooni)
-
-
-def _add_letters(parser: argparse.ArgumentParser) -> None:
-    deeds = parser.add_subparsers(required=True, metavar="COMMAND")
-    for deed, what in (("list", "show them"), ("retry", "deliver them again"), ("drop", "forget them")):
-        doing = deeds.add_parser(deed, help=what)
-        _takes_config(doing)
-        doing.add_argument("--data-dir", metavar="DIR", help="where everything is kept")
-        if deed != "list":
-            doing.add_argument("letters", nargs="*", metavar="LETTER", help="as list names it")
-            doing.add_argument("--all", action="store_true", help="every one")
-        doing.set_defaults(run=_dead_letters, deed=deed)
 
 
 def _takes_config(parser: argparse.ArgumentParser) -> None:
@@ -214,24 +199,6 @@ def _rejudge(arguments: argparse.Namespace) -> int:
     with _stored(config) as store:
         done = rejudge(store, config.platforms, since)
     print("\n".join(_told(done)))
-    return FINE
-
-
-def _dead_letters(arguments: argparse.Namespace) -> int:
-    config = load(arguments.config, {"data_dir": arguments.data_dir})
-    every = arguments.deed == "list" or arguments.all
-    if arguments.deed != "list" and arguments.all == bool(arguments.letters):
-        raise ConfigError(f"dead-letters {arguments.deed}: name the letters, or say --all")
-    with _stored(config) as store:
-        letters = chosen(store, None if every else arguments.letters)
-        for letter in letters:
-            if arguments.deed == "retry":
-                put_back(store, letter, time.time())
-            elif arguments.deed == "drop":
-                store.delivered(letter)
-            print(line_of(letter))
-    done = {"list": "dead letters", "retry": "to be delivered again", "drop": "dropped"}
-    print(f"{len(letters)} {done[arguments.deed]}", file=sys.stderr)
     return FINE
 
 

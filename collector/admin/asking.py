@@ -23,8 +23,9 @@ from probe.wire.codec import encode
 from probe.wire.settings import ConfigError
 from probe.wire.version import __version__
 
+from .desk import CannotDo, Desk
 from .local import BY_HEADER, END, NAMES, OUT, SOCKET, VERSION_HEADER
-from .operations import CannotDo, Desk, carry_out
+from .operations import carry_out
 from .orders import Order
 
 Show = Callable[[str], None]
@@ -108,6 +109,7 @@ def _alone(config: Config, order: Order, out: Show, note: Show) -> int:
             folder=config.data_path,
             keep=config.retention,
             round_s=config.detection.round_s,
+            webhooks=[webhook.name for webhook in config.webhooks],
             call=call,
             now=time.time,
             by=who(),
@@ -115,5 +117,6 @@ def _alone(config: Config, order: Order, out: Show, note: Show) -> int:
             note=note,
             gone=lambda: False,
             ordered=lambda _since: None,
+            left=lambda _count: None,
         )
         return carry_out(desk, order)

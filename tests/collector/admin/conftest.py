@@ -13,7 +13,7 @@ import pytest
 
 from collector import cli
 from collector.app import serve
-from collector.config import Api, Config, Door
+from collector.config import Api, Config, Door, Webhook
 from collector.ingest.admit import Request
 from probe.wire.exchange import PROBE_HEADER, SIGNATURE_HEADER
 from tests.collector.conftest import Clock
@@ -30,6 +30,7 @@ class Served:
     """A running collector: where it is, and how to stop it."""
 
     url: str
+    metrics_url: str
     client: aiohttp.ClientSession
     stop: asyncio.Event
     clock: Clock
@@ -40,6 +41,11 @@ class Served:
         async with self.client.post(self.url + path, data=request.body, headers=headers) as response:
             return response.status, (await response.json()).get("code", "")
 
+    async def figures(self) -> str:
+        """What Prometheus is told."""
+        async with self.client.get(f"{self.metrics_url}/metrics") as response:
+            return await response.text()
+
     async def state(self) -> dict[str, object]:
         """What the API says now."""
         async with self.client.get(f"{self.url}/api/v1/state") as response:
@@ -48,13 +54,16 @@ class Served:
 
 
 @asynccontextmanager
-async def serving(data: Path, *, is_open: bool = True) -> AsyncIterator[Served]:
+async def serving(
+    data: Path, *, is_open: bool = True, webhooks: tuple[Webhook, ...] = ()
+) -> AsyncIterator[Served]:
     """Serve until the block ends."""
     config = Config(
         data_dir=str(data),
         listen="127.0.0.1:0",
         metrics_listen="127.0.0.1:0",
         enrolment=Door(open=is_open),
+        webhooks=webhooks,
         api=Api(requests_a_minute=0),  # the clock stands still, so no minute would ever be over
     )
     stop, heard, clock = asyncio.Event(), asyncio.Event(), Clock()
@@ -68,7 +77,7 @@ async def serving(data: Path, *, is_open: bool = True) -> AsyncIterator[Served]:
         group.create_task(serve(config, stop, listening, clock))
         await asyncio.wait_for(heard.wait(), SOON_S)
         try:
-            yield Served(urls[0], client, stop, clock)
+            yield Served(urls[0], urls[1], client, stop, clock)
         finally:
             stop.set()
 
