@@ -16,11 +16,9 @@ from typing import Any
 import aiohttp
 
 from collector.config import Config
-from collector.store import open_store
+from collector.store import look_for, open_store
 from collector.store.base import StoreError
-from collector.store.sqlite import DATABASE
 from probe.wire.codec import encode
-from probe.wire.settings import ConfigError
 from probe.wire.version import __version__
 
 from .desk import CannotDo, Desk
@@ -40,10 +38,7 @@ def ask(config: Config, order: Order, out: Show, note: Show) -> int:
     """Have an order carried out, its answer shown line by line; returns the exit status. Raises
     `ConfigError`, `CannotDo` or `StoreError`."""
     folder = config.data_path
-    try:
-        (folder / DATABASE).stat()
-    except OSError as error:  # opening would make a new store of a mistyped folder
-        raise ConfigError(f"data_dir: {error.filename}: {error.strerror}") from None
+    look_for(folder)
     if (folder / SOCKET).is_socket():  # never in a folder whose name is too long for one
         try:
             return asyncio.run(_asked(folder / SOCKET, order, out, note))
