@@ -231,7 +231,7 @@ def build(config: Config, wall: Callable[[], float] = time.time) -> Service:
     )  # fmt: skip
     empty = window.snapshot([], wall())
     service = Service(config, committer, intake, metrics, wall, empty, detector, courier, window)
-    committer.committed = service.committed
+    committer.committed, committer.heard = service.committed, detector.heard
     return service
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from probe.verdict import judge
@@ -12,16 +12,16 @@ from probe.wire.codec import DecodeError, decode
 from probe.wire.observation import Batch, Round
 
 from .detect import saved
-from .detect.ballots import Ballot, by_round
+from .detect.ballots import Ballot, at_home, by_round
 from .detect.bundling import Case, facts_of, is_of_silence, last_round, made
-from .detect.cells import UNKNOWN_ASN, UNKNOWN_COUNTRY, cells_of
+from .detect.cells import UNKNOWN_ASN, UNKNOWN_COUNTRY, Cell, CellKey, cells_of
 from .detect.evidence import Facts, NoEvidence, Sample, written
-from .detect.fold import Setting, minute_of
+from .detect.fold import Setting, heard_in
 from .detect.incidents import WORLD
 from .detect.nameless import clipped
 from .detect.quarantine import heard
 from .detect.revisions import Revision
-from .detect.silence import Minute, heard_between
+from .detect.silence import heard_between
 from .detect.spans import Span
 from .detector import Detector
 from .foreign.blurred import blurred
@@ -78,13 +78,24 @@ def _facts(store: Store, revision: Revision, number: int, setting: Setting) -> F
     country, first = revision.incident.country, number * per_round
     minutes = range(first, first + per_round)
     cells = heard(store.cells(minutes[0], minutes[-1]), setting.orders)
-    here = [(key, cell) for key, cell in cells.items() if key.country == country]
-    ballots = by_round(here, setting.limits).get(number, {})
-    there: list[Minute] = []
+    said = by_round(_of_homes_in(country, cells), setting.limits).get(number, {})
+    ballots = at_home(said, setting.standings, setting.limits)
+    abroad: list[Mapping[str, float]] = []
     if is_of_silence(revision.incident):
         spans = store.spans(*heard_between(minutes[0], minutes[-1]))
-        there = [minute_of(minute, spans, setting) for minute in minutes]
-    return facts_of(country, number, ballots, store.chronicle(None, number, number), there, setting.limits)
+        abroad = [heard_in(minute, spans, setting) for minute in minutes]
+    return facts_of(country, number, ballots, store.chronicle(None, number, number), abroad, setting.limits)
+
+
+def _of_homes_in(country: str, cells: Mapping[CellKey, Cell]) -> Iterator[tuple[CellKey, Cell]]:
+    """What homes of a country say, in whichever they say it."""
+    homes = {
+        vote.prefix for key, cell in cells.items() if key.country == country for vote in cell.votes.values()
+    }
+    for key, cell in cells.items():
+        votes = {probe: vote for probe, vote in cell.votes.items() if vote.prefix in homes}
+        if votes:
+            yield key, Cell(votes=votes)
 
 
 def _spans(store: Store, revision: Revision, first: int, last: int, setting: Setting) -> list[Span]:

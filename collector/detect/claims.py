@@ -135,7 +135,7 @@ def _end(number: int, limits: Thresholds) -> float:
 
 def _what(incident: Incident) -> str:
     """ "possible nation-scale disruption of X in PK": which platforms, how sure, how far, where."""
-    unsure = not incident.is_sure
+    unsure = all(part.phase in _UNSURE for part in incident.parts)
     sure = [_title(part) for part in incident.parts if unsure or part.phase not in _UNSURE]
     also = [_title(part) for part in incident.parts if not unsure and part.phase in _UNSURE]
     platforms = _listed(sure) + (f", possibly also {_listed(also)}," if also else "")

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from .ballots import Ballot, Place
 from .bundling import start_of
-from .fold import Setting, State, advance
+from .fold import Network, Setting, State, advance
 from .incidents import Incident, record
 from .network import Condition
 from .saved import Settled
@@ -81,7 +81,9 @@ def _as_heard(state: State, so_far: State) -> State:
     return replace(
         state,
         networks={
-            place: replace(one, votes=so_far.networks[place].votes) for place, one in state.networks.items()
+            # A network may be heard from for the first time in a round that was read after it was folded.
+            place: replace(one, votes=so_far.networks.get(place, Network()).votes)
+            for place, one in state.networks.items()
         },
     )
 

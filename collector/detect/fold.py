@@ -72,7 +72,7 @@ def listen(
     shares heard of countries of which there are no spans here."""
     watches = silence.advance(
         state.silences,
-        minute_of(number, spans, setting),
+        _minute_of(number, spans, setting),
         setting.standings,
         setting.shares,
         setting.mobile,
@@ -82,8 +82,13 @@ def listen(
     return replace(state, minute=number, silences=watches)
 
 
-def minute_of(number: int, spans: Collection[Span], setting: Setting) -> silence.Minute:
-    """Who was there in a minute, of those who are listened to."""
+def heard_in(number: int, spans: Collection[Span], setting: Setting) -> dict[str, float]:
+    """By country, the share of homes that were heard at the end of a minute."""
+    minute = _minute_of(number, spans, setting)
+    return silence.heard(silence.homes_of(minute, setting.standings, setting.limits), minute, setting.limits)
+
+
+def _minute_of(number: int, spans: Collection[Span], setting: Setting) -> silence.Minute:
     at, orders = number * 60.0, setting.orders
     some = [one for one in spans if not is_mute(orders, one.probe, one.prefix, at)] if orders else spans
     return silence.minute_of(some, number, setting.limits)

@@ -392,7 +392,8 @@ def _both(before: Part, now: Part) -> Part:
         known = networks.get(asn, Witnesses())
         worst = max(known, seen, key=lambda one: (one.failing, -one.of))
         networks[asn] = replace(worst, confirmed=known.confirmed or seen.confirmed)
-    sure = Phase.CONFIRMED in (before.phase, now.phase)
+    # What comes again within a few rounds of its end never ended: it is as sure as it was.
+    sure = before.confirmed is not None or now.confirmed is not None
     cause = now.cause if now.cause in _SILENT else max(before.cause, now.cause, key=_STRENGTH.index)
     # A network that is the last to recover must not date a nation's throttling by its own score.
     is_dated = before.cause is Cause.THROTTLING and before.confirmed is not None

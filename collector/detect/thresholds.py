@@ -155,6 +155,10 @@ class Thresholds:
     # Failing votes that agree on stage and failure, for blocking to be likely.
     agreement: float = 0.7
 
+    # An incident's last word, with all who came late counted, is said so many rounds before nothing can
+    # change it: more than are ever folded at once while a collector runs.
+    last_word_rounds: int = 12
+
     @property
     def h(self) -> float:
         """CUSUM's threshold in nats: the log of rounds a year, times networks, per false alarm."""

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from collector.config import Config, Door
+from collector.store.base import Seen
 from collector.tokens import Token, digest_of
 from probe.net import AsyncioNet
 from probe.spool import Spool
@@ -215,3 +216,16 @@ async def test_drain_goes_on_until_the_collector_is_back(collector: Running, spo
     assert len(waits) == 3
     assert spool.figures().pending == 0
     assert spool.notes()["last_obstacle"] == ""
+
+
+async def test_the_detector_is_told_what_was_stored_of_a_minute_that_it_has_listened_to(
+    collector: Running,
+) -> None:
+    detector, now = collector.service.detector, collector.clock.now
+    await detector.detect()
+    assert not detector.is_behind
+    late = Seen(
+        probe=ME.probe_id, at=now - 900, state=Presence.ALIVE, country="PK", asn=45595, prefix="a prefix"
+    )
+    await collector.service.committer.see(late)
+    assert detector.is_behind

@@ -16,16 +16,16 @@ from tests.nation.truth import complaints
 from tests.nation.world import World
 
 
-async def told(name: str, url: str, mix: Mix = in_order, seed: int = 1) -> tuple[World, list[Revision]]:
-    world = World.of(load(name), seed)
-    return world, await Recount(world, url, mix).told()
+async def told(name: str, url: str, mix: Mix = in_order, seed: int = 1) -> tuple[Recount, list[Revision]]:
+    recount = Recount(World.of(load(name), seed), url, mix)
+    return recount, await recount.told()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", names())
 async def test_what_is_published_of_a_story_is_true_and_all_of_it(name: str, tmp_path: Path) -> None:
-    world, revisions = await told(name, f"sqlite://{tmp_path / 'store'}")
-    assert list(complaints(world.story, revisions)) == []
+    recount, revisions = await told(name, f"sqlite://{tmp_path / 'store'}")
+    assert list(complaints(recount.world.story, revisions)) == []
 
 
 @dataclass
@@ -53,15 +53,14 @@ class Muddle:
         return chosen, others
 
 
-def final(revisions: list[Revision]) -> dict[str, object]:
+def final(recount: Recount) -> dict[str, object]:
     """The incidents that stand in the end."""
-    last = {one.incident.id: one for one in revisions}
-    return {name: one.incident for name, one in last.items() if not one.withdrawn}
+    return {name: one.incident for name, one in recount.detector.published.items() if not one.withdrawn}
 
 
 @pytest.mark.slow
 async def test_shuffled_twice_and_hours_late_it_ends_in_the_same_incidents(tmp_path: Path) -> None:
-    _, plain = await told("rollout-one-hour", f"sqlite://{tmp_path / 'plain'}")
-    _, mixed = await told("rollout-one-hour", f"sqlite://{tmp_path / 'mixed'}", Muddle(Random(1)))
+    plain, _ = await told("rollout-one-hour", f"sqlite://{tmp_path / 'plain'}")
+    mixed, _ = await told("rollout-one-hour", f"sqlite://{tmp_path / 'mixed'}", Muddle(Random(1)))
     assert final(mixed) == final(plain)
     assert final(plain)

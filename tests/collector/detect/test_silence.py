@@ -265,3 +265,44 @@ def test_who_is_in_quarantine_is_not_listened_to() -> None:
     )
     heard = Telling(EVERYBODY, 40, cut(PAKISTAN, SINCE), orders=orders).told()
     assert all(book == () for book in heard.books)
+
+
+LIARS = ("liar 0", "liar 1", "liar 2")
+
+
+def claiming(country: str, networks: int) -> list[Home]:
+    """Three keys that say they are in each of so many networks."""
+    return [Home(country, 100 + asn, name) for asn in range(networks) for name in LIARS]
+
+
+def test_three_homes_that_say_they_are_in_many_networks_make_no_shutdown() -> None:
+    liars = claiming("PK", 10)
+    prefixes = {name: f"prefix of {name}" for name in LIARS}
+    told = Telling([*PAKISTAN, *world(), *liars], 40, cut(liars, 20), prefixes=prefixes).told()
+    assert told.last == ()
+
+
+@pytest.mark.parametrize("age_s", [1500.0, 30 * 86_400.0])
+def test_keys_of_one_home_that_say_they_are_in_many_countries_hide_no_shutdown(age_s: float) -> None:
+    liars = [Home(f"Q{letter}", 7, name) for letter in "ABCDEFGHIJKL" for name in LIARS]
+    told = Telling(
+        [*PAKISTAN, *world(), *liars],
+        60,
+        {**cut(PAKISTAN, 20), **cut(liars, 20)},
+        prefixes=dict.fromkeys(LIARS, "theirs"),
+        standings={name: Standing(BEGAN - age_s) for name in LIARS},
+    ).told()
+    assert [one.cause for one in told.last] == [Cause.SHUTDOWN]
+
+
+@pytest.mark.parametrize("lines", [False, True])
+def test_one_home_with_many_keys_neither_ends_a_shutdown_nor_says_what_it_was(lines: bool) -> None:
+    theirs = [Home("PK", home.asn, f"liar {home.asn} {n}") for home in PAKISTAN[::6] for n in range(8)]
+    told = Telling(
+        [*PAKISTAN, *world(), *theirs],
+        60,
+        {**cut(PAKISTAN, 20), **cut(theirs, 20, 1e9 if lines else 27)},
+        prefixes={one.probe: "theirs" for one in theirs},
+        lines={n: {one.probe: False for one in theirs} for n in range(5, 12)} if lines else {},
+    ).told()
+    assert [(one.cause, one.is_open) for one in told.last] == [(Cause.SHUTDOWN, True)]

@@ -8,9 +8,11 @@ from dataclasses import replace
 import pytest
 
 from collector.detect.ballots import Place, Standing
+from collector.detect.claims import sentence
 from collector.detect.fold import State
 from collector.detect.incidents import WORLD, Cause, Phase, Scope
 from collector.detect.network import Condition
+from collector.detect.revisions import Revision
 from collector.detect.thresholds import DEFAULT
 
 from .homes import FIRST, Home, Story, Told, hit, homes, world
@@ -330,6 +332,24 @@ def test_an_event_that_pauses_for_a_moment_is_told_once() -> None:
     )
     (incident,) = told.last
     assert (incident.since, incident.ended) == (FIRST + 2, FIRST + 40)
+
+
+def test_what_comes_back_weaker_just_after_its_end_is_the_same_event_and_as_sure() -> None:
+    here = homes("PK", 4, 9)
+    weaker = [home for n, home in enumerate(here) if n % 9 < 4]
+    strong, weak = hit(here, 2, 20), hit(weaker, 23, 28)
+    told = Story([*here, *world()]).told(
+        40, lambda home, n, platform: strong(home, n, platform) or weak(home, n, platform)
+    )
+    assert {book[0].phase for book in told.books[21:23]} == {Phase.ENDED}
+    again = [one.parts[0] for book in told.books[23:28] for one in book if one.is_open]
+    assert again
+    assert {part.phase for part in again} == {Phase.CONFIRMED}
+    (incident,) = told.last
+    assert incident.phase is Phase.ENDED
+    for book in told.books:
+        for one in book:
+            assert sentence(Revision(number=1, at=0.0, reason="", incident=one), DEFAULT)
 
 
 def test_two_platforms_hours_apart_are_two_incidents() -> None:
