@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -206,6 +207,16 @@ def test_cells_that_retention_let_go_are_not_brought_back(
     stored(data, old, new, cells_before=NOW - 4 * DAY_S)
     assert command(data, "--config", str(tmp_path / "own.toml"), *flags) == 0
     assert counted(data) == {-1: {"ok": 1}}
+
+
+def test_a_cell_that_rotted_on_the_disk_is_made_again(data: Path) -> None:
+    stored(data, a_batch(CLEAN, -60))
+    whole = rows(data)
+    with closing(sqlite3.connect(data / "reachwatch.sqlite", isolation_level=None)) as db:
+        db.execute("UPDATE cells SET cell = substr(cell, 1, 9)")
+    assert rows(data) != whole
+    assert command(data) == 0
+    assert rows(data) == whole
 
 
 def test_the_platforms_counted_are_those_of_now(
