@@ -179,6 +179,7 @@ class Service:
             config.data_path,
             config.retention,
             self.detector.limits.round_s,
+            [hook.webhook.name for hook in self.courier.hooks],
             self.wall,
             self.detector.ordered,
         ).app()

@@ -25,7 +25,7 @@ _HEAD = ("probe", "sequence", "received_at", "country", "asn", "located_by", "pr
 
 
 class Torn(Exception):
-    """A segment that cannot be read."""
+    """Bytes that are not what was packed; they rotted on the disk."""
 
 
 def pack_segment(batches: Iterable[SignedBatch]) -> bytes:
@@ -43,7 +43,7 @@ def unpack_segment(segment: bytes) -> list[SignedBatch]:
     """The batches of a segment; raises `Torn` for bytes that are none."""
     try:
         return list(_batches(decompress(segment)))
-    except (zstandard.ZstdError, struct.error, ValueError, KeyError, TypeError) as error:
+    except (struct.error, ValueError, KeyError, TypeError) as error:
         raise Torn(str(error)) from None
 
 
@@ -53,10 +53,13 @@ def compress(data: bytes) -> bytes:
 
 
 def decompress(segment: bytes) -> bytes:
-    """What a frame holds; raises `Torn` or `zstandard.ZstdError`. Piece by piece: in one go, memory is
-    taken at the frame's word, and that may have rotted."""
+    """What a frame holds; raises `Torn`. Piece by piece: in one go, memory is taken at the frame's word,
+    and that may have rotted."""
     machine = zstandard.ZstdDecompressor().decompressobj()
-    data = machine.decompress(segment)
+    try:
+        data = machine.decompress(segment)
+    except zstandard.ZstdError as error:
+        raise Torn(str(error)) from None
     if not machine.eof:
         raise Torn("breaks off")
     return data
@@ -91,8 +94,14 @@ def pack_cell(cell: Cell) -> bytes:
 
 
 def unpack_cell(data: bytes) -> Cell:
-    """A cell from its bytes."""
-    value = json.loads(data)
+    """A cell from its bytes; raises `Torn`."""
+    try:
+        return _cell(json.loads(data))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Torn(str(error)) from None
+
+
+def _cell(value: Any) -> Cell:
     return Cell(
         statuses=value["statuses"],
         mechanisms=value["mechanisms"],

@@ -10,15 +10,16 @@ segments, because deleting rows gives nothing back.
 from __future__ import annotations
 
 import fcntl
+import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import astuple
 from itertools import islice
 from math import inf
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
 from collector.detect.ballots import Standing
 from collector.detect.cells import Cell, CellKey, merge
@@ -35,11 +36,15 @@ from . import roll
 from .base import Delivery, Enrolled, Ingest, Seen, SignedBatch, Stored, StoreError, StoreFigures, span_of
 from .packing import Torn, compress, decompress, pack_cell, pack_segment, unpack_cell, unpack_segment
 
+T = TypeVar("T")
+
 DATABASE = "reachwatch.sqlite"  # the file in the folder
 # 3 keeps votes by probe; 4 what detection saw, tokens and quarantines; 5 speeds, and when probes were there
 VERSION = 5
 _COMPACTED_AT_ONCE = 512  # pages, 2 MiB: tens of milliseconds of the store's thread on a slow disk
-_GROUP_S = 600.0  # batches of one group were received within less, however long the disk stood still
+# Batches of one segment were received within less, so that one index finds those of any time. A group that
+# waited longer, because the disk stood still, becomes more than one.
+_SEGMENT_S = 600.0
 _TAKEN_AT_ONCE = 100  # additions summed in memory before the table is touched
 
 _CELL_COLUMNS = """
@@ -98,14 +103,10 @@ class SqliteStore:
     def open(cls, where: str) -> SqliteStore:
         """Open or make the store in the folder `where`."""
         folder = Path(where)
+        lock = lock_folder(folder)
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock = (folder / "lock").open("w")
-        except OSError as error:
-            raise StoreError(f"{error.filename or folder}: {error.strerror or error}") from None
-        try:
-            lock_folder(lock, folder)
             with _translated(folder):
+                _make_private(folder / DATABASE)
                 db = sqlite3.connect(folder / DATABASE, isolation_level=None, check_same_thread=False)
                 _prepare(db, folder)
         except BaseException:
@@ -182,7 +183,11 @@ class SqliteStore:
         """See `base.Store`."""
         with _translated(self._folder):
             rows = self._db.execute("SELECT data FROM settled ORDER BY number").fetchall()
-        return [decompress(row[0]) for row in rows]
+        whole = []
+        for row in rows:
+            with suppress(Torn):  # detection does without one: it folds again from the one before
+                whole.append(decompress(row[0]))
+        return whole
 
     def publish(self, revisions: Iterable[Revision]) -> None:
         """See `base.Store`."""
@@ -197,10 +202,13 @@ class SqliteStore:
 
     def revisions(self, incident: str | None = None) -> list[Revision]:
         """See `base.Store`."""
-        asked = "SELECT data FROM revisions WHERE ?1 IS NULL OR incident = ?1 ORDER BY incident, number"
+        asked = (
+            "SELECT number, incident, data FROM revisions WHERE ?1 IS NULL OR incident = ?1"
+            " ORDER BY incident, number"
+        )
         with _translated(self._folder):
             rows = self._db.execute(asked, (incident,)).fetchall()
-        return [unpack_revision(row[0]) for row in rows]
+        return [self._read(unpack_revision, row[2], f"revision {row[0]} of {row[1]}") for row in rows]
 
     def subscribe(self, webhooks: Collection[str]) -> None:
         """See `base.Store`."""
@@ -247,10 +255,20 @@ class SqliteStore:
     def chronicle(self, country: str | None, first: int, last: int) -> list[CountryRound]:
         """See `base.Store`."""
         where, wanted = ("", ()) if country is None else ("country = ? AND ", (country,))
-        asked = f"SELECT data FROM chronicle WHERE {where}number BETWEEN ? AND ? ORDER BY number, country"  # noqa: S608
+        asked = (
+            f"SELECT country, number, data FROM chronicle WHERE {where}number BETWEEN ? AND ?"  # noqa: S608
+            " ORDER BY number, country"
+        )
         with _translated(self._folder):
             rows = self._db.execute(asked, (*wanted, first, last)).fetchall()
-        return [unpack_round(decompress(row[0])) for row in rows]
+        return [
+            self._read(
+                lambda data: unpack_round(decompress(data)),
+                row[2],
+                f"what detection saw in {row[0]} in round {row[1]}",
+            )
+            for row in rows
+        ]
 
     def ground(self, starts: Mapping[str, bytes]) -> None:
         """See `base.Store`."""
@@ -264,17 +282,20 @@ class SqliteStore:
         """See `base.Store`."""
         with _translated(self._folder):
             row = self._db.execute("SELECT data FROM starts WHERE incident = ?", (incident,)).fetchone()
-        return decompress(row[0]) if row else None
+        return self._read(decompress, row[0], f"the state before {incident}") if row else None
 
     def ingest(self, group: Sequence[Ingest]) -> list[Stored]:
         """See `base.Store`."""
         with self._transaction():
-            (segment,) = self._db.execute("SELECT coalesce(max(id), 0) + 1 FROM segments").fetchone()
-            answers = [self._receipt(item.batch, segment) for item in group]
-            new = [item for item, answer in zip(group, answers, strict=True) if answer is Stored.NEW]
-            if new:
-                self._add_segment(segment, [item.batch for item in new])
-                self._add_cells(item.cells for item in new)
+            return [answer for some in _at_once(group) for answer in self._ingest(some)]
+
+    def _ingest(self, group: Sequence[Ingest]) -> list[Stored]:
+        (segment,) = self._db.execute("SELECT coalesce(max(id), 0) + 1 FROM segments").fetchone()
+        answers = [self._receipt(item.batch, segment) for item in group]
+        new = [item for item, answer in zip(group, answers, strict=True) if answer is Stored.NEW]
+        if new:
+            self._add_segment(segment, [item.batch for item in new])
+            self._add_cells(item.cells for item in new)
         return answers
 
     def _receipt(self, batch: SignedBatch, segment: int) -> Stored:
@@ -301,7 +322,7 @@ class SqliteStore:
                 " WHERE minute = ? AND country = ? AND asn = ? AND platform = ?",
                 name,
             ).fetchone()
-            whole = merge(unpack_cell(row[0]), cell) if row else cell
+            whole = merge(self._cell(key, row[0]), cell) if row else cell
             self._db.execute(
                 f"INSERT OR REPLACE INTO {table} VALUES (?, ?, ?, ?, ?)",  # noqa: S608
                 (*name, pack_cell(whole)),
@@ -375,7 +396,7 @@ class SqliteStore:
                 "SELECT minute, country, asn, platform, cell FROM cells WHERE minute BETWEEN ? AND ?",
                 (first_minute, last_minute),
             ).fetchall()
-        return {CellKey(*row[:4]): unpack_cell(row[4]) for row in rows}
+        return {key: self._cell(key, row[4]) for row in rows for key in [CellKey(*row[:4])]}
 
     def cells_from(self, first_minute: int) -> Iterator[tuple[CellKey, Cell]]:
         """See `base.Store`."""
@@ -383,7 +404,8 @@ class SqliteStore:
             for row in self._db.execute(
                 "SELECT minute, country, asn, platform, cell FROM cells WHERE minute >= ?", (first_minute,)
             ):
-                yield CellKey(*row[:4]), unpack_cell(row[4])
+                with suppress(Torn):
+                    yield CellKey(*row[:4]), unpack_cell(row[4])
 
     def replace_cells(self, first_minute: int, additions: Iterable[Mapping[CellKey, Cell]]) -> int:
         """See `base.Store`. Built beside the old, so that only what differs is written through the WAL."""
@@ -414,7 +436,7 @@ class SqliteStore:
     ) -> Iterator[SignedBatch]:
         """See `base.Store`."""
         chosen = "SELECT id FROM segments WHERE last_at >= ? AND last_at < ? ORDER BY id"
-        wanted: tuple[object, ...] = (since, until + _GROUP_S)
+        wanted: tuple[object, ...] = (since, until + _SEGMENT_S)
         if probe is not None:
             chosen = (
                 "SELECT DISTINCT segment FROM receipts JOIN segments ON segments.id = segment"
@@ -484,6 +506,17 @@ class SqliteStore:
             batches=batches, cells=cells, size_bytes=size, oldest_batch_at=oldest, free_bytes=free
         )
 
+    def _cell(self, key: CellKey, data: bytes) -> Cell:
+        name = f"the cell of minute {key.minute}, {key.country} AS{key.asn} {key.platform}"
+        return self._read(unpack_cell, data, name)
+
+    def _read(self, unpack: Callable[[bytes], T], data: bytes, name: str) -> T:
+        """What was packed into a row; raises `StoreError`, which names it, for what rotted on the disk."""
+        try:
+            return unpack(data)
+        except (Torn, ValueError, TypeError):
+            raise StoreError(f"{self._folder}: {name}: cannot be read") from None
+
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         with _translated(self._folder):
@@ -494,6 +527,17 @@ class SqliteStore:
             finally:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
+
+
+def _at_once(group: Sequence[Ingest]) -> Iterator[Sequence[Ingest]]:
+    """A group in its order, parted where it would be longer than a segment may."""
+    begun, low, high = 0, inf, -inf
+    for place, item in enumerate(group):
+        low, high = min(low, item.batch.received_at), max(high, item.batch.received_at)
+        if high - low >= _SEGMENT_S:
+            yield group[begun:place]
+            begun, low, high = place, item.batch.received_at, item.batch.received_at
+    yield group[begun:]
 
 
 def _span(row: tuple[str, str, int, float, float, int, str]) -> Span:
@@ -509,12 +553,31 @@ def _span(row: tuple[str, str, int, float, float, int, str]) -> Span:
     )
 
 
-def lock_folder(lock: IO[str], folder: Path) -> None:
-    """Keep everybody else out for as long as `lock` is open; raises `StoreError` where somebody is in."""
+def lock_folder(folder: Path) -> IO[str]:
+    """Make the folder where there is none, and keep everybody else out for as long as what is returned is
+    open; raises `StoreError` where somebody is in."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = open(folder / "lock", "w", opener=_private)  # noqa: SIM115 - the caller closes it
+    except OSError as error:
+        raise StoreError(f"{error.filename or folder}: {error.strerror or error}") from None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
+        lock.close()
         raise StoreError(f"{folder}: another collector uses this folder; stop it first") from None
+    return lock
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _make_private(path: Path) -> None:
+    """A database that its owner alone may read, whatever the folder lets through: it tells when homes are
+    on. SQLite gives its WAL the same rights. One that is there is not opened, and keeps what it has."""
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
 def _prepare(db: sqlite3.Connection, folder: Path) -> None:
@@ -539,5 +602,7 @@ def _translated(folder: Path) -> Iterator[None]:
     """SQLite's words for a failing disk, with the folder they leave out."""
     try:
         yield
+    except OSError as error:
+        raise StoreError(f"{error.filename or folder}: {error.strerror or error}") from None
     except sqlite3.DatabaseError as error:
         raise StoreError(f"{folder}: {error}") from None
