@@ -57,9 +57,10 @@ class Archive:
         return {"title": title(said), **describe(said, limits, least)}
 
     def lasted_s(self, incident: Incident, at: float) -> float:
-        """For how long, as the ledger counts it."""
+        """For how long, as the ledger counts it: what goes on until `at` (Unix seconds)."""
         round_s = self._sources.limits.round_s
-        return (at if incident.ended is None else incident.ended * round_s) - incident.since * round_s
+        began = incident.since * round_s
+        return max(began, at if incident.ended is None else incident.ended * round_s) - began
 
     async def window(self, notice: Notice, country: str, length_s: float) -> Plot:
         """The newest rounds of a country, for so many seconds back."""

@@ -78,8 +78,9 @@ ByPlatform = Mapping[tuple[str, str], _Votes]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Now:
-    """All countries, those with an incident first. `until` is the end of the newest round examined, in Unix
-    seconds, 0 where none was; `is_stale` that it lies too far back to say how things stand."""
+    """All countries, those with an incident first. `until` is up to when anything was examined, in Unix
+    seconds: the end of the newest round, or the snapshot where that is older; 0 where no round was. `is_stale`
+    says that it lies too far back to say how things stand."""
 
     lands: tuple[Land, ...]
     until: float
@@ -92,7 +93,8 @@ class Now:
 
 def now(findings: Findings, snapshot: Snapshot, at: float, limits: Thresholds) -> Now:
     """How things stand at a moment in Unix seconds."""
-    is_stale = at - findings.until > STALE_ROUNDS * limits.round_s
+    until = min(findings.until, snapshot.at)
+    is_stale = at - until > STALE_ROUNDS * limits.round_s
     open_now = [one for one in findings.book if one.is_open]
     found = _Found(
         findings=findings,
@@ -112,7 +114,7 @@ def now(findings: Findings, snapshot: Snapshot, at: float, limits: Thresholds) -
     ]
     order = list(Kind)
     lands.sort(key=lambda one: (not one.incidents, order.index(one.kind), -one.probes, one.country))
-    return Now(lands=tuple(lands), until=findings.until, is_stale=is_stale)
+    return Now(lands=tuple(lands), until=until, is_stale=is_stale)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -155,9 +155,10 @@ class Pages:
         country, notice = _asked_country(request), self._pulse.notice()
 
         async def draw() -> Leaf:
-            land, _, _ = await self._land(notice, country)
+            land, standing, _ = await self._land(notice, country)
             seen = await self._archive.window(notice, country, WINDOWS["24h"])
-            return await self._drawn("country.svg", notice=notice, land=land, plot=seen)()
+            until = standing.until or notice.at
+            return await self._drawn("country.svg", until=until, land=land, plot=seen)()
 
         return await self._leaves.get(f"/embed/country/{country}", notice, draw)
 
@@ -166,13 +167,15 @@ class Pages:
 
         async def draw() -> Leaf:
             last, limits, least = said[-1], self._sources.limits, self._sources.display.min_prefixes
+            standing = await self._now(notice)
             return await self._drawn(
                 "incident.html",
                 notice=notice,
+                now=standing,
                 told=self._archive.card(last),
                 timeline=[(one, describe(one, limits, least)) for one in reversed(said)],
                 networks=networks(last, least),
-                lasted_s=self._archive.lasted_s(last.incident, notice.at),
+                lasted_s=self._archive.lasted_s(last.incident, standing.until or notice.at),
                 plot=await self._archive.around(notice, last),
                 least_homes=LEAST_HOMES,
             )()
@@ -193,7 +196,7 @@ class Pages:
             claim = opening(sentence(last, self._sources.limits))
             return await self._drawn(
                 "incident.svg",
-                notice=notice,
+                until=(await self._now(notice)).until or notice.at,
                 told=self._archive.card(last),
                 claim_lines=wrapped(claim),
                 plot=await self._archive.around(notice, last),
@@ -206,7 +209,7 @@ class Pages:
 
         async def draw() -> Leaf:
             said = self._archive.last_words()
-            entries = ledger(said, notice.at, self._sources.limits.round_s)
+            entries = ledger(said, notice.findings.until or notice.at, self._sources.limits.round_s)
             halves = list(dict.fromkeys(one.half for one in entries))
             return await self._drawn("ledger.html", entries=entries, halves=halves)()
 

@@ -15,6 +15,10 @@ import pytest
 
 from collector.config import Config, Display
 from collector.detect.cells import Cell, CellKey, Vote
+from collector.detect.fold import State
+from collector.detect.nation import NationWatch
+from collector.detect.network import Condition
+from collector.detector import Findings
 from collector.web.pages.render import Renderer
 from tests.batches import NOW, batch, signed, someone
 from tests.browser.conftest import TELLING
@@ -233,6 +237,20 @@ async def test_an_empty_collector_says_how_to_begin(collector: Running) -> None:
     assert "replay" not in html
     for path in ("/ledger", "/method", "/take-part"):
         assert await collector.get(path)
+
+
+async def test_a_collector_that_looks_at_nothing_any_more_does_not_stay_green(collector: Running) -> None:
+    """Snapshots and detection stop, the listener goes on: a store that fails, say."""
+    nations = {("PK", platform): NationWatch(condition=Condition.OK) for platform in ("x", "youtube")}
+    state = State(number=int(NOW // 300) - 1, nations=nations)
+    collector.service.detector.findings = Findings(state=state, book=(), until=NOW - 30)
+    await collector.service.refresh()
+    assert "✓ reached" in plain(await text_of(collector, "/country/PK"))
+    collector.clock.now += 6 * 3600
+    for path in ("/", "/country/PK"):
+        table = plain(await text_of(collector, path)).partition("What the words claim")[0]
+        assert "✓ reached" not in table
+        assert "Nothing newer than" in table
 
 
 async def test_the_operators_word_on_a_replay_cannot_be_markup(tmp_path: Path) -> None:

@@ -99,6 +99,18 @@ def test_what_fails_in_many_countries_is_the_platforms_own_where_it_fails_here_t
     assert the_one(stands(Condition.SUSPECTED, other, votes=failing, share=0.9)).kind is Kind.UNSETTLED
 
 
+@pytest.mark.parametrize(("looked_s", "until"), [(0.0, AT - 60), (-7200.0, AT - 7200)])
+def test_counts_that_nobody_has_taken_for_hours_make_nothing_well(looked_s: float, until: float) -> None:
+    """The detector may go on while snapshots stand still, and the other way round."""
+    state = State(number=1, nations={("PK", "x"): NationWatch(condition=Condition.OK)})
+    looked = Snapshot(
+        at=AT + looked_s, window_s=600, platforms=("x",), countries={}, networks={}, probes={"PK": 4}
+    )
+    standing = now(Findings(state=state, book=(), until=AT - 60), looked, AT, DEFAULT)
+    assert (standing.until, standing.is_stale) == (until, looked_s < 0)
+    assert (the_one(standing).kind is Kind.OK) == (looked_s == 0)
+
+
 CLAIMS = [
     (incident(), Kind.CONFIRMED),
     (incident(phase=Phase.SUSPECTED, confirmed=None), Kind.SUSPECTED),
