@@ -1,8 +1,8 @@
 """When there is something new to show: pages are made anew for it, and open pages are told.
 
 The news itself is never sent: a reader's page fetches what the server rendered once for everybody. That
-nothing new has come is news as well, once a minute by the wall's clock: by the snapshot's own, a collector that
-looks at nothing any more would say for ever how well it all is.
+nothing new has come is news as well, once a minute by the wall's clock: by the snapshot's own, a collector
+that looks at nothing any more would say for ever how well it all is.
 """
 
 from __future__ import annotations

@@ -14,7 +14,6 @@ from enum import StrEnum
 from collector.detect.ballots import Place
 from collector.detect.fold import Network
 from collector.detect.incidents import WORLD, Cause, Incident, Part, Phase, Scope
-from collector.detect.nation import NationWatch
 from collector.detect.network import Condition
 from collector.detect.slow import Speeds
 from collector.detect.thresholds import Thresholds
@@ -79,8 +78,8 @@ ByPlatform = Mapping[tuple[str, str], _Votes]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Now:
     """All countries, those with an incident first. `until` is up to when anything was examined, in Unix
-    seconds: the end of the newest round, or the snapshot where that is older; 0 where no round was. `is_stale`
-    says that it lies too far back to say how things stand."""
+    seconds: the end of the newest round, or the snapshot where that is older; 0 where no round was.
+    `is_stale` says that it lies too far back to say how things stand."""
 
     lands: tuple[Land, ...]
     until: float

@@ -23,9 +23,10 @@ from collector.web.words import words
 from .answer import ASSETS, HTML, SVG, asset, icon, sent
 from .archive import Archive, networks, stages
 from .embed import wrapped
+from .history import LEAST_HOMES
 from .measured import measured
 from .now import Kind, Land, Now, now
-from .plot import LEAST_HOMES, MOST_NETWORKS
+from .plot import MOST_NETWORKS
 from .render import Renderer, opening
 
 WINDOWS: Final[Mapping[str, float]] = {"6h": 6 * 3600.0, "24h": 24 * 3600.0, "7d": 7 * 86_400.0}
