@@ -57,7 +57,8 @@ class PlatformState(TypedDict):
 @_CLOSED
 class CountryState(TypedDict):
     """One country now. Networks by AS number, then platform; where few prefixes voted on one it is left out.
-    `silence` is the detector's word on probes that fell silent without a goodbye, nationwide or on mobile networks."""
+    `silence` is the detector's word on probes that fell silent without a goodbye, nationwide or on mobile
+    networks."""
 
     probes: Number
     silence: Condition
