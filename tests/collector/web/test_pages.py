@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 from unittest.mock import patch
@@ -237,6 +238,18 @@ async def test_an_empty_collector_says_how_to_begin(collector: Running) -> None:
     assert "replay" not in html
     for path in ("/ledger", "/method", "/take-part"):
         assert await collector.get(path)
+
+
+async def test_before_the_first_round_charts_end_now_and_not_at_the_epoch(collector: Running) -> None:
+    who = someone()
+    await collector.enrol(who)
+    await collector.post("/v1/batch", signed(who, batch(who)))
+    page = await collector.get("/country/PK")
+    begins, ends = (datetime.fromtimestamp(at // 300 * 300, UTC) for at in (NOW - 21_600, NOW))
+    assert f"From {begins:%m-%d %H:%M} to {ends:%m-%d %H:%M}." in page
+    series = json.loads(await collector.get("/api/v1/series/PK"))
+    assert (series["rows"], series["since"][:4], series["until"][:4]) == ([], f"{ends:%Y}", f"{ends:%Y}")
+    assert "1970" not in await collector.get("/api/v1/series/PK?from=2023-12-16T00:00Z")
 
 
 async def test_a_collector_that_looks_at_nothing_any_more_does_not_stay_green(collector: Running) -> None:
