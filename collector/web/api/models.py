@@ -226,8 +226,8 @@ class IncidentTold(TypedDict):
 
 @_CLOSED
 class Ledger(TypedDict):
-    """What was restricted, as of `at`: confirmed, not taken back, and no platform's own outage. One entry per
-    country, platform and half-year."""
+    """What was disrupted, as of `at`: confirmed, not taken back, and no platform's own outage. By whom is not
+    said: `causes` tells what is shown of why. One entry per country, platform and half-year."""
 
     at: Moment
     entries: list[Entry]
