@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from collector.detect.incidents import Cause, Incident, Part, Phase, Scope
-from collector.detect.revisions import Revision, is_alarm, revised
+from collector.detect.revisions import Revision, revised
 from collector.detect.saved import pack_revision, unpack_revision
 
 PART = Part(platform="x", phase=Phase.CONFIRMED, since=100, confirmed=102, scope=Scope.NATION)
@@ -62,15 +62,6 @@ def test_what_ended_before_anything_can_still_come_stands_as_it_is() -> None:
     over = replace(FIRST, incident=with_part(phase=Phase.ENDED, ended=120))
     assert again(published=over, first=121) == []
     assert again(published=over, first=120) != []
-
-
-def test_an_alarm_is_raised_once_an_event() -> None:
-    suspected = replace(FIRST, incident=with_part(phase=Phase.SUSPECTED, confirmed=None))
-    assert is_alarm(None, FIRST)
-    assert is_alarm(suspected, FIRST)
-    assert not is_alarm(None, suspected)
-    assert not is_alarm(FIRST, replace(FIRST, number=2))
-    assert not is_alarm(FIRST, replace(FIRST, number=2, withdrawn=True))
 
 
 def test_a_revision_survives_its_packing() -> None:
