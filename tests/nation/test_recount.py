@@ -30,17 +30,20 @@ async def test_what_is_published_of_a_story_is_true_and_all_of_it(name: str, tmp
 
 @dataclass
 class Muddle:
-    """Some come twice, some hours late, and none in order."""
+    """Some come twice, some up to hours late, and none in order."""
 
     chance: Random
     waiting: list[Ingest] = field(default_factory=list)
+    calls: int = 0
 
     def __call__(self, items: list[Ingest], last: bool) -> list[Ingest]:
         if last:
             return self.waiting
         twice = self.chance.sample(items, len(items) // 10)
         now, late = self._parted(items, 0.8)
-        come, waiting = self._parted(self.waiting, 0.01)
+        self.calls += 1
+        # Now and then, because every time all that is after them is folded again.
+        come, waiting = self._parted(self.waiting, 0.5 if self.calls % 24 == 0 else 0.0)
         self.waiting = waiting + late
         now += come + twice
         self.chance.shuffle(now)
