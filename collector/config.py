@@ -88,8 +88,8 @@ class Door:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Api:
-    """What the public API gives. `requests_a_minute` from one address, 0 for no limit; `rounds` whether raw
-    rounds too."""
+    """What the public API gives. `requests_a_minute` from one address, feeds included, 0 for no limit by
+    address, of open pages' streams neither; `rounds` whether raw rounds too."""
 
     __pydantic_config__ = STRICT
     requests_a_minute: Annotated[int, Ge(0), Le(100_000)] = 60

@@ -196,7 +196,7 @@ class Detector:
 
     async def _look_ahead(self, head: int) -> bool:
         """Look at the running round, if it may make something sure; whether it did, and had not before."""
-        newest, now = self._kept.newest, self.monotonic()
+        newest, now = self._listened, self.monotonic()
         countries = early.within_reach(newest.state, self.limits)
         if not countries or newest.state.number != head:
             return False

@@ -1,10 +1,11 @@
-"""The round that is not over yet: what is sure whatever is still to come in it. PURE.
+"""The round that is not over yet: what is sure whatever a country's own homes still say in it. PURE.
 
 Those who measure just after a block began say so seconds later, and a round is folded when it is over.
 So while one is running it is folded as if everybody who was heard in the rounds just before, and not yet
 in this one, were going to say that all is well, and as many of those who have spoken were to take it back
 as time is left to speak again. Where a nation's event is sure even so, people are told now. Nothing is
-suspected early and nothing ends early: for either, who is still to come matters.
+suspected early and nothing ends early: for either, who is still to come matters. What the world sees is
+taken as it was seen by now: a platform that fails everywhere a minute later may be told of too early.
 """
 
 from __future__ import annotations

@@ -127,7 +127,10 @@ def advance(
             after = _lived(after, ballots.get(place, ()), setting.limits)
         elif not stands_still and not _is_explained(state, place):
             after = _worn(after, ballots.get(place, ()), setting.limits)
-        networks[place] = after
+        # Else it is as if it had never been. Who is there and has no say is kept: it may have had one before
+        # this round was folded again.
+        if after.pasts or after.watch.is_alarmed or place in ballots:
+            networks[place] = after
     speeds, slow_nations = _slow(state, number, ballots, setting, slow_abroad)
     return replace(
         state,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from probe.wire.version import __version__
 
-from .incidents import Incident, Phase
+from .incidents import Incident
 
 LATE = "late data"
 
@@ -111,9 +111,3 @@ def _overlap(one: Incident, other: Incident) -> bool:
         return False
     end, other_end = (math.inf if i.ended is None else i.ended for i in (one, other))
     return one.since < other_end and other.since < end
-
-
-def is_alarm(before: Revision | None, now: Revision) -> bool:
-    """Whether a revision is news to wake somebody for: confirmed for the first time."""
-    was = before is not None and before.incident.phase in (Phase.CONFIRMED, Phase.ENDED)
-    return now.incident.phase is Phase.CONFIRMED and not was and not now.withdrawn

@@ -1,7 +1,7 @@
 """Every number that detection turns on, with its unit and where it comes from.
 
 Starting values studied by simulation before any code was written; `make bench-detect` shows what
-they give. Nothing else in `detect` holds a number that could be tuned.
+they give. Nothing else in `detect` holds a number that a verdict could be tuned with.
 """
 
 from __future__ import annotations
@@ -173,6 +173,12 @@ class Thresholds:
     def late_rounds(self) -> int:
         """In how many rounds something may still come."""
         return math.ceil(self.late_s / self.round_s)
+
+    @property
+    def lost_rounds(self) -> int:
+        """After so many rounds without a vote nobody can say that an event goes on: all that can still come
+        of them has come. A little sooner, so that its end is told while it can still be told anew."""
+        return max(self.late_rounds // 2, self.late_rounds - 2 * self.last_word_rounds)
 
     @property
     def step(self) -> float:

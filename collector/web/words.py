@@ -37,10 +37,6 @@ class Words:
         """What a value of the data is called; the value itself where the catalogue does not know it."""
         return self._texts.get(f"{of}.{value}", value.replace("_", " "))
 
-    def has(self, key: str) -> bool:
-        """Whether there is a text of that key."""
-        return key in self._texts
-
     @property
     def keys(self) -> frozenset[str]:
         """Every key there is."""

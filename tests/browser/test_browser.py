@@ -203,8 +203,45 @@ def test_a_page_that_is_not_looked_at_gives_its_stream_back(told: Stage, browser
         assert begun.count(told.url + "/live") == 2
 
 
-def test_a_page_says_that_it_is_not_live_where_there_is_no_stream(told: Stage, browser: Browser) -> None:
+def test_a_page_without_a_stream_says_so_looks_by_itself_and_is_live_again_when_there_is_one(
+    told: Stage, browser: Browser
+) -> None:
     with opened(browser, "about:blank") as page:
+        fetched = list[str]()
+        page.on("request", lambda asked: fetched.append(f"{asked.resource_type} {asked.url}"))
+        page.clock.install()
         page.route("**/live", lambda route: route.fulfill(status=503))
         page.goto(told.url)
-        expect(page.locator("#live")).to_have_text("not live: reload to see what is new")
+        expect(page.locator("#live")).to_have_text("not live: looked for once a minute")
+        page.clock.run_for(90_000)
+        page.wait_for_timeout(300)
+        assert fetched.count(f"eventsource {told.url}/live") >= 2
+        assert f"fetch {told.url}/" in fetched
+        expect(page.locator("#live")).to_have_class("off")
+        page.unroute("**/live")
+        page.clock.run_for(90_000)
+        expect(page.locator("#live")).to_have_text("live")
+        page.wait_for_timeout(300)  # what it was told of is fetched
+        before = len(fetched)
+        page.clock.run_for(600_000)
+        page.wait_for_timeout(300)
+        assert fetched[before:] == [], "whoever is told need not look"
+
+
+@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
+def test_from_right_to_left_labels_stand_in_their_chart_and_nothing_scrolls_sideways(
+    told: Stage, browser: Browser, size: tuple[int, int]
+) -> None:
+    """As Urdu is written."""
+    with opened(browser, told.url + PAGES["country"], size) as page:
+        page.evaluate("document.documentElement.dir = 'rtl'")
+        chart = page.locator("figure.chart > svg")
+        around = chart.bounding_box()
+        assert around is not None
+        for label in chart.locator("text").all():
+            box = label.bounding_box()
+            assert box is not None
+            assert around["x"] <= box["x"], label.text_content()
+            assert box["x"] + box["width"] <= around["x"] + around["width"] + 1, label.text_content()
+        width = page.locator("html").evaluate("() => document.scrollingElement.scrollWidth")
+        assert width <= size[0]

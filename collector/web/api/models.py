@@ -56,8 +56,9 @@ class PlatformState(TypedDict):
 
 @_CLOSED
 class CountryState(TypedDict):
-    """One country now. Networks by AS number, then platform; those of few prefixes are left out. `silence` is
-    the detector's word on probes that fell silent without a goodbye, nationwide or on mobile networks."""
+    """One country now. Networks by AS number, then platform; where few prefixes voted on one it is left out.
+    `silence` is the detector's word on probes that fell silent without a goodbye, nationwide or on mobile
+    networks."""
 
     probes: Number
     silence: Condition
@@ -225,8 +226,8 @@ class IncidentTold(TypedDict):
 
 @_CLOSED
 class Ledger(TypedDict):
-    """What was restricted, as of `at`: confirmed, not taken back, and no platform's own outage. One entry per
-    country, platform and half-year."""
+    """What was disrupted, as of `at`: confirmed, not taken back, and no platform's own outage. By whom is not
+    said: `causes` tells what is shown of why. One entry per country, platform and half-year."""
 
     at: Moment
     entries: list[Entry]

@@ -8,6 +8,7 @@ from typing import Final
 
 from aiohttp import web
 
+from collector.web.coding import takes_gzip
 from collector.web.shelf import Leaf
 
 HTML, SVG = "text/html", "image/svg+xml"
@@ -54,7 +55,7 @@ def sent(
     }
     if status == 200 and leaf.etag in request.headers.get("If-None-Match", ""):
         return web.Response(status=304, headers=headers)
-    if "gzip" in request.headers.get("Accept-Encoding", ""):
+    if takes_gzip(request.headers.get("Accept-Encoding", "")):
         headers["Content-Encoding"] = "gzip"
         return web.Response(
             body=leaf.packed, status=status, content_type=kind, charset="utf-8", headers=headers

@@ -21,6 +21,8 @@ SIGNS = {
     Kind.CONFIRMED: "✕",
     Kind.SUSPECTED: "?",
     Kind.PART: "◐",
+    Kind.OUTAGE: "⊘",
+    Kind.UNSETTLED: "!",
     Kind.OK: "✓",
     Kind.FEW: "…",
     Kind.NONE: "-",

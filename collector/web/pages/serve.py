@@ -23,9 +23,10 @@ from collector.web.words import words
 from .answer import ASSETS, HTML, SVG, asset, icon, sent
 from .archive import Archive, networks, stages
 from .embed import wrapped
+from .history import LEAST_HOMES
 from .measured import measured
 from .now import Kind, Land, Now, now
-from .plot import LEAST_HOMES, MOST_NETWORKS
+from .plot import MOST_NETWORKS
 from .render import Renderer, opening
 
 WINDOWS: Final[Mapping[str, float]] = {"6h": 6 * 3600.0, "24h": 24 * 3600.0, "7d": 7 * 86_400.0}
@@ -155,9 +156,10 @@ class Pages:
         country, notice = _asked_country(request), self._pulse.notice()
 
         async def draw() -> Leaf:
-            land, _, _ = await self._land(notice, country)
+            land, standing, _ = await self._land(notice, country)
             seen = await self._archive.window(notice, country, WINDOWS["24h"])
-            return await self._drawn("country.svg", notice=notice, land=land, plot=seen)()
+            until = standing.until or notice.at
+            return await self._drawn("country.svg", until=until, land=land, plot=seen)()
 
         return await self._leaves.get(f"/embed/country/{country}", notice, draw)
 
@@ -166,13 +168,15 @@ class Pages:
 
         async def draw() -> Leaf:
             last, limits, least = said[-1], self._sources.limits, self._sources.display.min_prefixes
+            standing = await self._now(notice)
             return await self._drawn(
                 "incident.html",
                 notice=notice,
+                now=standing,
                 told=self._archive.card(last),
                 timeline=[(one, describe(one, limits, least)) for one in reversed(said)],
                 networks=networks(last, least),
-                lasted_s=self._archive.lasted_s(last.incident, notice.at),
+                lasted_s=self._archive.lasted_s(last.incident, standing.until or notice.at),
                 plot=await self._archive.around(notice, last),
                 least_homes=LEAST_HOMES,
             )()
@@ -193,7 +197,7 @@ class Pages:
             claim = opening(sentence(last, self._sources.limits))
             return await self._drawn(
                 "incident.svg",
-                notice=notice,
+                until=(await self._now(notice)).until or notice.at,
                 told=self._archive.card(last),
                 claim_lines=wrapped(claim),
                 plot=await self._archive.around(notice, last),
@@ -206,7 +210,7 @@ class Pages:
 
         async def draw() -> Leaf:
             said = self._archive.last_words()
-            entries = ledger(said, notice.at, self._sources.limits.round_s)
+            entries = ledger(said, notice.findings.until or notice.at, self._sources.limits.round_s)
             halves = list(dict.fromkeys(one.half for one in entries))
             return await self._drawn("ledger.html", entries=entries, halves=halves)()
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from collector.detect.incidents import Cause, Incident, Part, Phase, Scope, Witnesses
-from collector.detect.revisions import Revision, is_alarm, revised
+from collector.detect.revisions import Revision, revised
 from collector.detect.saved import pack_revision, unpack_revision
 
 PART = Part(platform="x", phase=Phase.CONFIRMED, since=100, confirmed=102, scope=Scope.NATION)
@@ -72,15 +72,6 @@ def test_counts_that_late_data_changed_are_said_once_before_nothing_can_change_t
     assert (said.reason, said.incident) == ("final counts", more)
     assert again(more, published=said, first=100, last_word=120) == []
     assert again(over.incident, published=over, first=100, last_word=120) == []
-
-
-def test_an_alarm_is_raised_once_an_event() -> None:
-    suspected = replace(FIRST, incident=with_part(phase=Phase.SUSPECTED, confirmed=None))
-    assert is_alarm(None, FIRST)
-    assert is_alarm(suspected, FIRST)
-    assert not is_alarm(None, suspected)
-    assert not is_alarm(FIRST, replace(FIRST, number=2))
-    assert not is_alarm(FIRST, replace(FIRST, number=2, withdrawn=True))
 
 
 def test_a_revision_survives_its_packing() -> None:

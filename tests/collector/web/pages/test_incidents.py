@@ -84,6 +84,7 @@ def test_each_kind_of_incident_has_its_page(revision: Revision, expected: str) -
     html = RENDER(
         "incident.html",
         notice=NOTICE,
+        now=now(NOTICE.findings, SNAPSHOT, AT, DEFAULT),
         told=told,
         timeline=[(revision, describe(revision, DEFAULT, 5))],
         networks=networks(revision, 5),
@@ -92,6 +93,8 @@ def test_each_kind_of_incident_has_its_page(revision: Revision, expected: str) -
         least_homes=3,
     )
     assert expected in unescape(html)
+    is_open = told["ended"] is None and not told["revision"]["withdrawn"]
+    assert ('id="fresh"' in html) == is_open, "how old it is, where it is said to go on"
     assert "&lt;new&gt;" in html
     assert "AS23674" not in html
 
@@ -110,6 +113,6 @@ def test_each_kind_has_its_card_and_its_picture(revision: Revision, _expected: s
     )
     assert world.count('href="/incident/some-1"') == 2
     picture = RENDER(
-        "incident.svg", notice=NOTICE, told=told, claim_lines=wrapped(sentence(revision, DEFAULT)), plot=None
+        "incident.svg", until=AT, told=told, claim_lines=wrapped(sentence(revision, DEFAULT)), plot=None
     )
     assert words().name("phase", told["phase"]) in picture
