@@ -12,8 +12,9 @@ from pathlib import Path
 from probe.wire.settings import ConfigError
 
 from .base import Store, StoreError
+from .folder import DATABASE
 from .memory import MemoryStore
-from .sqlite import DATABASE, SqliteStore
+from .sqlite import SqliteStore
 
 STORES: Mapping[str, Callable[[str], Store]] = {
     "memory": MemoryStore.open,

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
 
 import zstandard
 
@@ -19,6 +19,8 @@ from probe.verdict import Compared
 
 from .base import SignedBatch
 
+T = TypeVar("T")
+
 _LENGTHS = struct.Struct(">II")  # of the head, of the body; network byte order
 _LEVEL = 3
 _HEAD = ("probe", "sequence", "received_at", "country", "asn", "located_by", "prefix")
@@ -26,6 +28,14 @@ _HEAD = ("probe", "sequence", "received_at", "country", "asn", "located_by", "pr
 
 class Torn(Exception):
     """Bytes that are not what was packed; they rotted on the disk."""
+
+
+def read(unpack: Callable[[bytes], T], data: bytes, name: str) -> T:
+    """What was packed into a row; raises `Torn`, which names the row."""
+    try:
+        return unpack(data)
+    except (Torn, ValueError, TypeError):
+        raise Torn(f"{name}: cannot be read") from None
 
 
 def pack_segment(batches: Iterable[SignedBatch]) -> bytes:

@@ -23,8 +23,9 @@ from collector.detect.chronicle import unpack_round
 from collector.detect.saved import unpack_revision
 
 from .base import StoreError
+from .folder import DATABASE, lock_folder
 from .packing import Torn, decompress, unpack_cell, unpack_segment
-from .sqlite import DATABASE, VERSION, lock_folder
+from .sqlite import VERSION
 
 STEPS_AT_ONCE = 1_000_000  # of SQLite's virtual machine, tens of milliseconds
 PAGES_AT_ONCE = 2048  # 8 MiB between two looks at whether somebody still waits for it

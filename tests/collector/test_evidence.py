@@ -265,7 +265,7 @@ def reading(monkeypatch: pytest.MonkeyPatch) -> Reading:
         seen.most = max(seen.most, seen.segments - before)
         return answer
 
-    monkeypatch.setattr("collector.store.sqlite.unpack_segment", unpacking)
+    monkeypatch.setattr("collector.store.segments.unpack_segment", unpacking)
     monkeypatch.setattr(Committer, "call", calling)
     return seen
 

@@ -16,7 +16,7 @@ import pytest
 from collector import cli
 from collector.rejudge import rejudge
 from collector.store import open_store, upkeep
-from collector.store.sqlite import DATABASE
+from collector.store.folder import DATABASE
 from probe.wire.exchange import Presence
 from probe.wire.observation import Round
 from tests.batches import CLEAN, NOW, at, batch, enrolment, heartbeat, signed, someone

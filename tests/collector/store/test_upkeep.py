@@ -15,7 +15,7 @@ import pytest
 
 from collector.store import open_store, upkeep
 from collector.store.base import Store, StoreError
-from collector.store.sqlite import DATABASE
+from collector.store.folder import DATABASE
 from collector.tokens import Token, digest_of
 from tests.batches import NOW, ingest, someone
 
