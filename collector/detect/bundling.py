@@ -123,7 +123,7 @@ def made(case: Case, setting: Setting, min_prefixes: int) -> Evidence:
     whole = Evidence(
         release=__version__,
         limits=setting.limits,
-        shares=small.keyed(shares, names),
+        shares=small.shares_of(shares, known, names),
         mobile=tuple(sorted(names.get(asn, asn) for asn in setting.mobile & known)),
         standings=_standings(probes, setting, case.rounds),
         start=json.loads(pack(case.start)),
