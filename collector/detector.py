@@ -146,18 +146,26 @@ class Detector:
                 f"detection.round_s is {self.limits.round_s:g}, and this folder's incidents are told in"
                 f" rounds of {kept_s:g} s: set that, or begin a new folder"
             )
-        kept = [saved.unpack(data) for data in await self.committer.call(store.settled)]
-        states = [one for one in kept if one is not None]
-        self._kept = Kept.beginning_with(self.limits, *(states or [self._nothing_before(self.wall())]))
-        if len(self._kept) > 1:  # whatever came late and was not caught up with
-            self._far = self._kept.oldest.state.number + 1
         for revision in await self.committer.call(store.revisions):
             self._note_word(revision)
         self.published = dict(self._said)
+        kept = [saved.unpack(data) for data in await self.committer.call(store.settled)]
+        states = [one for one in kept if one is not None]
+        self._kept = Kept.beginning_with(self.limits, *(states or [self._nothing_before_what_goes_on()]))
+        if len(self._kept) > 1:  # whatever came late and was not caught up with
+            self._far = self._kept.oldest.state.number + 1
 
     def _nothing_before(self, now: float) -> Settled:
         """An empty state from before anything that can still come."""
         return Settled(state=State(number=self._round(now) - self.limits.late_rounds - 1), book=())
+
+    def _nothing_before_what_goes_on(self) -> Settled:
+        """The same where no state can be read, as after a release that keeps another form: what goes on is
+        found again only where its homes have a past, and would be taken back otherwise."""
+        nothing = self._nothing_before(self.wall())
+        told = (one.incident for one in self._said.values() if not one.withdrawn)
+        since = [one.since - self.limits.late_rounds for one in told if one.is_open]
+        return replace(nothing, state=State(number=min([nothing.state.number, *since])))
 
     async def detect(self) -> None:
         """Fold every round that is complete, and again every one that was added to since; publish what

@@ -198,6 +198,9 @@ class Store(Protocol):
     def grounds(self, incident: str) -> bytes | None:
         """The state that an incident's evidence begins with; None where none is kept."""
 
+    def unground(self, incidents: Iterable[str]) -> None:
+        """Drop those states: there are probes in them."""
+
     def ingest(self, group: Sequence[Ingest]) -> list[Stored]:
         """Store a group durably, batches and cells in one transaction; one answer per batch."""
 

@@ -172,6 +172,11 @@ class SqliteStore:
         with _translated(self._folder):
             return told.grounds(self._db, incident)
 
+    def unground(self, incidents: Iterable[str]) -> None:
+        """See `base.Store`."""
+        with self._transaction():
+            told.unground(self._db, incidents)
+
     def ingest(self, group: Sequence[Ingest]) -> list[Stored]:
         """See `base.Store`."""
         with self._transaction():

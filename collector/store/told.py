@@ -109,3 +109,8 @@ def grounds(db: sqlite3.Connection, incident: str) -> bytes | None:
     """See `base.Store.grounds`; raises `Torn`."""
     row = db.execute("SELECT data FROM starts WHERE incident = ?", (incident,)).fetchone()
     return read(decompress, row[0], f"the state before {incident}") if row else None
+
+
+def unground(db: sqlite3.Connection, incidents: Iterable[str]) -> None:
+    """See `base.Store.unground`."""
+    db.executemany("DELETE FROM starts WHERE incident = ?", [(one,) for one in incidents])

@@ -298,6 +298,8 @@ def test_what_evidence_begins_with_is_kept_by_incident_and_the_last_stands(store
     store.ground({"a": b"one", "b": b"other"})
     store.ground({"a": b"two"})
     assert (store.grounds("a"), store.grounds("b")) == (b"two", b"other")
+    store.unground(["a", "never there"])
+    assert (store.grounds("a"), store.grounds("b")) == (None, b"other")
 
 
 def test_the_newest_heartbeat_of_each_probe_is_kept_whatever_the_order(store: Store) -> None:
