@@ -21,7 +21,7 @@ from collector.detect.ballots import Standing
 from collector.detect.network import Condition
 from collector.detect.silence import Watch, advance, minute_of
 from collector.detect.spans import Span
-from collector.detect.thresholds import DEFAULT, PAUSE_S, Thresholds
+from collector.detect.thresholds import DEFAULT, PAUSE_S, YEAR_S, Thresholds
 
 from .noise import Noise
 from .years import Land
