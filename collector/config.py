@@ -26,7 +26,9 @@ from probe.wire.strict import STRICT
 from .alerts.signing import key_of
 from .detect.cells import CONNECTIVITY
 
-Days = Annotated[float, Ge(1), Le(36_500)]
+# Agents bring what they measured for 72 hours, and detection folds again from a state at most a day older.
+# What is dropped before is taken for new when it comes again, or read as rounds in which nobody measured.
+Days = Annotated[float, Ge(4), Le(36_500)]
 Country = Annotated[str, StringConstraints(pattern=r"^([A-Z]{2}|\*)$")]
 OneCountry = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
 WebhookName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]

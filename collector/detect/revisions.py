@@ -34,14 +34,22 @@ class Revision:
 
 
 def revised(
-    published: Mapping[str, Revision], book: Collection[Incident], at: float, first: int, why: str = LATE
+    published: Mapping[str, Revision],
+    book: Collection[Incident],
+    at: float,
+    first: int,
+    last_word: int,
+    why: str = LATE,
 ) -> Iterator[Revision]:
     """The revisions that make `book` what is published. `published` is each incident's last revision;
-    what ended before round `first` is not in the book any more and stands as it is. `why` is what makes
-    the past be told otherwise than before."""
+    what ended before round `first` is not in the book any more and stands as it is, and what ended by
+    `last_word` is soon so: it is told a last time if its counts are others by now. `why` is what makes the
+    past be told otherwise than before."""
     for incident in book:
         last = published.get(incident.id)
-        reason = _news(last, incident, why)
+        over = incident.ended
+        is_last = over is not None and over <= last_word
+        reason = _news(last, incident, why) or (is_last and _counts(last, incident)) or ""
         if reason:
             yield Revision(
                 number=last.number + 1 if last else 1,
@@ -89,6 +97,11 @@ def _news(last: Revision | None, now: Incident, why: str) -> str:
     if (before.since, before.ended) != (now.since, now.ended) and before.phase is now.phase:
         news.append(f"{why} moved its beginning or its end")
     return "; ".join(news)
+
+
+def _counts(last: Revision | None, now: Incident) -> str:
+    """Whether it was said with other counts than those that stand."""
+    return "final counts" if last is not None and last.incident != now else ""
 
 
 def _overlap(one: Incident, other: Incident) -> bool:

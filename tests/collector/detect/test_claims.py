@@ -171,7 +171,7 @@ def test_a_network_of_few_prefixes_is_counted_and_never_named() -> None:
 
 
 def test_a_revision_says_which_release_said_it() -> None:
-    (revision,) = revised({}, [SAID.incident], 9.0, 0)
+    (revision,) = revised({}, [SAID.incident], 9.0, 0, 0)
     assert revision.release == __version__
 
 
@@ -185,7 +185,7 @@ def test_the_true_beginning_lies_between_the_two_moments_that_are_said(seed: int
     story = Story(homes=everybody, seed=seed, noise=0.01)
     told = story.told(8, lambda home, n, _: home.country == "PK" and n + phases[home.probe] >= began)
     (incident,) = (one for one in told.books[-1] if one.country == "PK")
-    (revision,) = revised({}, [incident], 9.0, 0)
+    (revision,) = revised({}, [incident], 9.0, 0, 0)
     between = describe(revision, DEFAULT, 5)["began"]
     after, before = (datetime.fromisoformat(between[end]).timestamp() for end in ("after", "before"))
     assert after <= (FIRST + began) * DEFAULT.round_s <= before

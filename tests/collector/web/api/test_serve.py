@@ -258,8 +258,8 @@ async def with_more(told: Dark) -> None:
     """Publish a few."""
     more = some()
     told.service.committer.store.publish(more)
-    for one in more:
-        told.service.detector.published[one.incident.id] = one
+    detector = told.service.detector
+    detector.published = {**detector.published, **{one.incident.id: one for one in more}}
 
 
 async def test_incidents_come_page_by_page(told: Dark) -> None:
