@@ -245,3 +245,23 @@ def test_from_right_to_left_labels_stand_in_their_chart_and_nothing_scrolls_side
             assert box["x"] + box["width"] <= around["x"] + around["width"] + 1, label.text_content()
         width = page.locator("html").evaluate("() => document.scrollingElement.scrollWidth")
         assert width <= size[0]
+
+
+def test_on_a_phone_no_name_is_broken_and_nothing_stands_on_something_else(
+    told: Stage, browser: Browser
+) -> None:
+    with opened(browser, told.url + PAGES["country"], PHONE) as page:
+        for name in page.locator(".now tbody th").all():
+            box = name.bounding_box()
+            assert box is not None
+            assert box["height"] < 30, name.text_content()
+        page.goto(told.url)
+        for pair in page.locator(".key div").all():
+            word, claim = pair.locator("dt"), pair.locator("dd")
+            text = word.evaluate(
+                "e => { const r = document.createRange(); r.selectNodeContents(e);"
+                " const b = r.getBoundingClientRect(); return [b.right, b.bottom]; }"
+            )
+            box = claim.bounding_box()
+            assert box is not None
+            assert text[0] <= box["x"] or text[1] <= box["y"] + 1, word.text_content()

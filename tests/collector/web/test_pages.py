@@ -35,7 +35,7 @@ async def text_of(where: Running | Stage, path: str, status: int = 200) -> str:
 
 def plain(html: str) -> str:
     """What a reader reads."""
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", html)).replace("\u00a0", " ")
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", html.replace("<wbr>", ""))).replace("\u00a0", " ")
 
 
 PAGES = [
@@ -53,7 +53,7 @@ PAGES = [
 class Balanced(HTMLParser):
     """Counts what is opened and not closed."""
 
-    VOID = frozenset({"meta", "link", "path", "rect", "br"})
+    VOID = frozenset({"meta", "link", "path", "rect", "br", "wbr"})
 
     def __init__(self) -> None:
         super().__init__()
