@@ -30,12 +30,14 @@ from .detect.cells import Cell, CellKey
 from .detect.figures import figures_of
 from .detect.quarantine import by_subject
 from .detect.thresholds import Thresholds
+from .detect.words import Voice
 from .detector import Detector
 from .evidence import bundle
 from .ingest.commit import Committer
 from .ingest.handler import Intake
 from .ingest.netinfo import open_netinfo
 from .ingest.prefix import Tagger
+from .language import words
 from .log import HTTP
 from .metrics import Metrics
 from .rounds import measured
@@ -93,6 +95,7 @@ class Service:
             evidence=lambda incident: bundle(self.detector, incident, self.config.display.min_prefixes),
             rounds=lambda wanted: measured(self.committer, wanted),
             limits=self.detector.limits,
+            voice=self.courier.voice,
             display=self.config.display,
             api=self.config.api,
             wall=self.wall,
@@ -228,9 +231,13 @@ def build(config: Config, wall: Callable[[], float] = time.time) -> Service:
     detector = Detector(
         committer, limits, wall=wall, monotonic=time.monotonic, shares=config.shares, mobile=mobile
     )
-    courier = Courier(
-        committer, hooks, limits, config.display.min_prefixes, metrics, wall, random.SystemRandom()
-    )  # fmt: skip
+    voice = Voice(
+        words=words(config.display.language),
+        limits=limits,
+        min_prefixes=config.display.min_prefixes,
+        public_url=config.display.public_url.rstrip("/"),
+    )
+    courier = Courier(committer, hooks, voice, metrics, wall, random.SystemRandom())
     empty = window.snapshot([], wall())
     service = Service(config, committer, intake, metrics, wall, empty, detector, courier, window)
     committer.committed, committer.heard = service.committed, detector.heard

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from annotated_types import Ge, Gt, Le, Len, MultipleOf
 from pydantic import StringConstraints
@@ -25,6 +25,7 @@ from probe.wire.strict import STRICT
 
 from .alerts.signing import key_of
 from .detect.cells import CONNECTIVITY
+from .language import LANGUAGE, languages
 
 # Agents bring what they measured for 72 hours, and detection folds again from a state at most a day older.
 # What is dropped before is taken for new when it comes again, or read as rounds in which nobody measured.
@@ -36,6 +37,7 @@ Asn = Annotated[int, Ge(1), Le(4_294_967_294)]  # RFC 6793; the last is reserved
 Share = Annotated[float, Gt(0), Le(1)]
 # What shares may sum up to: published ones are rounded.
 WHOLE = 1.01
+_HOME = re.compile(r"https?://[^/?#@\s]+/?")
 _LISTEN = re.compile(r"(?:\[(?P<six>[0-9a-fA-F:.]+)\]|(?P<host>[^:\[\]]+)):(?P<port>[0-9]{1,5})")
 
 
@@ -68,14 +70,25 @@ class Detection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Display:
-    """What page and metrics say. `window_s` is how long a vote counts, in seconds. `replay`, where it is
-    not empty, says on every page that what is shown is not happening now."""
+    """What page and metrics say. `window_s` is how long a vote counts, in seconds. `language` is that of
+    everything people read, here and in feeds and webhooks. `public_url` is this collector as readers find
+    it, for links from elsewhere; empty where it is not known. `replay`, where it is not empty, says on every
+    page that what is shown is not happening now."""
 
     __pydantic_config__ = STRICT
     window_s: Annotated[float, Ge(60), Le(86_400)] = 600.0
     min_prefixes: Annotated[int, Ge(1)] = 5
     max_networks: Annotated[int, Ge(1), Le(1000)] = 300
+    language: Text = LANGUAGE
+    public_url: Annotated[str, Len(0, 200)] = ""
     replay: Text = ""
+
+    def __post_init__(self) -> None:
+        spoken = languages()
+        if self.language not in spoken:
+            raise ValueError(f"language: {self.language!r} is none of {', '.join(spoken)}")
+        if self.public_url:
+            _refuse_bad_home(self.public_url)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,18 +144,34 @@ class Webhook:
             raise ConfigError(f"{place}: {self.secret_file}: {error}") from None
 
 
-def _refuse_bad_url(url: str) -> None:
-    """Raises `ValueError`, which does not repeat the URL: receivers put secrets into them."""
+def _refuse_bad_home(url: str) -> None:
+    """Raises `ValueError`. Pages link to each other from the root on: no path comes before them."""
+    parts = _parsed(url)
+    if parts is None or not _HOME.fullmatch(url):
+        raise ValueError("public_url: is https://host, without a path")
+    if parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
+        raise ValueError("public_url: is https, except of this machine itself")
+
+
+def _parsed(url: str) -> SplitResult | None:
+    """A URL of the web; None where it is none."""
     try:
         parts = urlsplit(url)
-        host, _ = parts.hostname or "", parts.port
+        host, _ = parts.hostname, parts.port
     except ValueError:
-        host, parts = "", urlsplit("")
-    if not host or parts.scheme not in ("http", "https") or not url.isascii() or not url.isprintable():
+        return None
+    is_web = parts.scheme in ("http", "https") and url.isascii() and url.isprintable()
+    return parts if host and is_web else None
+
+
+def _refuse_bad_url(url: str) -> None:
+    """Raises `ValueError`, which does not repeat the URL: receivers put secrets into them."""
+    parts = _parsed(url)
+    if parts is None:
         raise ValueError("a webhook's url is https://host/…")
     if parts.username is not None or parts.fragment:
         raise ValueError("a webhook's url has neither user nor fragment")
-    if parts.scheme == "http" and not _is_loopback(host):
+    if parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
         raise ValueError("a webhook's url is https, except to this machine itself")
 
 

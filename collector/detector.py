@@ -26,7 +26,7 @@ from .detect.fold import Setting, State, advance, listen
 from .detect.incidents import Cause, Incident, record
 from .detect.kept import Kept
 from .detect.quarantine import by_subject, heard
-from .detect.revisions import LATE, Revision, revised
+from .detect.revisions import LATE, QUARANTINED, Revision, revised
 from .detect.saved import Settled
 from .detect.silence import heard_between
 from .detect.spans import Span
@@ -132,7 +132,7 @@ class Detector:
         else:
             self._far = number if self._far is None else min(number, self._far)
         self._late_at = -math.inf
-        self._why = "a quarantine"
+        self._why = QUARANTINED
 
     def _round(self, at: float) -> int:
         return int(at // self.limits.round_s)

@@ -32,7 +32,7 @@ def test_the_wheel_holds_configuration_page_and_licence(tmp_path: Path) -> None:
         "collector/web/static/icon.svg",
         "collector/web/templates/base.html",
         "collector/web/templates/incident.svg",
-        "collector/web/text/en.toml",
+        "collector/text/en.toml",
         "collector/web/detection.md",
         "probe/wire/codec.py",
     } <= names

@@ -19,7 +19,7 @@ import aiohttp
 from collector.config import Webhook
 from collector.detect.claims import describe
 from collector.detect.revisions import Revision
-from collector.detect.thresholds import Thresholds
+from collector.detect.words import Voice
 from collector.ingest.commit import Committer
 from collector.metrics import Metrics
 from collector.store.base import Delivery
@@ -60,8 +60,7 @@ class Courier:
 
     committer: Committer
     hooks: Sequence[Hook]
-    limits: Thresholds
-    min_prefixes: int
+    voice: Voice
     metrics: Metrics
     wall: Callable[[], float]
     rng: Random
@@ -130,7 +129,7 @@ class Courier:
 
     def _body(self, revision: Revision) -> bytes:
         """Standard Webhooks' payload: type, timestamp, data."""
-        data = describe(revision, self.limits, self.min_prefixes)
+        data = describe(revision, self.voice)
         message = {"type": f"incident.{data['phase']}", "timestamp": data["revision"]["at"], "data": data}
         return json.dumps(message, separators=(",", ":")).encode()
 

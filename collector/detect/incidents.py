@@ -86,8 +86,9 @@ class Slowness:
 class Part:
     """One platform in an incident, or `CONNECTIVITY`: the lines themselves, silent or cut. Rounds are the
     detector's: `since` the first that failed, `confirmed` the one that made it sure, `ended` the first that
-    was well again; or, of what is `unheard`, the first in which nobody could tell any more. `networks` are
-    those in trouble, of `networks_heard` that had votes enough, at most."""
+    was well again; or, of what is `unheard`, the first in which nobody could tell any more. `national` is
+    the first in which the nation failed, where it did. `networks` are those in trouble, of `networks_heard`
+    that had votes enough, at most."""
 
     platform: str
     phase: Phase
@@ -104,6 +105,7 @@ class Part:
     networks_heard: int = 0
     slow: Slowness | None = None
     unheard: bool = False
+    national: int | None = None
 
     @property
     def is_open(self) -> bool:
@@ -233,6 +235,7 @@ def _silence(watch: silence.Watch, event: silence.Event, limits: Thresholds) -> 
             for asn, dark in watch.networks.items()
         },
         networks_heard=event.networks,
+        national=_round_of(event.since, limits) if event.nationwide else None,
     )
 
 
@@ -318,6 +321,7 @@ def _part(
             for asn, one in sorted(alarmed.items())
         },
         networks_heard=max(nation.networks, len(alarmed)),
+        national=nation.since if nation.is_alarmed else None,
         slow=_slowness([one.votes for one in alarmed.values()], limits) if is_slow else None,
     )
 
@@ -424,6 +428,7 @@ def _both(before: Part, now: Part) -> Part:
         confirmed=now.confirmed if before.confirmed is None else before.confirmed,
         ended=None,
         unheard=False,
+        national=now.national if before.national is None else before.national,
         scope=Scope.NATION if Scope.NATION in (before.scope, now.scope) else before.scope,
         cause=cause,
         broke=now.broke if better else before.broke,

@@ -14,15 +14,18 @@ from probe.wire.version import __version__
 
 from .incidents import Incident
 
-LATE = "late data"
+LATE, QUARANTINED = "late_data", "quarantine"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revision:
-    """One published word on an incident. `number` counts from 1; `at` is Unix seconds; `reason` says
-    what is new. `superseded_by` names the incident that says it better, where late data or a quarantine moved
-    the beginning or showed that there was nothing (then it is empty and `withdrawn` set). `release` is the
-    version of detector and rules that said it; empty where that was not kept."""
+    """One published word on an incident. `number` counts from 1; `at` is Unix seconds. `reason` says what is
+    new, in words that every language has a phrase for (`sentences.reason`), joined by semicolons:
+    ``confirmed``, ``scope nation``, ``joined x,youtube``, ``cause x throttling``, ``moved late_data``,
+    ``see late_data ID``, ``nothing quarantine``, ``counts``. `superseded_by` names the incident that says it
+    better, where late data or a quarantine moved the beginning or showed that there was nothing (then it is
+    empty and `withdrawn` set). `release` is the version of detector and rules that said it; empty where that
+    was not kept."""
 
     number: int
     at: float
@@ -67,7 +70,7 @@ def revised(
         yield Revision(
             number=last.number + 1,
             at=at,
-            reason=f"{why}: see {heir}" if heir else f"{why}: nothing was wrong",
+            reason=f"see {why} {heir}" if heir else f"nothing {why}",
             incident=last.incident,
             withdrawn=True,
             superseded_by=heir,
@@ -84,24 +87,24 @@ def _news(last: Revision | None, now: Incident, why: str) -> str:
     if before.phase is not now.phase:
         news.append(str(now.phase))
     if before.scope is not now.scope:
-        news.append(f"now {now.scope}-wide")
+        news.append(f"scope {now.scope}")
     joined = {part.platform for part in now.parts} - {part.platform for part in before.parts}
     if joined:
-        news.append(f"also {', '.join(sorted(joined))}")
+        news.append(f"joined {','.join(sorted(joined))}")
     causes = {part.platform: part.cause for part in before.parts}
     news += [
-        f"{part.platform}: {part.cause.replace('_', ' ')}"
+        f"cause {part.platform} {part.cause}"
         for part in now.parts
         if causes.get(part.platform, part.cause) is not part.cause
     ]
     if (before.since, before.ended) != (now.since, now.ended) and before.phase is now.phase:
-        news.append(f"{why} moved its beginning or its end")
+        news.append(f"moved {why}")
     return "; ".join(news)
 
 
 def _counts(last: Revision | None, now: Incident) -> str:
     """Whether it was said with other counts than those that stand."""
-    return "final counts" if last is not None and last.incident != now else ""
+    return "counts" if last is not None and last.incident != now else ""
 
 
 def _overlap(one: Incident, other: Incident) -> bool:

@@ -69,7 +69,7 @@ class Feeds:
 
     def _written(self, found: Feed, form: str) -> _Written:
         kind, written = _FORMS[form]
-        body = written(found, self._sources.limits, self._sources.display.min_prefixes)
+        body = written(found, self._sources.voice)
         dated = {} if found.updated is None else {"Last-Modified": _date(found.updated)}
         return _Written(Sheet(Leaf.of(body.decode()), kind, dated), found.updated)
 

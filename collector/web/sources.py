@@ -13,6 +13,7 @@ from collector.config import Api, Display
 from collector.detect.chronicle import CountryRound
 from collector.detect.revisions import Revision
 from collector.detect.thresholds import Thresholds
+from collector.detect.words import Voice
 from collector.detector import Findings
 from collector.rounds import Wanted
 from collector.snapshot import Snapshot
@@ -33,6 +34,7 @@ class Sources:
     evidence: Callable[[str], Awaitable[bytes]]
     rounds: Callable[[Wanted], Awaitable[list[str]]]
     limits: Thresholds
+    voice: Voice
     display: Display
     api: Api
     wall: Callable[[], float]

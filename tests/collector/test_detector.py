@@ -514,7 +514,7 @@ async def test_of_machines_that_were_off_no_shutdown_is_claimed_in_the_end(url: 
         watchers.clock.at = BEGAN + 130 * 60
         await watchers.detector.detect()
         reasons = [one.reason for one in watchers.detector.committer.store.revisions()]
-    assert reasons[-1] == "connectivity: disruption"
+    assert reasons[-1] == "cause connectivity disruption"
 
 
 async def test_rounds_of_another_length_are_refused_in_a_folder_that_has_told_some(url: str) -> None:
@@ -560,7 +560,7 @@ async def test_a_quarantine_takes_back_at_once_what_it_covers_as_if_it_had_been_
         await watchers.detector.detect()
         assert watchers.detector.findings.book == ()
         last = watchers.detector.committer.store.revisions()[-1]
-        assert (last.withdrawn, last.reason) == (True, "a quarantine: nothing was wrong")
+        assert (last.withdrawn, last.reason) == (True, "nothing quarantine")
         async with watching(f"sqlite://{tmp_path / 'other'}") as others:
             put_aside(others, PAKISTAN, START)
             await in_order(others)

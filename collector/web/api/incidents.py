@@ -11,6 +11,7 @@ from typing import Any, cast
 from collector.detect.claims import WITHDRAWN, describe
 from collector.detect.revisions import Revision
 from collector.detect.thresholds import Thresholds
+from collector.detect.words import Voice
 
 from .asked import IncidentsAsked, Refused
 from .models import Incident, IncidentPart
@@ -32,9 +33,9 @@ def chosen(
     return page, page[-1].incident.id if len(wanted) > len(page) else None
 
 
-def described(revision: Revision, limits: Thresholds, min_prefixes: int) -> Incident:
+def described(revision: Revision, voice: Voice) -> Incident:
     """One word on an incident."""
-    return cast(Incident, describe(revision, limits, min_prefixes))
+    return cast(Incident, describe(revision, voice))
 
 
 def _order(revision: Revision) -> tuple[int, str]:

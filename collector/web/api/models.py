@@ -156,7 +156,9 @@ class Slowness(TypedDict):
 @_CLOSED
 class IncidentPart(TypedDict):
     """One platform in an incident. `stage` and `failure` say how most fail, `agreeing_ratio` how many do.
-    `networks` and `small_networks` are those in trouble, of `networks_heard` that had votes enough."""
+    `networks` and `small_networks` are those in trouble, of `networks_heard` that had votes enough.
+    `national` is when the nation failed and not only single networks; of what is `unheard` nobody who could
+    tell was heard after `ended`."""
 
     platform: str
     phase: Phase
@@ -164,6 +166,8 @@ class IncidentPart(TypedDict):
     cause: Cause
     began: Between
     ended: Between | None
+    national: Between | None
+    unheard: bool
     confirmed_at: Moment | None
     failing: Number
     prefixes: Number
@@ -192,10 +196,13 @@ class RevisionSaid(TypedDict):
 @_CLOSED
 class Incident(TypedDict):
     """One published word on an incident: the same that webhooks and feeds carry. `country` is ``*`` where a
-    platform fails everywhere. `claim` is the whole of it in one sentence, with all that qualifies it."""
+    platform fails everywhere. `claim` is the whole of it in one sentence, with all that qualifies it; it
+    and a revision's `reason` are in the collector's language. `url` is its page, null where the collector was
+    not told its own address."""
 
     schema: Literal["reachwatch/incident/1"]
     id: str
+    url: str | None
     country: str
     phase: Phase | Literal["withdrawn"]
     scope: Scope

@@ -146,7 +146,7 @@ class Api:
         )
 
     def _described(self, revision: Revision) -> Incident:
-        return described(revision, self._sources.limits, self._sources.display.min_prefixes)
+        return described(revision, self._sources.voice)
 
     def _last(self, incident: str) -> Revision:
         """The last word on an incident; raises `Refused`. Asked of memory: names that were made up cost the

@@ -9,9 +9,10 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from collector.detect.claims import describe, title
+from collector.detect.claims import describe
 from collector.detect.incidents import WORLD, Incident, Witnesses
 from collector.detect.revisions import Revision
+from collector.detect.sentences import title
 from collector.web.ledger import last_words
 from collector.web.pulse import Notice
 from collector.web.shelf import Shelf
@@ -53,8 +54,8 @@ class Archive:
 
     def card(self, said: Revision) -> dict[str, Any]:
         """One incident as lists name it."""
-        limits, least = self._sources.limits, self._sources.display.min_prefixes
-        return {"title": title(said), **describe(said, limits, least)}
+        voice = self._sources.voice
+        return {"title": title(said, voice.words), **describe(said, voice)}
 
     def lasted_s(self, incident: Incident, at: float) -> float:
         """For how long, as the ledger counts it: what goes on until `at` (Unix seconds)."""

@@ -9,8 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from collector.config import Display
-from collector.detect.thresholds import Thresholds
-from collector.web.words import Words
+from collector.detect.words import Voice
 from collector.web.zones import local
 
 from .chart import LEVELS
@@ -34,8 +33,8 @@ _NB = "\u00a0"  # keeps a figure with its sign
 class Renderer:
     """Templates with one language's words. `assets` are the addresses of the static files, by name."""
 
-    def __init__(self, words: Words, display: Display, limits: Thresholds, assets: Mapping[str, str]) -> None:
-        self._t = words
+    def __init__(self, voice: Voice, display: Display, assets: Mapping[str, str]) -> None:
+        self._t = words = voice.words
         self._templates = Environment(
             loader=PackageLoader("collector.web"),
             autoescape=True,
@@ -58,8 +57,9 @@ class Renderer:
             number=number,
             levels=self._levels(),
             replay=display.replay,
-            least=display.min_prefixes,
-            limits=limits,
+            least=voice.min_prefixes,
+            limits=voice.limits,
+            address=voice.address,
             assets=assets,
         )
         self._templates.filters["opening"] = opening

@@ -12,13 +12,13 @@ from typing import Final
 
 from aiohttp import web
 
-from collector.detect.claims import describe, sentence
+from collector.detect.claims import describe
 from collector.detect.revisions import Revision
+from collector.detect.sentences import sentence
 from collector.web.ledger import ledger
 from collector.web.pulse import Notice, Pulse
 from collector.web.shelf import Leaf, Shelf
 from collector.web.sources import Sources
-from collector.web.words import words
 
 from .answer import ASSETS, HTML, SVG, asset, icon, sent
 from .archive import Archive, networks, stages
@@ -53,9 +53,9 @@ class Pages:
     def __init__(self, sources: Sources, pulse: Pulse) -> None:
         self._sources, self._pulse = sources, pulse
         self._archive = Archive(sources)
-        self._t = words()
+        self._t = sources.voice.words
         addresses = {name: f"/static/{name}?{leaf.etag[3:11]}" for name, leaf in ASSETS.items()}
-        self._render = Renderer(self._t, sources.display, sources.limits, addresses)
+        self._render = Renderer(sources.voice, sources.display, addresses)
         self._leaves = Shelf[Leaf](PAGES)
         self._standings = Shelf[Now](1)
 
@@ -167,15 +167,15 @@ class Pages:
         notice, said = self._pulse.notice(), await self._asked_incident(request)
 
         async def draw() -> Leaf:
-            last, limits, least = said[-1], self._sources.limits, self._sources.display.min_prefixes
+            last, voice = said[-1], self._sources.voice
             standing = await self._now(notice)
             return await self._drawn(
                 "incident.html",
                 notice=notice,
                 now=standing,
                 told=self._archive.card(last),
-                timeline=[(one, describe(one, limits, least)) for one in reversed(said)],
-                networks=networks(last, least),
+                timeline=[(one, describe(one, voice)) for one in reversed(said)],
+                networks=networks(last, voice.min_prefixes),
                 lasted_s=self._archive.lasted_s(last.incident, standing.until or notice.at),
                 plot=await self._archive.around(notice, last),
                 least_homes=LEAST_HOMES,
@@ -194,7 +194,7 @@ class Pages:
 
         async def draw() -> Leaf:
             last = said[-1]
-            claim = opening(sentence(last, self._sources.limits))
+            claim = opening(sentence(last, self._sources.voice))
             return await self._drawn(
                 "incident.svg",
                 until=(await self._now(notice)).until or notice.at,

@@ -17,12 +17,13 @@ from collector.alerts.webhooks import Courier, open_hooks
 from collector.config import Webhook
 from collector.detect.incidents import Incident, Part, Phase, Scope, Witnesses
 from collector.detect.revisions import Revision
-from collector.detect.thresholds import DEFAULT
+from collector.detect.words import Voice
 from collector.ingest.commit import Committer
 from collector.metrics import Metrics
 from collector.store import open_store
 from collector.store.base import Store
 from tests.collector.detect.homes import FIRST
+from tests.collector.voices import ENGLISH
 
 NOW = FIRST * 300.0 + 900
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -135,11 +136,13 @@ def webhook(url: str, name: str = "ops", **changes: Any) -> Webhook:
 
 
 @asynccontextmanager
-async def posting(webhooks: Sequence[Webhook], url: str = "memory://") -> AsyncIterator[Post]:
+async def posting(
+    webhooks: Sequence[Webhook], url: str = "memory://", voice: Voice = ENGLISH
+) -> AsyncIterator[Post]:
     clock, metrics = Clock(), Metrics("0", ("x",))
     store = open_store(url)
     committer = Committer(store, metrics, clock)
-    courier = Courier(committer, open_hooks(webhooks), DEFAULT, 5, metrics, clock, Random(1))
+    courier = Courier(committer, open_hooks(webhooks), voice, metrics, clock, Random(1))
     try:
         async with courier.opened():
             yield Post(courier, store, clock, metrics)

@@ -14,22 +14,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.alerts.feeds import MOST, atom, feed, json_feed
-from collector.detect.claims import describe, sentence
+from collector.detect.claims import describe
 from collector.detect.incidents import WORLD, Cause
 from collector.detect.revisions import Revision
-from collector.detect.thresholds import DEFAULT
+from collector.detect.sentences import sentence
+from collector.detect.words import Voice
+from tests.collector.voices import ENGLISH, FOUND
 
 from .receivers import CONFIRMED, ENDED, NOW, SUSPECTED, revision
 
 A = "{http://www.w3.org/2005/Atom}"
 
 
-def as_atom(published: Sequence[Revision], place: str = "all") -> ET.Element:
-    return ET.fromstring(atom(feed(place, published), DEFAULT, 5))
+def as_atom(published: Sequence[Revision], place: str = "all", voice: Voice = ENGLISH) -> ET.Element:
+    return ET.fromstring(atom(feed(place, published), voice))
 
 
-def as_json(published: Sequence[Revision], place: str = "all") -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(json_feed(feed(place, published), DEFAULT, 5))
+def as_json(published: Sequence[Revision], place: str = "all", voice: Voice = ENGLISH) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(json_feed(feed(place, published), voice))
     return found
 
 
@@ -41,15 +43,15 @@ def test_an_entry_is_an_incident_in_the_words_of_its_claim() -> None:
     one = revision(2, ENDED)
     (entry,) = as_atom([one]).findall(f"{A}entry")
     assert texts(entry, "title", "updated") == [
-        "Over: nation-scale disruption of X in PK",
+        "Over: nation-scale disruption of X in Pakistan",
         "2023-12-17T10:15:02.000Z",
     ]
-    assert entry.findtext(f"{A}content") == f"{sentence(one, DEFAULT)}. Revision 2: ended."
+    assert entry.findtext(f"{A}content") == f"{sentence(one, ENGLISH)}. Revision 2: over."
     assert [one.get("term") for one in entry.findall(f"{A}category")] == ["PK", "ended", "x"]
     (item,) = as_json([one])["items"]
     assert item["title"] == entry.findtext(f"{A}title")
     assert item["content_text"] == entry.findtext(f"{A}content")
-    assert item["_reachwatch"] == describe(one, DEFAULT, 5)
+    assert item["_reachwatch"] == describe(one, ENGLISH)
 
 
 def test_everything_that_rfc_4287_requires_is_there() -> None:
@@ -66,9 +68,31 @@ def test_everything_that_rfc_4287_requires_is_there() -> None:
 
 
 def test_everything_that_json_feed_requires_is_there() -> None:
-    assert as_json([]) == {"version": "https://jsonfeed.org/version/1.1", "title": "reachwatch", "items": []}
+    assert as_json([]) == {
+        "version": "https://jsonfeed.org/version/1.1", "title": "reachwatch", "language": "en", "items": [],
+    }  # fmt: skip
     (item,) = as_json([revision()])["items"]
     assert {type(item[name]) for name in ("id", "title", "content_text", "date_modified")} == {str}
+
+
+def test_who_knows_where_it_is_links_to_what_it_tells_of_and_ids_stay() -> None:
+    one, here = revision(), "https://reach.example"
+    root, bare = as_atom([one], "PK", FOUND), as_atom([one], "PK")
+    assert {link.get("rel"): link.get("href") for link in root.findall(f"{A}link")} == {
+        "self": f"{here}/feeds/PK.atom",
+        "alternate": f"{here}/country/PK",
+    }
+    (link,) = root.findall(f"{A}entry/{A}link")
+    assert (link.get("rel"), link.get("href")) == ("alternate", f"{here}/incident/{one.incident.id}")
+    assert bare.findall(f"{A}entry/{A}link") == []
+    for id_of in (f"{A}id", f"{A}entry/{A}id"):
+        assert root.findtext(id_of) == bare.findtext(id_of)
+    told = as_json([one], voice=FOUND)
+    assert (told["home_page_url"], told["feed_url"]) == (f"{here}/", f"{here}/feeds/all.json")
+    (item,), (before,) = told["items"], as_json([one])["items"]
+    assert item["url"] == link.get("href")
+    assert "url" not in before
+    assert item["id"] == before["id"]
 
 
 def test_a_revision_is_news_of_the_same_entry() -> None:
@@ -81,9 +105,9 @@ def test_a_revision_is_news_of_the_same_entry() -> None:
 
 
 def test_what_is_possible_says_so_and_what_was_withdrawn_says_so() -> None:
-    taken_back = replace(revision(2), withdrawn=True, reason="late data: nothing was wrong")
+    taken_back = replace(revision(2), withdrawn=True, reason="nothing late_data")
     (item,) = as_json([taken_back])["items"]
-    assert item["title"] == "Withdrawn: nation-scale disruption of X in PK"
+    assert item["title"] == "Withdrawn: nation-scale disruption of X in Pakistan"
     assert item["content_text"].startswith("withdrawn (late data: nothing was wrong); what had been said:")
     (possible,) = as_json([revision(1, SUSPECTED)])["items"]
     assert possible["title"].startswith("Possible ")
@@ -95,7 +119,7 @@ def test_a_countrys_feed_is_its_own_and_the_worlds_is_in_the_whole_one() -> None
     ]  # fmt: skip
     assert [one["_reachwatch"]["country"] for one in as_json(published, "PK")["items"]] == ["PK"]
     assert len(as_json(published)["items"]) == 3
-    assert as_json(published, "PK")["title"] == "reachwatch: PK"
+    assert as_json(published, "PK")["title"] == "reachwatch: Pakistan"
     assert as_atom(published, "PK").findtext(f"{A}id") != as_atom(published).findtext(f"{A}id")
 
 

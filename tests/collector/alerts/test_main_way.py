@@ -44,7 +44,8 @@ async def test_what_detection_published_is_delivered_by_the_server_that_starts_a
             stop.set()
     assert receiver.heard == [(one.incident.id, one.number) for one in published]
     assert receiver.got[-1].data["phase"] == "ended"
-    assert receiver.got[-1].data["claim"].startswith("nation-scale disruption of X in PK: at worst 24 of 24")
+    claim = receiver.got[-1].data["claim"]
+    assert claim.startswith("nation-scale disruption of X in Pakistan: at worst 24 of 24")
 
 
 async def test_a_server_that_is_stopped_does_not_wait_for_a_receiver_and_forgets_nothing(

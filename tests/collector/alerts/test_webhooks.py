@@ -18,7 +18,7 @@ from collector.alerts.retries import GIVE_UP_S, Result
 from collector.alerts.signing import headers, key_of
 from collector.detect.claims import describe
 from collector.detect.incidents import WORLD, Phase
-from collector.detect.thresholds import DEFAULT
+from tests.collector.voices import ENGLISH
 
 from .receivers import CONFIRMED, ENDED, NOW, SECRET, SUSPECTED, posting, receiving, revision, webhook
 
@@ -35,7 +35,7 @@ async def test_a_revision_is_posted_as_it_is_described_and_signed() -> None:
     assert json.loads(got.body) == {
         "type": "incident.confirmed",
         "timestamp": got.data["revision"]["at"],
-        "data": describe(revision(), DEFAULT, 5),
+        "data": describe(revision(), ENGLISH),
     }
     at = int(got.headers["webhook-timestamp"])
     expected = headers(key_of(SECRET), got.headers["webhook-id"], at, got.body)

@@ -37,10 +37,10 @@ def test_the_same_is_not_said_twice() -> None:
     ("changed", "reason"),
     [
         (with_part(phase=Phase.ENDED, ended=120), "ended"),
-        (with_part(cause=Cause.LIKELY_BLOCKING), "x: likely blocking"),
-        (with_part(scope=Scope.NETWORK), "now network-wide"),
-        (with_part(since=99), "late data moved its beginning or its end"),
-        (replace(INCIDENT, parts=(PART, replace(PART, platform="youtube"))), "also youtube"),
+        (with_part(cause=Cause.LIKELY_BLOCKING), "cause x likely_blocking"),
+        (with_part(scope=Scope.NETWORK), "scope network"),
+        (with_part(since=99), "moved late_data"),
+        (replace(INCIDENT, parts=(PART, replace(PART, platform="youtube"))), "joined youtube"),
     ],
 )
 def test_what_a_reader_would_want_to_know_is_said(changed: Incident, reason: str) -> None:
@@ -69,7 +69,7 @@ def test_counts_that_late_data_changed_are_said_once_before_nothing_can_change_t
     more = with_part(phase=Phase.ENDED, ended=120, networks={1: Witnesses(failing=9, of=9)})
     assert again(more, published=over, first=100, last_word=119) == []
     (said,) = again(more, published=over, first=100, last_word=120)
-    assert (said.reason, said.incident) == ("final counts", more)
+    assert (said.reason, said.incident) == ("counts", more)
     assert again(more, published=said, first=100, last_word=120) == []
     assert again(over.incident, published=over, first=100, last_word=120) == []
 

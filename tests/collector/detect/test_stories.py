@@ -8,12 +8,13 @@ from dataclasses import replace
 import pytest
 
 from collector.detect.ballots import Place, Standing
-from collector.detect.claims import sentence
 from collector.detect.fold import State
 from collector.detect.incidents import WORLD, Cause, Phase, Scope
 from collector.detect.network import Condition
 from collector.detect.revisions import Revision
+from collector.detect.sentences import sentence
 from collector.detect.thresholds import DEFAULT
+from tests.collector.voices import ENGLISH
 
 from .homes import FIRST, WARM, Home, Story, Told, hit, homes, world
 
@@ -349,7 +350,7 @@ def test_what_comes_back_weaker_just_after_its_end_is_the_same_event_and_as_sure
     assert incident.phase is Phase.ENDED
     for book in told.books:
         for one in book:
-            assert sentence(Revision(number=1, at=0.0, reason="", incident=one), DEFAULT)
+            assert sentence(Revision(number=1, at=0.0, reason="", incident=one), ENGLISH)
 
 
 def test_two_platforms_hours_apart_are_two_incidents() -> None:

@@ -24,12 +24,12 @@ from collector.web.pages.now import Kind, now
 from collector.web.pages.plot import plot
 from collector.web.pages.render import Renderer
 from collector.web.pulse import Notice
-from collector.web.words import words
 from probe.verdict import judge
 from probe.wire.codec import DecodeError, decode, encode
 from probe.wire.failure import Failure
 from probe.wire.observation import Round
 from probe.wire.scrub import scrub
+from tests.collector.voices import ENGLISH
 from tests.rounds import NOW, X_ADDRESS, a_round, dns, failed, fine, reached, twice
 
 WHOLE = json.loads(
@@ -70,7 +70,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 
 PLACES = list(places(WHOLE))
-RENDER = Renderer(words(), Display(), DEFAULT, dict.fromkeys(ASSETS, ""))
+RENDER = Renderer(ENGLISH, Display(), dict.fromkeys(ASSETS, ""))
 
 
 def shown(snapshot: Snapshot) -> str:

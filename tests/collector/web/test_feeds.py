@@ -23,6 +23,7 @@ from collector.web.sources import Sources
 from tests.batches import NOW
 from tests.collector.alerts.receivers import revision
 from tests.collector.conftest import Running
+from tests.collector.voices import ENGLISH
 
 A_MINUTE = 40
 
@@ -43,6 +44,7 @@ class Feeds:
             evidence=unasked,
             rounds=unasked,
             limits=DEFAULT,
+            voice=ENGLISH,
             display=Display(),
             api=Api(requests_a_minute=A_MINUTE),
             wall=lambda: NOW,

@@ -34,6 +34,7 @@ class Given:
             snapshot=lambda: self.snapshot, findings=lambda: self.findings, published=unasked,
             revisions=unasked, chronicle=unasked, evidence=unasked, rounds=unasked, limits=cast(Any, None),
             display=cast(Any, None), api=cast(Any, None), wall=lambda: self.at,
+            voice=cast(Any, None),
         )  # fmt: skip
 
 

@@ -274,8 +274,7 @@ async def test_incidents_come_page_by_page(told: Dark) -> None:
 
 async def test_an_incident_is_told_as_everywhere_else_and_with_its_whole_history(told: Dark) -> None:
     history = await told.service.sources().revisions(INCIDENT)
-    limits, least = told.service.detector.limits, told.service.config.display.min_prefixes
-    described = [describe(one, limits, least) for one in history]
+    described = [describe(one, told.service.courier.voice) for one in history]
     got = (await told.get(f"/incidents/{INCIDENT}")).json
     assert got == {"id": INCIDENT, "revisions": described}
     assert (await told.get("/incidents")).json["incidents"] == described[-1:]

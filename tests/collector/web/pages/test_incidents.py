@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from collector.config import Display
-from collector.detect.claims import describe, sentence, title
+from collector.detect.claims import describe
 from collector.detect.fold import State
 from collector.detect.incidents import WORLD, Cause, Incident, Part, Phase, Scope, Slowness, Witnesses
 from collector.detect.revisions import Revision
+from collector.detect.sentences import sentence, title
 from collector.detect.thresholds import DEFAULT
 from collector.detector import Findings
 from collector.snapshot import Snapshot
@@ -24,9 +25,9 @@ from collector.web.pages.now import Kind, now
 from collector.web.pages.plot import plot
 from collector.web.pages.render import Renderer
 from collector.web.pulse import Notice
-from collector.web.words import words
+from tests.collector.voices import ENGLISH
 
-RENDER = Renderer(words(), Display(), DEFAULT, dict.fromkeys(ASSETS, ""))
+RENDER = Renderer(ENGLISH, Display(), dict.fromkeys(ASSETS, ""))
 SINCE = 5_676_080
 AT = (SINCE + 20) * DEFAULT.round_s
 SNAPSHOT = Snapshot(at=AT, window_s=600, platforms=("x",), countries={}, networks={}, probes={"PK": 3})
@@ -74,19 +75,19 @@ KINDS = [
         "Speed: 57.2 times slower than unrelated sites, 140 kbit/s (medians of 8 probes); 90",
     ),
     (said(cause=Cause.THROTTLING, broke="throttled", slow=None), "12 of 12 slow"),
-    *((said(cause=cause), words().name("cause", cause)) for cause in Cause),
+    *((said(cause=cause), ENGLISH.words.name("cause", cause)) for cause in Cause),
 ]
 
 
 @pytest.mark.parametrize(("revision", "expected"), KINDS)
 def test_each_kind_of_incident_has_its_page(revision: Revision, expected: str) -> None:
-    told = {"title": title(revision), **describe(revision, DEFAULT, 5)}
+    told = {"title": title(revision, ENGLISH.words), **describe(revision, ENGLISH)}
     html = RENDER(
         "incident.html",
         notice=NOTICE,
         now=now(NOTICE.findings, SNAPSHOT, AT, DEFAULT),
         told=told,
-        timeline=[(revision, describe(revision, DEFAULT, 5))],
+        timeline=[(revision, describe(revision, ENGLISH))],
         networks=networks(revision, 5),
         lasted_s=2700.0,
         plot=None if revision.incident.country == WORLD else plot(History(0, 9), ("x",), 300.0),
@@ -101,7 +102,7 @@ def test_each_kind_of_incident_has_its_page(revision: Revision, expected: str) -
 
 @pytest.mark.parametrize(("revision", "_expected"), KINDS)
 def test_each_kind_has_its_card_and_its_picture(revision: Revision, _expected: str) -> None:
-    told = {"title": title(revision), **describe(revision, DEFAULT, 5)}
+    told = {"title": title(revision, ENGLISH.words), **describe(revision, ENGLISH)}
     world = RENDER(
         "world.html",
         notice=NOTICE,
@@ -113,6 +114,6 @@ def test_each_kind_has_its_card_and_its_picture(revision: Revision, _expected: s
     )
     assert world.count('href="/incident/some-1"') == 2
     picture = RENDER(
-        "incident.svg", until=AT, told=told, claim_lines=wrapped(sentence(revision, DEFAULT)), plot=None
+        "incident.svg", until=AT, told=told, claim_lines=wrapped(sentence(revision, ENGLISH)), plot=None
     )
-    assert words().name("phase", told["phase"]) in picture
+    assert ENGLISH.words.name("phase", told["phase"]) in picture

@@ -19,9 +19,9 @@ from collector.web.pages.embed import LINE_CHARACTERS, MOST_LINES, wrapped
 from collector.web.pages.now import Kind, Standing, now
 from collector.web.pages.render import SIGNS, Renderer, breaks, number, opening, percent
 from collector.web.pulse import Notice
-from collector.web.words import words
+from tests.collector.voices import ENGLISH
 
-RENDER = Renderer(words(), Display(), DEFAULT, {name: f"/static/{name}?12345678" for name in ASSETS})
+RENDER = Renderer(ENGLISH, Display(), {name: f"/static/{name}?12345678" for name in ASSETS})
 AT = datetime(2023, 12, 17, 20, 30, tzinfo=UTC).timestamp()
 
 
@@ -106,7 +106,7 @@ def test_a_claim_fits_its_picture_however_long_it_is() -> None:
 
 
 def test_a_world_of_every_country_is_still_a_small_page() -> None:
-    countries = [key.removeprefix("name.") for key in words().keys if key.startswith("name.")]
+    countries = [key.removeprefix("name.") for key in ENGLISH.words.keys if key.startswith("name.")]
     platforms = ("x", "facebook", "instagram", "youtube")
     nations = {(c, p): NationWatch(condition=Condition.OK) for c in countries for p in platforms}
     probes = dict.fromkeys(countries, 40)

@@ -1,4 +1,4 @@
-"""The catalogue: the same keys in every language, words for everything detection may say, and no bare words
+"""The catalogues: the same keys in every language, words for everything detection may say, and no bare words
 in a template."""
 
 from __future__ import annotations
@@ -9,21 +9,22 @@ from pathlib import Path
 
 import pytest
 
+from collector import language, web
 from collector.detect.incidents import Cause, Phase, Scope
-from collector.web import words as module
+from collector.detect.words import Words
+from collector.language import languages, words
 from collector.web.pages.now import Kind
-from collector.web.words import Words, words
 from probe.verdict.record import Mechanism
 from probe.wire.stage import Stage
 
-WEB = Path(module.__file__).parent
-LANGUAGES = sorted(path.stem for path in (WEB / "text").glob("*.toml"))
+COLLECTOR = Path(language.__file__).parent
+WEB = Path(web.__file__).parent
 TEMPLATES = sorted((WEB / "templates").iterdir())
 ENGLISH = words()
 NAMES = {"reachwatch"}  # what is the same in every language
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", languages())
 def test_every_language_has_the_same_keys_with_the_same_places_to_fill_in(language: str) -> None:
     other = words(language)
     assert other.keys == ENGLISH.keys
@@ -49,12 +50,15 @@ def test_there_is_a_word_for_everything_that_detection_may_say() -> None:
 
 
 def test_every_key_that_a_template_asks_for_is_there_and_every_other_is_asked_for_by_somebody() -> None:
-    source = "".join(path.read_text() for path in [*TEMPLATES, *(WEB / "pages").glob("*.py")])
-    asked = set(re.findall(r"""(?:\bt|html|count|_t|Refused\(\d+,)\(?\s*"([a-z0-9_.]+)"(?! ~)""", source))
+    code = [*COLLECTOR.glob("detect/sentences.py"), *COLLECTOR.glob("detect/words.py")]
+    code += [*COLLECTOR.glob("alerts/feeds.py"), *COLLECTOR.glob("web/pages/*.py")]
+    source = "".join(path.read_text() for path in [*TEMPLATES, *code])
+    speaks = r"(?:\bt|html|count|_t|words|raw|self|Refused\(\d+,)"
+    asked = set(re.findall(speaks + r"""\(?\s*"([a-z0-9_.]+)"(?! ~)""", source))
     for key in asked:
         assert key in ENGLISH.keys or f"{key}.one" in ENGLISH.keys, key
     named = ("name.", "phase.", "scope.", "cause.", "platform.", "stage.", "mechanism.", "means.", "state.")
-    counted = ("country.w", "method.blind_", "refused.title_")
+    counted = ("country.w", "method.blind_", "refused.title_", "claim.sure.", "claim.possible.", "reason.")
     for key in ENGLISH.keys - {"lang", "dir"}:
         stem = key.removesuffix(".one").removesuffix(".other")
         is_put_together = f'"{stem.rpartition(".")[2]}"' in source

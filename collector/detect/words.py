@@ -1,17 +1,17 @@
-"""Everything that pages say, in one language: a catalogue, which is a file of its own.
+"""One language's words, and how a collector speaks with them. PURE.
 
-A language is one file ``text/LANGUAGE.toml`` with the keys of every other; a test holds them equal. What has
-no entry, a platform that an operator added, say, is shown by the word that the data have for it.
+Whatever people read, on pages, in feeds and in webhooks, is said with these; what programs read is made of
+the vocabulary's own words. What a language has no entry for, a platform that an operator added, say, is shown
+by the word that the data have for it.
 """
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Mapping
-from importlib.resources import files
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-LANGUAGE = "en"
+from .thresholds import Thresholds
 
 
 class Words:
@@ -37,16 +37,32 @@ class Words:
         """What a value of the data is called; the value itself where the catalogue does not know it."""
         return self._texts.get(f"{of}.{value}", value.replace("_", " "))
 
+    def listed(self, items: Sequence[str]) -> str:
+        """ "A, B and C"."""
+        if len(items) < 2:
+            return "".join(items)
+        return self("list.last", before=self.raw("list.comma").join(items[:-1]), last=items[-1])
+
     @property
     def keys(self) -> frozenset[str]:
         """Every key there is."""
         return frozenset(self._texts)
 
 
-def words(language: str = LANGUAGE) -> Words:
-    """A language's catalogue, as it was packaged."""
-    text = files("collector.web").joinpath("text", f"{language}.toml").read_text(encoding="utf-8")
-    return Words(tomllib.loads(text))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Voice:
+    """How one collector speaks: in `words`, of rounds as long as `limits` has them, naming no network of
+    fewer prefixes than `min_prefixes`. `public_url` is where readers find it, without a slash at its end;
+    empty where that is not known."""
+
+    words: Words
+    limits: Thresholds
+    min_prefixes: int
+    public_url: str = ""
+
+    def address(self, path: str) -> str:
+        """A path in full, as others link to it; empty where the collector's own address is not known."""
+        return f"{self.public_url}{path}" if self.public_url else ""
 
 
 def _flat(table: Mapping[str, Any], before: str = "") -> list[tuple[str, str]]:
