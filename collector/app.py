@@ -156,12 +156,14 @@ class Service:
         """Drop what retention says may go."""
         now, keep = self.wall(), self.config.retention
         cells_before = now - keep.cells_days * DAY_S
+        rounds_before = int(cells_before // self.detector.limits.round_s)
         dropped = await self.committer.call(
-            self.committer.store.expire,
-            now - keep.batches_days * DAY_S,
-            cells_before,
-            int(cells_before // self.detector.limits.round_s),
+            self.committer.store.expire, now - keep.batches_days * DAY_S, cells_before, rounds_before
         )
+        # Without its cells no evidence can be made of an incident any more.
+        told = [one.incident for one in self.detector.published.values()]
+        over = [one.id for one in told if one.ended is not None and one.ended < rounds_before]
+        await self.committer.call(self.committer.store.unground, over)
         await self.committer.call(self.committer.store.forget, now - PRESENCE_DAYS * DAY_S)
         if dropped:
             log.info("expired batches=%d", dropped)
@@ -182,6 +184,7 @@ class Service:
             config.data_path,
             config.retention,
             self.detector.limits.round_s,
+            [hook.webhook.name for hook in self.courier.hooks],
             self.wall,
             self.detector.ordered,
         ).app()

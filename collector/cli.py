@@ -8,48 +8,35 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import errno
-import math
-import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TextIO
 
 from probe.wire.settings import ConfigError
 from probe.wire.version import __version__
 
 from . import log
 from .admin import cli as admin_cli
-from .admin.operations import CannotDo
-from .alerts.letters import NoSuchLetter, chosen, put_back
-from .alerts.letters import line as line_of
+from .admin.desk import CannotDo
 from .alerts.webhooks import open_hooks
 from .app import DAY_S, CannotListen, serve
 from .config import Config, load, moment_of
 from .detect.evidence import NoEvidence, read
 from .detect.verifying import checked, headline
-from .foreign import exporting, importing
-from .foreign.suppose import Reading
-from .foreign.written import document, line
+from .foreign import cli as foreign_cli
+from .foreign.cli import CannotWrite
 from .ingest.netinfo import open_netinfo
 from .rejudge import MINUTE_S, CannotRejudge, Rejudged, rejudge
-from .store import open_store
-from .store.base import Store, StoreError
-from .store.sqlite import DATABASE
+from .store import stored
+from .store.base import StoreError
 
 FINE, OTHER, USAGE = 0, 1, 2
 # How long a thread that computes may keep the interpreter from the others, in seconds. Each request gives it
 # away at every system call; with Python's own 5 ms it took seven times as long while detection ran beside it.
 SWITCH_S = 0.001
-
-
-class CannotWrite(Exception):
-    """The output cannot be written; without a message where nobody is left to read it."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -61,11 +48,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         print(f"reachwatch-collector: {error}", file=sys.stderr)
         return USAGE
-    except (StoreError, CannotListen, CannotRejudge, CannotDo, NoSuchLetter) as error:
+    except (StoreError, CannotListen, CannotRejudge, CannotDo) as error:
         print(f"reachwatch-collector: {error}", file=sys.stderr)
         return OTHER
     except CannotWrite as error:
-        _sum_up(error.args)
+        for text in error.args:
+            print(text, file=sys.stderr)
         return OTHER
     except KeyboardInterrupt:
         return 130  # 128 + SIGINT, as shells count it
@@ -83,8 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     serving.add_argument("--metrics-listen", metavar="HOST:PORT", help="for Prometheus")
     serving.add_argument("--data-dir", metavar="DIR", help="where everything is kept")
     serving.set_defaults(run=_serve)
-    _add_import(commands.add_parser("import", help="read measurements that others made"))
-    _add_export(commands.add_parser("export", help="write what is stored in others' words"))
+    foreign_cli.add_commands(commands)
     verifying = commands.add_parser(
         "verify", help="make a claim again from its evidence bundle, offline, and say whether it holds"
     )
@@ -107,48 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     judging.add_argument("--data-dir", metavar="DIR", help="where everything is kept")
     judging.add_argument("--since", metavar="TIME", help="no minute before this one (RFC 3339)")
     judging.set_defaults(run=_rejudge)
-    _add_letters(admins.add_parser("dead-letters", help="what was published and could not be delivered"))
     return parser
-
-
-def _add_import(parser: argparse.ArgumentParser) -> None:
-    ooni = parser.add_subparsers(required=True, metavar="SOURCE").add_parser(
-        "ooni", help="OONI's web_connectivity: JSON or JSONL, plain or gzipped"
-    )
-    ooni.add_argument("files", nargs="+", type=Path, metavar="FILE")
-    ooni.add_argument("--any-host", action="store_true", help="hosts of no platform of ours too")
-    ooni.add_argument("--json", action="store_true", help="one JSON document a line")
-    ooni.add_argument("--output", type=Path, metavar="FILE", help="write the JSON documents to a new file")
-    ooni.add_argument("--platforms", type=Path, metavar="DIR", help="platform files, if not the shipped ones")
-    ooni.set_defaults(run=_import_ooni)
-
-
-def _add_export(parser: argparse.ArgumentParser) -> None:
-    ooni = parser.add_subparsers(required=True, metavar="FORMAT").add_parser(
-        "ooni", help="OONI's web_connectivity (data format 0.2.0), one JSON document a line"
-    )
-    _takes_config(ooni)
-    ooni.add_argument("--data-dir", metavar="DIR", help="where everything is kept")
-    ooni.add_argument("--since", metavar="TIME", help="no round measured before (RFC 3339)")
-    ooni.add_argument("--until", metavar="TIME", help="none measured then or later (RFC 3339)")
-    ooni.add_argument("--country", metavar="CC", help="of this country alone; ZZ is unknown")
-    ooni.add_argument("--platform", action="append", metavar="NAME", help="of this one; may be repeated")
-    ooni.add_argument(
-        "--out", type=Path, metavar="FILE", help="in place of standard output: all of it, or nothing"
-    )
-    ooni.set_defaults(run=_export_ooni)
-
-
-def _add_letters(parser: argparse.ArgumentParser) -> None:
-    deeds = parser.add_subparsers(required=True, metavar="COMMAND")
-    for deed, what in (("list", "show them"), ("retry", "deliver them again"), ("drop", "forget them")):
-        doing = deeds.add_parser(deed, help=what)
-        _takes_config(doing)
-        doing.add_argument("--data-dir", metavar="DIR", help="where everything is kept")
-        if deed != "list":
-            doing.add_argument("letters", nargs="*", metavar="LETTER", help="as list names it")
-            doing.add_argument("--all", action="store_true", help="every one")
-        doing.set_defaults(run=_dead_letters, deed=deed)
 
 
 def _takes_config(parser: argparse.ArgumentParser) -> None:
@@ -211,39 +157,10 @@ def _rejudge(arguments: argparse.Namespace) -> int:
     since = time.time() - config.retention.cells_days * DAY_S
     if arguments.since is not None:
         since = max(since, moment_of(arguments.since, "--since"))
-    with _stored(config) as store:
+    with stored(config.data_path) as store:
         done = rejudge(store, config.platforms, since)
     print("\n".join(_told(done)))
     return FINE
-
-
-def _dead_letters(arguments: argparse.Namespace) -> int:
-    config = load(arguments.config, {"data_dir": arguments.data_dir})
-    every = arguments.deed == "list" or arguments.all
-    if arguments.deed != "list" and arguments.all == bool(arguments.letters):
-        raise ConfigError(f"dead-letters {arguments.deed}: name the letters, or say --all")
-    with _stored(config) as store:
-        letters = chosen(store, None if every else arguments.letters)
-        for letter in letters:
-            if arguments.deed == "retry":
-                put_back(store, letter, time.time())
-            elif arguments.deed == "drop":
-                store.delivered(letter)
-            print(line_of(letter))
-    done = {"list": "dead letters", "retry": "to be delivered again", "drop": "dropped"}
-    print(f"{len(letters)} {done[arguments.deed]}", file=sys.stderr)
-    return FINE
-
-
-@contextmanager
-def _stored(config: Config) -> Iterator[Store]:
-    """The store that is there; raises `StoreError` where somebody uses it."""
-    try:
-        (config.data_path / DATABASE).stat()
-    except OSError as error:  # opening would make a new store of a mistyped folder
-        raise ConfigError(f"data_dir: {error.filename}: {error.strerror}") from None
-    with closing(open_store(f"sqlite://{config.data_path}")) as store:
-        yield store
 
 
 def _told(done: Rejudged) -> Iterator[str]:
@@ -259,99 +176,3 @@ def _told(done: Rejudged) -> Iterator[str]:
         yield f"{platform}: {', '.join(counts)}"
     if done.is_cut:
         yield f"cells before {began} stay as they are: signed rounds that they count may have expired"
-
-
-def _import_ooni(arguments: argparse.Namespace) -> int:
-    platforms = importing.load_platforms(arguments.platforms)
-    with _writing(), ExitStack() as stack:
-        kept = stack.enter_context(_new_file(arguments.output)) if arguments.output else None
-        tally = importing.run(
-            arguments.files,
-            platforms,
-            any_host=arguments.any_host,
-            show=lambda reading: _show(reading, kept, as_json=arguments.json),
-        )
-    _sum_up(tally.lines())
-    return FINE if tally.is_clean else OTHER
-
-
-def _export_ooni(arguments: argparse.Namespace) -> int:
-    config = load(arguments.config, {"data_dir": arguments.data_dir})
-    wanted = _wanted(arguments, config)
-    with _writing(), ExitStack() as stack:
-        file = stack.enter_context(_whole_file(arguments.out)) if arguments.out else None
-        store = stack.enter_context(_stored(config))
-        tally = exporting.run(store, wanted, show=lambda document: print(document, file=file))
-    _sum_up(tally.lines())
-    return FINE if tally.is_clean else OTHER
-
-
-def _wanted(arguments: argparse.Namespace, config: Config) -> exporting.Wanted:
-    """Raises `ConfigError` for what could only ever find nothing."""
-    country: str | None = arguments.country
-    if country is not None and not (len(country) == 2 and country.isascii() and country.isalpha()):
-        raise ConfigError(f"--country: {country!r} is not a country of two letters, such as PK")
-    platforms: Sequence[str] = arguments.platform or config.platforms
-    for name in platforms:
-        if name not in config.platforms:
-            raise ConfigError(f"--platform: {name!r} is none of {', '.join(config.platforms)}")
-    since = 0.0 if arguments.since is None else moment_of(arguments.since, "--since")
-    until = math.inf if arguments.until is None else moment_of(arguments.until, "--until")
-    if until <= since:
-        raise ConfigError(f"--until: {arguments.until} is not after --since")
-    return exporting.Wanted(
-        platforms=platforms, since=since, until=until, country=country and country.upper()
-    )
-
-
-def _sum_up(lines: Iterable[str]) -> None:
-    for text in lines:
-        print(text, file=sys.stderr)
-
-
-@contextmanager
-def _writing() -> Iterator[None]:
-    """Whatever is written, standard output included; raises `CannotWrite`."""
-    try:
-        yield
-        sys.stdout.flush()
-    except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing is left to be flushed
-        if isinstance(error, BrokenPipeError):  # whose reader, head(1) say, has seen enough
-            raise CannotWrite from None
-        raise CannotWrite(f"reachwatch-collector: cannot write: {error.strerror or error}") from None
-
-
-@contextmanager
-def _whole_file(path: Path) -> Iterator[TextIO]:
-    """A file that takes its name, whoever bore it before, once all of it is on the disk; what fails on
-    the way leaves the one that was there."""
-    part = path.with_name(f"{path.name}.part")
-    try:
-        if path.is_dir():
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        file = part.open("w", encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"--out {path}: {error.strerror or error}") from None
-    try:
-        with file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def _show(reading: Reading, kept: TextIO | None, *, as_json: bool) -> None:
-    print(document(reading) if as_json else line(reading))
-    if kept is not None:
-        print(document(reading), file=kept)
-
-
-def _new_file(path: Path) -> TextIO:
-    """Open a file that must not be there yet: what was imported before is not overwritten."""
-    try:
-        return path.open("x", encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"--output {path}: {error.strerror or error}") from None

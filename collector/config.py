@@ -27,7 +27,9 @@ from .alerts.signing import key_of
 from .detect.cells import CONNECTIVITY
 from .language import LANGUAGE, languages
 
-Days = Annotated[float, Ge(1), Le(36_500)]
+# Agents bring what they measured for 72 hours, and detection folds again from a state at most a day older.
+# What is dropped before is taken for new when it comes again, or read as rounds in which nobody measured.
+Days = Annotated[float, Ge(4), Le(36_500)]
 Country = Annotated[str, StringConstraints(pattern=r"^([A-Z]{2}|\*)$")]
 OneCountry = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
 WebhookName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
@@ -99,8 +101,8 @@ class Door:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Api:
-    """What the public API gives. `requests_a_minute` from one address, 0 for no limit; `rounds` whether raw
-    rounds too."""
+    """What the public API gives. `requests_a_minute` from one address, feeds included, 0 for no limit by
+    address, of open pages' streams neither; `rounds` whether raw rounds too."""
 
     __pydantic_config__ = STRICT
     requests_a_minute: Annotated[int, Ge(0), Le(100_000)] = 60

@@ -17,7 +17,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from .detect import early, saved
-from .detect.ballots import by_round
+from .detect.ballots import at_home, by_round
 from .detect.bundling import start_of
 from .detect.cells import Cell, CellKey
 from .detect.chronicle import silent, told
@@ -67,8 +67,9 @@ class Findings:
 @dataclass
 class Detector:
     """One collector's detection. `committed` and `heard` are told what ingest has stored. `published` is each
-    incident's last revision; `confirmed` counts incidents by the cause they had when they were first said
-    to be sure, so that the counts never fall."""
+    incident's last revision, with its counts as they are now: more homes are no news, and are shown all the
+    same. `confirmed` counts incidents by the cause they had when they were first said to be sure, so that
+    the counts never fall."""
 
     committer: Committer
     limits: Thresholds
@@ -77,8 +78,9 @@ class Detector:
     shares: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
     mobile: frozenset[int] = frozenset()
     findings: Findings = field(init=False)
-    published: dict[str, Revision] = field(default_factory=dict)
+    published: Mapping[str, Revision] = field(default_factory=dict)
     confirmed: Counter[Cause] = field(default_factory=Counter)
+    _said: dict[str, Revision] = field(default_factory=dict)
     _kept: Kept = field(init=False)
     _listened: Settled = field(init=False)
     _listened_from: Settled = field(init=False)
@@ -144,17 +146,26 @@ class Detector:
                 f"detection.round_s is {self.limits.round_s:g}, and this folder's incidents are told in"
                 f" rounds of {kept_s:g} s: set that, or begin a new folder"
             )
+        for revision in await self.committer.call(store.revisions):
+            self._note_word(revision)
+        self.published = dict(self._said)
         kept = [saved.unpack(data) for data in await self.committer.call(store.settled)]
         states = [one for one in kept if one is not None]
-        self._kept = Kept.beginning_with(self.limits, *(states or [self._nothing_before(self.wall())]))
+        self._kept = Kept.beginning_with(self.limits, *(states or [self._nothing_before_what_goes_on()]))
         if len(self._kept) > 1:  # whatever came late and was not caught up with
             self._far = self._kept.oldest.state.number + 1
-        for revision in await self.committer.call(store.revisions):
-            self._said(revision)
 
     def _nothing_before(self, now: float) -> Settled:
         """An empty state from before anything that can still come."""
         return Settled(state=State(number=self._round(now) - self.limits.late_rounds - 1), book=())
+
+    def _nothing_before_what_goes_on(self) -> Settled:
+        """The same where no state can be read, as after a release that keeps another form: what goes on is
+        found again only where its homes have a past, and would be taken back otherwise."""
+        nothing = self._nothing_before(self.wall())
+        told = (one.incident for one in self._said.values() if not one.withdrawn)
+        since = [one.since - self.limits.late_rounds for one in told if one.is_open]
+        return replace(nothing, state=State(number=min([nothing.state.number, *since])))
 
     async def detect(self) -> None:
         """Fold every round that is complete, and again every one that was added to since; publish what
@@ -180,6 +191,8 @@ class Detector:
         now = self._with_early(self._listened)
         await self._ground(now.book, first if caught_up is None else min(first, caught_up))
         await self._publish(now)
+        book = {one.id: replace(self._said[one.id], incident=one) for one in now.book}
+        self.published = self._said | book
         if not self.is_behind:
             self._why = LATE
         self.findings = Findings(
@@ -191,7 +204,7 @@ class Detector:
 
     async def _look_ahead(self, head: int) -> bool:
         """Look at the running round, if it may make something sure; whether it did, and had not before."""
-        newest, now = self._kept.newest, self.monotonic()
+        newest, now = self._listened, self.monotonic()
         countries = early.within_reach(newest.state, self.limits)
         if not countries or newest.state.number != head:
             return False
@@ -297,7 +310,8 @@ class Detector:
             cells |= await self.committer.call(self.committer.store.cells, minute, minute)
 
         def said() -> Said:
-            return by_round(heard(cells, setting.orders).items(), self.limits).get(number, {})
+            ballots = by_round(heard(cells, setting.orders).items(), self.limits).get(number, {})
+            return at_home(ballots, setting.standings, self.limits)
 
         return await asyncio.to_thread(said)
 
@@ -341,7 +355,8 @@ class Detector:
 
     async def _publish(self, now: Settled) -> None:
         first = now.state.number - self.limits.late_rounds
-        new = list(revised(self.published, now.book, self.wall(), first, self._why))
+        last_word = first + self.limits.last_word_rounds
+        new = list(revised(self._said, now.book, self.wall(), first, last_word, self._why))
         if not new:
             return
         await self.committer.call(self.committer.store.publish, new)
@@ -349,10 +364,10 @@ class Detector:
             log.warning(
                 "incident id=%s revision=%d reason=%s", revision.incident.id, revision.number, revision.reason
             )
-            self._said(revision)
+            self._note_word(revision)
 
-    def _said(self, revision: Revision) -> None:
-        before, now = self.published.get(revision.incident.id), revision.incident
+    def _note_word(self, revision: Revision) -> None:
+        before, now = self._said.get(revision.incident.id), revision.incident
         if now.is_sure and not (before is not None and before.incident.is_sure):
             self.confirmed[now.cause] += 1
-        self.published[now.id] = revision
+        self._said[now.id] = revision

@@ -280,10 +280,10 @@ class _Gauges(Collector):
         yield _gauge("reachwatch_probes_reporting", "Probes heard from.", ["country"], probes.items())
         countries = _folded(((known.get(c, OTHER), p), t) for (c, p), t in snapshot.countries.items())
         yield from _votes("reachwatch", "country", ["country", "platform"], countries)
-        own = _own_networks(snapshot, figures, known, min_prefixes, max_networks)
+        own = _own_places(snapshot, figures, known, min_prefixes, max_networks)
         networks = _folded(
-            ((known.get(c, OTHER), str(asn) if (c, asn) in own else OTHER, platform), tally)
-            for (c, asn, platform), tally in snapshot.networks.items()
+            ((known.get(c, OTHER), _asn((c, asn, p), tally, own, min_prefixes), p), tally)
+            for (c, asn, p), tally in snapshot.networks.items()
         )
         yield from _votes("reachwatch_network", "network", ["country", "asn", "platform"], networks)
         yield from _store(snapshot)
@@ -340,29 +340,39 @@ def _label(country: str) -> str:
     return country if _ISO_FORM.fullmatch(country) else UNKNOWN_COUNTRY
 
 
-def _own_networks(
+def _own_places(
     snapshot: Snapshot,
     figures: DetectorFigures | None,
     known: Mapping[str, str],
     min_prefixes: int,
     most: int,
-) -> frozenset[tuple[str, int]]:
-    """Networks large enough that a number says nothing about one home, those in trouble first; the rest
-    are shown together."""
+) -> frozenset[tuple[str, int, str]]:
+    """Platforms in networks of which so many voted that a number says nothing about one home, networks in
+    trouble first; the rest are shown together."""
     platforms = len(snapshot.platforms)
     room = _room(platforms) - len(set(known.values())) * _country_series(platforms)
     most = min(most, room // _network_series(platforms))
-    size = Tallied[tuple[str, int]]()
+    votes = Tallied[tuple[str, int, str]]()
     alarmed = set[tuple[str, int]]()
-    for (country, asn, _), tally in snapshot.networks.items():
-        size[country, asn] = max(size[country, asn], tally.votes)
-    for (country, asn, _), figure in figures.networks.items() if figures else ():
-        size[country, asn] = max(size[country, asn], figure.votes)
+    for place, tally in snapshot.networks.items():
+        votes[place] = tally.votes
+    for place, figure in figures.networks.items() if figures else ():
+        votes[place] = max(votes[place], figure.votes)
         if figure.condition in ALARMED:
-            alarmed.add((country, asn))
+            alarmed.add(place[:2])
+    size = Tallied[tuple[str, int]]()
+    for (country, asn, _), count in votes.items():
+        size[country, asn] = max(size[country, asn], count)
     large = [network for network in size if size[network] >= min_prefixes and network[0] in known]
     ordered = sorted(large, key=lambda network: (network not in alarmed, -size[network], network))
-    return frozenset(ordered[:most])
+    shown = set(ordered[:most])
+    return frozenset(place for place, n in votes.items() if n >= min_prefixes and place[:2] in shown)
+
+
+def _asn(place: tuple[str, int, str], tally: Tally, own: Collection[tuple[str, int, str]], least: int) -> str:
+    """The network's label. Of a platform on which few of its prefixes voted it is that of all small ones,
+    however many voted on another platform or by the detector's count."""
+    return str(place[1]) if place in own and tally.votes >= least else OTHER
 
 
 def _folded(tallies: Iterable[tuple[tuple[str, ...], Tally]]) -> Votes:
@@ -422,7 +432,7 @@ class _Detection:
     figures: DetectorFigures
     platforms: tuple[str, ...]
     known: Mapping[str, str]
-    own: Collection[tuple[str, int]]
+    own: Collection[tuple[str, int, str]]
 
     def named(self, country: str, platform: str) -> bool:
         """Whether both have a label; an unknown country's is its own only if it was said so."""
@@ -433,7 +443,7 @@ class _Detection:
 
     def networks(self) -> Iterator[tuple[tuple[str, str, str], PlaceFigure]]:
         for (country, asn, platform), figure in self.figures.networks.items():
-            if (country, asn) in self.own and self.named(country, platform):
+            if (country, asn, platform) in self.own and self.named(country, platform):
                 yield (country, str(asn), platform), figure
 
     def throttling(self) -> Iterator[tuple[tuple[str, str], Condition]]:

@@ -1,6 +1,6 @@
 """What the collector says now, taken from cells once and read by page, API, peers and /metrics.
 
-PURE. One snapshot is taken every few seconds; nothing that serves a request ever queries the store.
+PURE. One snapshot is taken every few seconds, so that whoever asks how things stand costs the store nothing.
 A `Window` keeps what counts and is told what came, so that a look costs what is new and not all that a
 hundred thousand homes said in ten minutes. A prefix's vote is its newest within the window, so ten rounds
 of one home are one vote, and a home that moved on from `blocked` to `ok` counts as `ok`.

@@ -64,8 +64,9 @@ def main() -> int:
     silences = [f"{arguments.seed} silence {n}" for n in range(max(1, round(SILENT_YEARS * arguments.scale)))]
     jobs = sorted(_jobs(arguments.seed, arguments.scale, limits), key=_heaviest_first)
     with ProcessPoolExecutor(os.cpu_count()) as pool:
-        silent = [pool.submit(_silent, seed) for seed in silences]
-        shut = pool.submit(_shut, str(arguments.seed), max(5, round(SHUTDOWN_TRIALS * arguments.scale)))
+        silent = [pool.submit(_silent, seed, limits) for seed in silences]
+        times = max(5, round(SHUTDOWN_TRIALS * arguments.scale))
+        shut = pool.submit(_shut, str(arguments.seed), times, limits)
         waiting = {pool.submit(_done, job): job for job in jobs}
         for n, future in enumerate(as_completed(waiting), 1):
             job, result = waiting[future], future.result()
@@ -166,14 +167,17 @@ def _done(job: Job) -> Year | SlowYear | list[Trial] | list[Slowed]:
     return list(trials(job.case, job.trials, quiet, chance, job.limits))
 
 
-def _silent(seed: str) -> list[Quiet]:
+def _silent(seed: str, limits: Thresholds) -> list[Quiet]:
     """A year of every land."""
     chance = Random(seed)  # noqa: S311
-    return [quiet(land, STUDIED, chance) for land in lands()]
+    return [quiet(land, STUDIED, chance, limits) for land in lands()]
 
 
-def _shut(seed: str, trials_of_each: int) -> dict[Shutdown, list[float | None]]:
-    return {case: list(delays(case, trials_of_each, Random(f"{seed} {case}"))) for case in SHUTDOWNS}  # noqa: S311
+def _shut(seed: str, trials_of_each: int, limits: Thresholds) -> dict[Shutdown, list[float | None]]:
+    return {
+        case: list(delays(case, trials_of_each, Random(f"{seed} {case}"), limits))  # noqa: S311
+        for case in SHUTDOWNS
+    }
 
 
 if __name__ == "__main__":

@@ -68,12 +68,13 @@ class Case:
 class Trial:
     """What became of one event. Delays are in rounds, None for never. Of a network's case the networks'
     delays are the network's that is hit, of a nation's those of its first. `over` is from the end to the
-    incident's; `dated` how many rounds its start was dated off."""
+    incident's, of one that `was_open` then; `dated` how many rounds its start was dated off."""
 
     suspected: float | None
     confirmed: float | None
     nation_suspected: float | None
     nation_confirmed: float | None
+    was_open: bool
     over: float | None
     dated: int | None
     incidents: int
@@ -234,6 +235,7 @@ class _Scene:
             confirmed=found.get("network confirmed"),
             nation_suspected=found.get("nation suspected"),
             nation_confirmed=found.get("nation confirmed"),
+            was_open=open_in_the_end,
             over=over,
             dated=sure[0].since - int(event.since) if sure else None,
             incidents=len(confirmed),

@@ -190,7 +190,7 @@ def _event_targets(run: Run) -> Iterator[Row]:
     told = mean([float(t.incidents) for t in events])
     yield Row("notifications of one event", "≤ 1.2", told.shown(3), told.value <= 1.2)
     cases = [found for case, found in run.trials.items() if _is_counted(case) and case.efficacy >= 0.9]
-    ended = [[t for t in found if t.over is not None] for found in cases]
+    ended = [[t for t in found if t.was_open] for found in cases]
     yield _late("end of an event, median", [one for one in ended if one], lambda t: t.over, 0.5, 3, _WHY_OVER)
     outages = [t for case, ts in run.trials.items() if case.kind is Kind.OUTAGE for t in ts]
     called = sum(t.called_blocking for t in outages)
@@ -450,7 +450,7 @@ def _delay(case: Case, found: Sequence[Trial]) -> str:
     minutes = f" [{median.value * MINUTES:.0f} min]" if median.value < 1e9 else ""
     late = quantile(confirmed, 0.95)
     never = 100 * sum(one is None for one in confirmed) / len(found)
-    over = quantile([t.over for t in found if t.over is not None], 0.5)
+    over = quantile([t.over for t in found if t.was_open], 0.5)
     peers = (_hours([t.medians_h for t in found]), _hours([t.counts_h for t in found]))
     return (
         f"| {case.homes} | {case.efficacy:g} | {case.noise} | {_short(quantile(suspected, 0.5))}"
@@ -474,7 +474,7 @@ def _others(run: Run) -> str:
     confirmed = [t for found in events.values() for t in found if t.incidents]
     dated = Counter(t.dated for t in confirmed if t.dated is not None)
     near = 100 * sum(n for off, n in dated.items() if off in (0, 1)) / max(1, dated.total())
-    overs = [t.over for t in confirmed if t.over is not None]
+    overs = [t.over for t in confirmed if t.was_open]
     told = Counter(t.incidents for t in confirmed)
     several = [
         t for case, found in events.items() if case.kind is Kind.PLATFORMS for t in found if t.incidents

@@ -21,7 +21,7 @@ from collector.detect.ballots import Standing
 from collector.detect.network import Condition
 from collector.detect.silence import Watch, advance, minute_of
 from collector.detect.spans import Span
-from collector.detect.thresholds import DEFAULT, PAUSE_S, YEAR_S
+from collector.detect.thresholds import DEFAULT, PAUSE_S, YEAR_S, Thresholds
 
 from .noise import Noise
 from .years import Land
@@ -68,7 +68,9 @@ CASES = tuple(
 )
 
 
-def delays(case: Shutdown, number: int, chance: Random) -> Iterator[float | None]:
+def delays(
+    case: Shutdown, number: int, chance: Random, limits: Thresholds = DEFAULT
+) -> Iterator[float | None]:
     """Minutes from the loss to CONFIRMED, None for never, of so many shutdowns."""
     for _ in range(number):
         at = 1e6 + chance.uniform(0, 3600)
@@ -82,7 +84,7 @@ def delays(case: Shutdown, number: int, chance: Random) -> Iterator[float | None
         standings = _known(spans)
         first = int(at // 60) - 1
         for minute in range(first, first + 12):
-            watches = advance(watches, minute_of(spans, minute, DEFAULT), standings, {}, (), DEFAULT)
+            watches = advance(watches, minute_of(spans, minute, limits), standings, {}, (), limits)
             if watches[HERE].condition is Condition.CONFIRMED:
                 yield ((minute + 1) * 60 + GRACE_S - at) / 60
                 break
@@ -106,7 +108,7 @@ def _known(spans: Sequence[Span]) -> dict[str, Standing]:
     return {span.probe: Standing(-1e9) for span in spans}
 
 
-def quiet(land: Land, noise: Noise, chance: Random) -> Quiet:
+def quiet(land: Land, noise: Noise, chance: Random, limits: Thresholds = DEFAULT) -> Quiet:
     """One year of a land."""
     troubles = list(_troubles(land, noise, chance))
     lives = {
@@ -128,7 +130,7 @@ def quiet(land: Land, noise: Noise, chance: Random) -> Quiet:
                 spans += life[bisect_right(ends[key], at - 2 * PAUSE_S) :][:3]
             before = watches.get(HERE, Watch()).condition
             watches = advance(
-                watches, minute_of(spans, minute, DEFAULT), standings, {HERE: land.shares}, (), DEFAULT
+                watches, minute_of(spans, minute, limits), standings, {HERE: land.shares}, (), limits
             )
             now = watches[HERE].condition
             if now in (Condition.SUSPECTED, Condition.CONFIRMED) and now is not before:

@@ -16,15 +16,14 @@ from typing import Any
 import aiohttp
 
 from collector.config import Config
-from collector.store import open_store
+from collector.store import look_for, open_store
 from collector.store.base import StoreError
-from collector.store.sqlite import DATABASE
 from probe.wire.codec import encode
-from probe.wire.settings import ConfigError
 from probe.wire.version import __version__
 
+from .desk import CannotDo, Desk
 from .local import BY_HEADER, END, NAMES, OUT, SOCKET, VERSION_HEADER
-from .operations import CannotDo, Desk, carry_out
+from .operations import carry_out
 from .orders import Order
 
 Show = Callable[[str], None]
@@ -39,10 +38,7 @@ def ask(config: Config, order: Order, out: Show, note: Show) -> int:
     """Have an order carried out, its answer shown line by line; returns the exit status. Raises
     `ConfigError`, `CannotDo` or `StoreError`."""
     folder = config.data_path
-    try:
-        (folder / DATABASE).stat()
-    except OSError as error:  # opening would make a new store of a mistyped folder
-        raise ConfigError(f"data_dir: {error.filename}: {error.strerror}") from None
+    look_for(folder)
     if (folder / SOCKET).is_socket():  # never in a folder whose name is too long for one
         try:
             return asyncio.run(_asked(folder / SOCKET, order, out, note))
@@ -108,6 +104,7 @@ def _alone(config: Config, order: Order, out: Show, note: Show) -> int:
             folder=config.data_path,
             keep=config.retention,
             round_s=config.detection.round_s,
+            webhooks=[webhook.name for webhook in config.webhooks],
             call=call,
             now=time.time,
             by=who(),
@@ -115,5 +112,6 @@ def _alone(config: Config, order: Order, out: Show, note: Show) -> int:
             note=note,
             gone=lambda: False,
             ordered=lambda _since: None,
+            left=lambda _count: None,
         )
         return carry_out(desk, order)

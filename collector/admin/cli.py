@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,7 @@ def add_commands(commands: Any) -> None:
     back.add_argument("file", type=Path, metavar="FILE")
     back.add_argument("--force", action="store_true", help="put the store that is there aside")
     _command(commands, "check", "look whether the store is whole; status 1 where it is not", _check)
+    _add_letters(commands.add_parser("dead-letters", help="what was published and could not be delivered"))
 
 
 def _add_tokens(parser: argparse.ArgumentParser) -> None:
@@ -59,6 +61,18 @@ def _add_tokens(parser: argparse.ArgumentParser) -> None:
     _takes_json(_command(commands, "list", "list tokens by name; what was shown is not kept", _tokens))
     revoke = _command(commands, "revoke", "let nobody else in with it; who came with it stays", _revoke)
     revoke.add_argument("name", metavar="NAME", help="12 hex digits: see tokens list")
+
+
+def _add_letters(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _command(commands, "list", "show them", _dead_letters)
+    for name, does, order in (
+        ("retry", "deliver them again", orders.RetryLetters),
+        ("drop", "forget them", orders.DropLetters),
+    ):
+        doing = _command(commands, name, does, partial(_with_letters, order))
+        doing.add_argument("letters", nargs="*", metavar="LETTER", help="as list names it")
+        doing.add_argument("--all", action="store_true", help="every one")
 
 
 def _command(
@@ -139,6 +153,16 @@ def _back_up(arguments: argparse.Namespace) -> Order:
 
 def _check(_arguments: argparse.Namespace) -> Order:
     return orders.Check()
+
+
+def _dead_letters(_arguments: argparse.Namespace) -> Order:
+    return orders.DeadLetters()
+
+
+def _with_letters(
+    order: type[orders.RetryLetters | orders.DropLetters], arguments: argparse.Namespace
+) -> Order:
+    return order(letters=tuple(arguments.letters), every=arguments.all)
 
 
 def _restore(arguments: argparse.Namespace) -> int:

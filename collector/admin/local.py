@@ -12,7 +12,7 @@ import json
 import logging
 import os
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,7 +27,8 @@ from probe.wire.codec import decode
 from probe.wire.version import __version__
 
 from . import orders
-from .operations import CannotDo, Desk, carry_out
+from .desk import CannotDo, Desk
+from .operations import carry_out
 from .orders import Order
 
 log = logging.getLogger("reachwatch.admin")
@@ -52,6 +53,9 @@ NAMES: dict[str, type[Order]] = {
     "compact": orders.Compact,
     "backup": orders.BackUp,
     "check": orders.Check,
+    "dead-letters": orders.DeadLetters,
+    "retry": orders.RetryLetters,
+    "drop": orders.DropLetters,
 }
 
 
@@ -86,13 +90,14 @@ def forget(folder: Path) -> None:
 
 @dataclass
 class Ear:
-    """Takes orders and carries them out, the long ones one at a time. `ordered` is as `Desk` has it, and is
-    called on the event loop."""
+    """Takes orders and carries them out, the long ones one at a time. `webhooks` and `ordered` are as `Desk`
+    has them; what is told is told on the event loop."""
 
     committer: Committer
     folder: Path
     keep: Retention
     round_s: float
+    webhooks: Collection[str]
     wall: Callable[[], float]
     ordered: Callable[[float], None]
     _long: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -145,11 +150,15 @@ class Ear:
         def ordered(since: float) -> None:
             loop.call_soon_threadsafe(self.ordered, since)
 
+        def left(count: int) -> None:
+            loop.call_soon_threadsafe(self.committer.metrics.dead_letters, count)
+
         return Desk(
             store=self.committer.store,
             folder=self.folder,
             keep=self.keep,
             round_s=self.round_s,
+            webhooks=self.webhooks,
             call=call,
             now=self.wall,
             by=request.headers.get(BY_HEADER, "")[:64],
@@ -157,6 +166,7 @@ class Ear:
             note=lambda text: _tell(loop, lines, NOTE, text),
             gone=lambda: self._stopping or request.transport is None,
             ordered=ordered,
+            left=left,
         )
 
 

@@ -10,20 +10,20 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from collector.config import Retention
+from collector.alerts.letters import NoSuchLetter, chosen, line, name_of, put_back
 from collector.detect.quarantine import Quarantine
 from collector.detect.thresholds import DEFAULT
 from collector.store import upkeep
-from collector.store.base import Enrolled, Store
+from collector.store.base import Delivery, Enrolled, Store
 from collector.tokens import Token, digest_of
 
 from . import orders
+from .desk import CannotDo, Desk, columns, timed
 from .orders import TAG, Order
 
 FINE, BAD = 0, 1
@@ -31,30 +31,6 @@ DAY_S = 86_400.0
 # Detection tells no round from before this many seconds again.
 REACH_S = DEFAULT.late_s
 SECRET_BYTES = 24  # 192 bits: nobody guesses one, so its hash needs no salt
-
-
-class CannotDo(Exception):
-    """An order that cannot be carried out; the message says why. Nothing has changed."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Desk:
-    """What an operation works with. `call` runs a function on the store's thread and waits for it. `out`
-    takes a line of the answer, `note` one about how it goes on; `gone` tells that nobody waits for it any
-    more. `round_s` is how long detection's rounds are. `ordered` is told from what moment on somebody's
-    word weighs otherwise than before. `by` is who orders it."""
-
-    store: Store
-    folder: Path
-    keep: Retention
-    round_s: float
-    call: Callable[..., Any]
-    now: Callable[[], float]
-    by: str
-    out: Callable[[str], None]
-    note: Callable[[str], None]
-    gone: Callable[[], bool]
-    ordered: Callable[[float], None]
 
 
 def carry_out(desk: Desk, order: Order) -> int:
@@ -71,7 +47,7 @@ def keys(desk: Desk, order: orders.Keys) -> int:
     for one in desk.call(desk.store.enrolled):
         if order.country in (None, one.seen.country if one.seen else "ZZ"):
             row = _described(one, labels, in_force)
-            desk.out(json.dumps(row) if order.json else _line(row.values()))
+            desk.out(json.dumps(row) if order.json else columns(row.values()))
     return FINE
 
 
@@ -83,8 +59,8 @@ def _described(
     held = next((in_force[subject] for subject in subjects if subject in in_force), None)
     return {
         "key": one.probe,
-        "enrolled_at": _time(one.enrolled_at),
-        "seen_at": _time(seen.at) if seen else None,
+        "enrolled_at": timed(one.enrolled_at),
+        "seen_at": timed(seen.at) if seen else None,
         "country": seen.country if seen else None,
         "asn": seen.asn if seen else None,
         "prefix": seen.prefix if seen else None,
@@ -106,7 +82,7 @@ def put_aside(desk: Desk, order: orders.PutAside) -> int:
     )
     desk.store.order(quarantine)
     desk.ordered(since)
-    desk.out(f"{order.subject}: weighs nothing in what was measured from {_time(since)} on")
+    desk.out(f"{order.subject}: weighs nothing in what was measured from {timed(since)} on")
     if TAG.fullmatch(order.subject):
         desk.note(
             f"keys heard from last under this tag: {standing_there}. The tag is good until midnight UTC or"
@@ -134,16 +110,16 @@ def release(desk: Desk, order: orders.Release) -> int:
     until = now if order.since is None else _within_reach(order.since, now)
     desk.store.order(replace(held, until=until, released_at=now, released_by=desk.by))
     desk.ordered(until)
-    desk.out(f"{order.subject}: weighs again in what was measured from {_time(until)} on")
+    desk.out(f"{order.subject}: weighs again in what was measured from {timed(until)} on")
     return FINE
 
 
 def _within_reach(since: float, now: float) -> float:
     if since > now:
-        raise CannotDo(f"--since: {_time(since)} is still to come")
+        raise CannotDo(f"--since: {timed(since)} is still to come")
     if since < now - REACH_S:
         raise CannotDo(
-            f"--since: what was measured before {_time(now - REACH_S)} ({REACH_S / 3600:.0f} hours ago)"
+            f"--since: what was measured before {timed(now - REACH_S)} ({REACH_S / 3600:.0f} hours ago)"
             " is not judged again"
         )
     return since
@@ -156,15 +132,15 @@ def quarantined(desk: Desk, order: orders.Quarantined) -> int:
         if order.every or one.released_at is None:
             row = {
                 "subject": one.subject,
-                "since": _time(one.since),
-                "ordered_at": _time(one.ordered_at),
+                "since": timed(one.since),
+                "ordered_at": timed(one.ordered_at),
                 "by": one.by,
-                "until": _time(one.until),
-                "released_at": _time(one.released_at),
+                "until": timed(one.until),
+                "released_at": timed(one.released_at),
                 "released_by": one.released_by or None,
                 "reason": one.reason,
             }
-            desk.out(json.dumps(row) if order.json else _line(row.values()))
+            desk.out(json.dumps(row) if order.json else columns(row.values()))
     return FINE
 
 
@@ -196,15 +172,15 @@ def tokens(desk: Desk, order: orders.Tokens) -> int:
     for one in found:
         row = {
             "name": one.name,
-            "issued_at": _time(one.issued_at),
+            "issued_at": timed(one.issued_at),
             "by": one.issued_by,
-            "expires_at": _time(one.expires_at),
+            "expires_at": timed(one.expires_at),
             "uses": one.uses,
             "used": one.used,
-            "revoked_at": _time(one.revoked_at),
+            "revoked_at": timed(one.revoked_at),
             "label": one.label,
         }
-        desk.out(json.dumps(row) if order.json else _line(row.values()))
+        desk.out(json.dumps(row) if order.json else columns(row.values()))
     return FINE
 
 
@@ -214,7 +190,7 @@ def revoke(desk: Desk, order: orders.Revoke) -> int:
     if its is None:
         raise CannotDo(f"no such token: {order.name}")
     if its.revoked_at is not None:
-        raise CannotDo(f"{order.name} was revoked already, at {_time(its.revoked_at)}")
+        raise CannotDo(f"{order.name} was revoked already, at {timed(its.revoked_at)}")
     desk.store.issue(replace(its, revoked_at=desk.now()))
     desk.out(f"{order.name}: lets nobody in any more; {its.used} keys came with it and stay")
     return FINE
@@ -260,6 +236,49 @@ def progress(note: Callable[[str], None], gone: Callable[[], bool]) -> Callable[
     return tell
 
 
+def dead_letters(desk: Desk, _order: orders.DeadLetters) -> int:
+    """List what was given up, one a line."""
+    found: list[Delivery] = desk.call(chosen, desk.store, None)
+    for letter in found:
+        desk.out(line(letter))
+    desk.note(f"{len(found)} dead letters")
+    return FINE
+
+
+def retry_letters(desk: Desk, order: orders.RetryLetters) -> int:
+    """Have dead letters delivered again."""
+    letters = _chosen(desk, order.letters)
+    for letter in letters:
+        if letter.webhook not in desk.webhooks:
+            raise CannotDo(f"{name_of(letter)}: no webhook of that name is configured")
+    for letter in letters:
+        put_back(desk.store, letter, desk.now())
+    return _told(desk, letters, "to be delivered again")
+
+
+def drop_letters(desk: Desk, order: orders.DropLetters) -> int:
+    """Forget dead letters."""
+    letters = _chosen(desk, order.letters)
+    for letter in letters:
+        desk.store.delivered(letter)
+    return _told(desk, letters, "dropped")
+
+
+def _chosen(desk: Desk, names: Collection[str]) -> list[Delivery]:
+    try:
+        return chosen(desk.store, names or None)
+    except NoSuchLetter as error:
+        raise CannotDo(str(error)) from None
+
+
+def _told(desk: Desk, letters: Collection[Delivery], done: str) -> int:
+    desk.left(len(desk.store.outbox(dead=True)))
+    for letter in letters:
+        desk.out(line(letter))
+    desk.note(f"{len(letters)} {done}")
+    return FINE
+
+
 def check(desk: Desk, _order: orders.Check) -> int:
     """Name what is damaged."""
     damaged = 0
@@ -271,20 +290,13 @@ def check(desk: Desk, _order: orders.Check) -> int:
     return BAD if damaged else FINE
 
 
-def _time(at: float | None) -> str | None:
-    return None if at is None else datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _line(values: Iterable[object]) -> str:
-    """Columns for eyes and for awk: a dash where there is nothing, what may hold spaces last."""
-    return "  ".join("-" if value in (None, "") else str(value) for value in values)
-
-
 _CHANGES: Mapping[type[Order], Callable[[Desk, Any], int]] = {
     orders.PutAside: put_aside,
     orders.Release: release,
     orders.Issue: issue,
     orders.Revoke: revoke,
+    orders.RetryLetters: retry_letters,
+    orders.DropLetters: drop_letters,
 }
 _OPERATIONS: Mapping[type[Order], Callable[[Desk, Any], int]] = {
     orders.Keys: keys,
@@ -293,4 +305,5 @@ _OPERATIONS: Mapping[type[Order], Callable[[Desk, Any], int]] = {
     orders.Compact: compact,
     orders.BackUp: back_up,
     orders.Check: check,
+    orders.DeadLetters: dead_letters,
 }

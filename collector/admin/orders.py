@@ -6,6 +6,7 @@ Everything in them that a person typed is one printable line, because it is show
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -144,4 +145,45 @@ class Check:
     __pydantic_config__ = STRICT
 
 
-Order = Keys | PutAside | Release | Quarantined | Issue | Tokens | Revoke | Compact | BackUp | Check
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetters:
+    """List what was published and could not be delivered."""
+
+    __pydantic_config__ = STRICT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryLetters:
+    """Deliver dead letters again, those named or every one."""
+
+    __pydantic_config__ = STRICT
+    letters: tuple[Line, ...] = ()
+    every: bool = False
+
+    def __post_init__(self) -> None:
+        _check_letters(self.letters, self.every, "retry")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropLetters:
+    """Forget dead letters, those named or every one."""
+
+    __pydantic_config__ = STRICT
+    letters: tuple[Line, ...] = ()
+    every: bool = False
+
+    def __post_init__(self) -> None:
+        _check_letters(self.letters, self.every, "drop")
+
+
+def _check_letters(letters: Collection[str], every: bool, deed: str) -> None:
+    if every == bool(letters):
+        raise ValueError(f"dead-letters {deed}: name the letters, or say --all")
+    for letter in letters:
+        _check_line(letter, "LETTER")
+
+
+Order = (
+    Keys | PutAside | Release | Quarantined | Issue | Tokens | Revoke | Compact | BackUp | Check
+    | DeadLetters | RetryLetters | DropLetters
+)  # fmt: skip

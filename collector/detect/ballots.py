@@ -126,10 +126,45 @@ def counted(
     armed: Mapping[Place, Sequence[Ballot]], standings: Mapping[str, Standing], limits: Thresholds
 ) -> dict[Place, Count]:
     """Count the armed ballots of each place. The order they come in changes nothing."""
-    heard: dict[Place, list[tuple[Ballot, float]]] = {place: [] for place in armed}
-    for place, ballot, weight in _one_a_home(armed, standings, limits):
+    said = homes(armed, standings, limits)
+    return {place: counted_homes(some, limits) for place, some in said.items()}
+
+
+def homes(
+    said: Mapping[Place, Sequence[Ballot]], standings: Mapping[str, Standing], limits: Thresholds
+) -> dict[Place, list[tuple[Ballot, float]]]:
+    """The ballot of each home that counts, with its weight, by place. A home has one, however many probes
+    stand in it, and is in one network of a country."""
+    heard: dict[Place, list[tuple[Ballot, float]]] = {place: [] for place in said}
+    for place, ballot, weight in _one_a_home(said, standings, limits):
         heard[place].append((ballot, weight))
-    return {place: _count(_few_a_token(said, standings, limits), limits) for place, said in heard.items()}
+    return {place: list(_few_a_token(some, standings, limits)) for place, some in heard.items()}
+
+
+def at_home(
+    said: Mapping[Place, Sequence[Ballot]], standings: Mapping[str, Standing], limits: Thresholds
+) -> Mapping[Place, Sequence[Ballot]]:
+    """The ballots without those of homes that speak in another country too, and with more weight there:
+    where no database tells countries apart a probe says which it is in, and one home could be a world."""
+    countries: dict[str, str] = {}
+    both = set()
+    for place, ballots in said.items():
+        for ballot in ballots:
+            if countries.setdefault(ballot.prefix, place.country) != place.country:
+                both.add(ballot.prefix)
+    if not both:
+        return said
+    stands: dict[str, tuple[float, float, str]] = {}
+    for place, ballots in said.items():
+        for ballot in ballots:
+            if ballot.prefix in both:
+                weight = weight_of(standings.get(ballot.probe), ballot.at, limits)
+                its = (weight, ballot.at, place.country)
+                stands[ballot.prefix] = max(its, stands.get(ballot.prefix, its))
+    return {
+        place: [one for one in ballots if one.prefix not in both or stands[one.prefix][2] == place.country]
+        for place, ballots in said.items()
+    }
 
 
 def count(ballots: Iterable[Ballot], standings: Mapping[str, Standing], limits: Thresholds) -> Count:
@@ -140,7 +175,8 @@ def count(ballots: Iterable[Ballot], standings: Mapping[str, Standing], limits: 
 _SOMEWHERE = Place("", 0, "")
 
 
-def _count(said: Iterable[tuple[Ballot, float]], limits: Thresholds) -> Count:
+def counted_homes(said: Iterable[tuple[Ballot, float]], limits: Thresholds) -> Count:
+    """The count of some homes of one place."""
     votes = failing = 0.0
     broke: Counter[str] = Counter()
     artefacts: Counter[str] = Counter()

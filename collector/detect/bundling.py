@@ -22,7 +22,6 @@ from .incidents import WORLD, Incident
 from .quarantine import Quarantine
 from .revisions import Revision
 from .saved import Settled, pack
-from .silence import Minute, heard
 from .spans import Span
 from .thresholds import Thresholds
 from .verifying import folded
@@ -56,11 +55,11 @@ def facts_of(
     number: int,
     ballots: Mapping[Place, Sequence[Ballot]],
     rounds: Iterable[CountryRound],
-    minutes: Iterable[Minute],
+    heard: Iterable[Mapping[str, float]],
     limits: Thresholds,
 ) -> Facts:
-    """One round's facts, of everybody's ballots, of what detection saw in all countries and of who was there
-    in each of its minutes; none of those where the claim is not about silence."""
+    """One round's facts, of everybody's ballots, of what detection saw in all countries and of what
+    `silence.heard` gives of each of its minutes; nothing where the claim is not about silence."""
     others = [one for one in rounds if one.country != country]
     here = ((place, tuple(said)) for place, said in ballots.items() if place.country == country)
     return Facts(
@@ -69,7 +68,7 @@ def facts_of(
         abroad=_shares(((one.country, one.networks) for one in others), limits.least_votes),
         slow_abroad=_shares(((one.country, one.speeds) for one in others), limits.least_votes),
         heard_abroad=tuple(
-            tuple(share for where, share in heard(minute).items() if where != country) for minute in minutes
+            tuple(share for where, share in shares.items() if where != country) for shares in heard
         ),
     )
 
@@ -124,7 +123,7 @@ def made(case: Case, setting: Setting, min_prefixes: int) -> Evidence:
     whole = Evidence(
         release=__version__,
         limits=setting.limits,
-        shares=small.keyed(shares, names),
+        shares=small.shares_of(shares, known, names),
         mobile=tuple(sorted(names.get(asn, asn) for asn in setting.mobile & known)),
         standings=_standings(probes, setting, case.rounds),
         start=json.loads(pack(case.start)),

@@ -62,6 +62,7 @@ def _part(part: Part, limits: Thresholds, min_prefixes: int) -> dict[str, Any]:
         "scope": str(part.scope),
         "cause": str(part.cause),
         **_times(part, limits),
+        **_grown(part, limits),
         "confirmed_at": None if part.confirmed is None else _time(_end(part.confirmed, limits)),
         **_sum(part.networks.values()),
         "networks": [
@@ -99,6 +100,13 @@ def _times(what: Incident | Part, limits: Thresholds) -> dict[str, Any]:
     return {
         "began": _between(what.since, limits),
         "ended": None if what.ended is None else _between(what.ended, limits),
+    }
+
+
+def _grown(part: Part, limits: Thresholds) -> dict[str, Any]:
+    return {
+        "national": None if part.national is None else _between(part.national, limits),
+        "unheard": part.unheard,
     }
 
 

@@ -1,10 +1,11 @@
-"""The round that is not over yet: what is sure whatever is still to come in it. PURE.
+"""The round that is not over yet: what is sure whatever a country's own homes still say in it. PURE.
 
 Those who measure just after a block began say so seconds later, and a round is folded when it is over.
 So while one is running it is folded as if everybody who was heard in the rounds just before, and not yet
 in this one, were going to say that all is well, and as many of those who have spoken were to take it back
 as time is left to speak again. Where a nation's event is sure even so, people are told now. Nothing is
-suspected early and nothing ends early: for either, who is still to come matters.
+suspected early and nothing ends early: for either, who is still to come matters. What the world sees is
+taken as it was seen by now: a platform that fails everywhere a minute later may be told of too early.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import replace
 
 from .ballots import Ballot, Place
 from .bundling import start_of
-from .fold import Setting, State, advance
+from .fold import Network, Setting, State, advance
 from .incidents import Incident, record
 from .network import Condition
 from .saved import Settled
@@ -81,7 +82,9 @@ def _as_heard(state: State, so_far: State) -> State:
     return replace(
         state,
         networks={
-            place: replace(one, votes=so_far.networks[place].votes) for place, one in state.networks.items()
+            # A network may be heard from for the first time in a round that was read after it was folded.
+            place: replace(one, votes=so_far.networks.get(place, Network()).votes)
+            for place, one in state.networks.items()
         },
     )
 

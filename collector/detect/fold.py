@@ -72,7 +72,7 @@ def listen(
     shares heard of countries of which there are no spans here."""
     watches = silence.advance(
         state.silences,
-        minute_of(number, spans, setting),
+        _minute_of(number, spans, setting),
         setting.standings,
         setting.shares,
         setting.mobile,
@@ -82,8 +82,13 @@ def listen(
     return replace(state, minute=number, silences=watches)
 
 
-def minute_of(number: int, spans: Collection[Span], setting: Setting) -> silence.Minute:
-    """Who was there in a minute, of those who are listened to."""
+def heard_in(number: int, spans: Collection[Span], setting: Setting) -> dict[str, float]:
+    """By country, the share of homes that were heard at the end of a minute."""
+    minute = _minute_of(number, spans, setting)
+    return silence.heard(silence.homes_of(minute, setting.standings, setting.limits), minute, setting.limits)
+
+
+def _minute_of(number: int, spans: Collection[Span], setting: Setting) -> silence.Minute:
     at, orders = number * 60.0, setting.orders
     some = [one for one in spans if not is_mute(orders, one.probe, one.prefix, at)] if orders else spans
     return silence.minute_of(some, number, setting.limits)
@@ -122,7 +127,10 @@ def advance(
             after = _lived(after, ballots.get(place, ()), setting.limits)
         elif not stands_still and not _is_explained(state, place):
             after = _worn(after, ballots.get(place, ()), setting.limits)
-        networks[place] = after
+        # Else it is as if it had never been. Who is there and has no say is kept: it may have had one before
+        # this round was folded again.
+        if after.pasts or after.watch.is_alarmed or place in ballots:
+            networks[place] = after
     speeds, slow_nations = _slow(state, number, ballots, setting, slow_abroad)
     return replace(
         state,

@@ -86,7 +86,9 @@ class Slowness:
 class Part:
     """One platform in an incident, or `CONNECTIVITY`: the lines themselves, silent or cut. Rounds are the
     detector's: `since` the first that failed, `confirmed` the one that made it sure, `ended` the first that
-    was well again. `networks` are those in trouble, of `networks_heard` that had votes enough, at most."""
+    was well again; or, of what is `unheard`, the first in which nobody could tell any more. `national` is
+    the first in which the nation failed, where it did. `networks` are those in trouble, of `networks_heard`
+    that had votes enough, at most."""
 
     platform: str
     phase: Phase
@@ -102,6 +104,8 @@ class Part:
     networks: Mapping[int, Witnesses] = field(default_factory=dict)
     networks_heard: int = 0
     slow: Slowness | None = None
+    unheard: bool = False
+    national: int | None = None
 
     @property
     def is_open(self) -> bool:
@@ -160,7 +164,11 @@ class Incident:
 
 def record(book: Collection[Incident], state: State, limits: Thresholds) -> tuple[Incident, ...]:
     """The incidents after a round, given those before it."""
-    alarms = {(part_country, part.platform): part for part_country, part in _alarms(state, limits)}
+    alarms: dict[tuple[str, str], Part] = {}
+    for country, part in _alarms(state, limits):
+        # Lines may be cut in one network and fall silent in another: one event of the lines.
+        known = alarms.get((country, part.platform))
+        alarms[country, part.platform] = part if known is None else _both(known, part)
     after = [_continued(incident, alarms, state, limits) for incident in book]
     spoken = {(one.country, part.platform) for one in after for part in one.parts if part.is_open}
     for key in sorted(alarms.keys() - spoken):
@@ -227,6 +235,7 @@ def _silence(watch: silence.Watch, event: silence.Event, limits: Thresholds) -> 
             for asn, dark in watch.networks.items()
         },
         networks_heard=event.networks,
+        national=_round_of(event.since, limits) if event.nationwide else None,
     )
 
 
@@ -312,6 +321,7 @@ def _part(
             for asn, one in sorted(alarmed.items())
         },
         networks_heard=max(nation.networks, len(alarmed)),
+        national=nation.since if nation.is_alarmed else None,
         slow=_slowness([one.votes for one in alarmed.values()], limits) if is_slow else None,
     )
 
@@ -363,11 +373,22 @@ def _continued(
 def _over(part: Part, state: State, country: str, limits: Thresholds) -> Part:
     sure = part.confirmed is not None
     # Its last rounds were the proof that it is over: it was well from the first of them.
-    ended = max(part.since + 1, state.number - limits.end_rounds + 1)
+    over, heard_at = state.number - limits.end_rounds, _heard_at(part, state, country)
+    ended = max(part.since + 1, min(over, heard_at) + 1)
     event = _event(part, state, country)
     if event is not None and event.over is not None:
         ended = max(ended, _round_of(event.over, limits))
-    return replace(part, phase=Phase.ENDED if sure else Phase.DISMISSED, ended=ended)
+    phase = Phase.ENDED if sure else Phase.DISMISSED
+    return replace(part, phase=phase, ended=ended, unheard=heard_at < over)
+
+
+def _heard_at(part: Part, state: State, country: str) -> int:
+    """The newest round in which a network of the part had votes."""
+    places = [Place(country, asn, part.platform) for asn in part.networks]
+    watches = [
+        known[place].watch for known in (state.networks, state.speeds) for place in places if place in known
+    ]
+    return max((one.heard_at for one in watches if one.heard_at is not None), default=state.number)
 
 
 def _event(part: Part, state: State, country: str) -> silence.Event | None:
@@ -406,6 +427,8 @@ def _both(before: Part, now: Part) -> Part:
         since=before.since if is_dated else min(before.since, now.since),
         confirmed=now.confirmed if before.confirmed is None else before.confirmed,
         ended=None,
+        unheard=False,
+        national=now.national if before.national is None else before.national,
         scope=Scope.NATION if Scope.NATION in (before.scope, now.scope) else before.scope,
         cause=cause,
         broke=now.broke if better else before.broke,

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from .saved import Settled
 from .thresholds import Thresholds
 
-# Rounds of which states are kept: the newest, and of what lies behind every so many.
+# Rounds of which states are kept one by one, and, of what lies behind, how far back one in how long (in
+# seconds).
 NEWEST = 4
-SPARSE = ((144, 36), (1440, 288))
+SPARSE_S = ((12 * 3600, 3 * 3600), (5 * 86_400, 86_400))
 
 
 @dataclass
@@ -64,13 +65,14 @@ class Kept:
         last = max(
             (n for n in self._states if n <= head - self.limits.late_rounds), default=min(self._states)
         )
-        self._states = {n: one for n, one in self._states.items() if n == last or _stays(n, head, last)}
+        self._states = {n: one for n, one in self._states.items() if n == last or self._stays(n, head, last)}
+
+    def _stays(self, number: int, head: int, last: int) -> bool:
+        sparse = ((int(s // self.limits.round_s) for s in both) for both in SPARSE_S)
+        return number > last and (
+            number > head - NEWEST
+            or any(number > head - back and number % every == 0 for back, every in sparse)
+        )
 
     def __len__(self) -> int:
         return len(self._states)
-
-
-def _stays(number: int, head: int, last: int) -> bool:
-    return number > last and (
-        number > head - NEWEST or any(number > head - back and number % every == 0 for back, every in SPARSE)
-    )

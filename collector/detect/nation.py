@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from .ballots import Count
-from .network import ALARMED, Condition, Watch
+from .network import ALARMED, Condition, Watch, is_lost
 from .thresholds import Thresholds
 
 
@@ -25,7 +25,7 @@ class Seen:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NationWatch:
     """`share` is the failing share of the country, each network by its weight; `networks` how many
-    had votes enough."""
+    had votes enough, and `heard_at` the newest round in which any had."""
 
     condition: Condition = Condition.INSUFFICIENT
     score: float = 0.0
@@ -33,8 +33,7 @@ class NationWatch:
     networks: int = 0
     good_rounds: int = 0
     since: int | None = None
-    suspected_at: int | None = None
-    confirmed_at: int | None = None
+    heard_at: int | None = None
 
     @property
     def is_alarmed(self) -> bool:
@@ -52,6 +51,8 @@ def watch(
     """The country after round `number`. `seen` is by ASN; `weights` are users' shares by ASN, where
     known, of any scale: a network that is not among them weighs as the mean of those that are."""
     heard = {asn: one for asn, one in seen.items() if one.votes.votes >= limits.least_votes}
+    if not heard and before.is_alarmed and is_lost(before.heard_at, number, limits):
+        return NationWatch(heard_at=before.heard_at)
     if not heard:
         quiet = before.condition if before.is_alarmed else Condition.INSUFFICIENT
         return replace(before, condition=quiet, networks=0)
@@ -68,29 +69,14 @@ def watch(
         networks=len(heard),
         good_rounds=before.good_rounds + 1 if share < limits.end_share else 0,
         since=None if score == 0 else number if before.since is None else before.since,
-        suspected_at=before.suspected_at,
-        confirmed_at=before.confirmed_at,
+        heard_at=number,
     )
     # What has gone on for as long as confirms a network is over two rounds, whoever measured last.
     is_new = after.since is None or number - after.since < limits.confirm_rounds - 1
     condition = _condition(after, min(share, late) if is_new else share, heard, limits)
-    if condition not in ALARMED:
-        over = before.is_alarmed
-        return replace(
-            after,
-            condition=condition,
-            score=0.0 if over else score,
-            since=None if over else after.since,
-            suspected_at=None,
-            confirmed_at=None,
-        )
-    confirmed = condition is Condition.CONFIRMED and before.condition is not Condition.CONFIRMED
-    return replace(
-        after,
-        condition=condition,
-        suspected_at=number if before.suspected_at is None else before.suspected_at,
-        confirmed_at=number if confirmed else before.confirmed_at,
-    )
+    if before.is_alarmed and condition not in ALARMED:
+        return replace(after, condition=condition, score=0.0, since=None)
+    return replace(after, condition=condition)
 
 
 def _condition(

@@ -35,7 +35,8 @@ ALARMED = frozenset({Condition.SUSPECTED, Condition.CONFIRMED})
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watch:
     """`score` in nats; `added` is what the last round added. `since` is the first round of the present
-    climb, None at rest; `large_at` the newest round with votes enough to confirm. `lived` counts the
+    climb, None at rest; `heard_at` the newest round with any votes, `large_at` that with votes enough to
+    confirm. `lived` counts the
     rounds in which nothing was alarmed: the clock of the probes' pasts, which stands still meanwhile, so
     that nobody is disarmed by what they bear witness to."""
 
@@ -45,7 +46,7 @@ class Watch:
     bad_rounds: int = 0
     good_rounds: int = 0
     since: int | None = None
-    suspected_at: int | None = None
+    heard_at: int | None = None
     large_at: int | None = None
     lived: int = 0
 
@@ -74,6 +75,8 @@ def watch(
     """The network after round `number`; `world` is the failing share elsewhere, None where unknown. A
     round without votes is a round of which nothing is known: it leaves the score as it is. Where `votes`
     stand for several rounds, `fresh` are this one's: what was scored once is not scored again."""
+    if not votes.votes and before.is_alarmed and is_lost(before.heard_at, number, limits):
+        return Watch(lived=before.lived, heard_at=before.heard_at)
     if not votes.votes:
         silent = Condition.INSUFFICIENT if not before.is_alarmed else before.condition
         return replace(before, condition=silent, added=0.0)
@@ -87,26 +90,21 @@ def watch(
         bad_rounds=before.bad_rounds + 1 if votes.share >= limits.confirm_share else 0,
         good_rounds=before.good_rounds + 1 if votes.share < limits.end_share else 0,
         since=None if score == 0 else number if before.since is None else before.since,
-        suspected_at=before.suspected_at,
+        heard_at=number,
         large_at=number if votes.votes >= limits.confirm_votes else before.large_at,
         lived=before.lived,
     )
     condition = _condition(after, number, votes, limits)
-    if condition not in ALARMED:
+    if before.is_alarmed and condition not in ALARMED:
         # What ended is over: left standing, its score would make an event of the next small thing.
-        over = before.is_alarmed
-        return replace(
-            after,
-            condition=condition,
-            score=0.0 if over else after.score,
-            since=None if over else after.since,
-            suspected_at=None,
-        )
-    return replace(
-        after,
-        condition=condition,
-        suspected_at=number if before.suspected_at is None else before.suspected_at,
-    )
+        return replace(after, condition=condition, score=0.0, since=None)
+    return replace(after, condition=condition)
+
+
+def is_lost(heard_at: int | None, number: int, limits: Thresholds) -> bool:
+    """Whether nobody who could tell has been heard for so long that nobody can say any more that something
+    still goes on. Its witnesses are gone, and who came since has no past to be judged by."""
+    return heard_at is not None and number - heard_at > limits.lost_rounds
 
 
 def _condition(after: Watch, number: int, votes: Count, limits: Thresholds) -> Condition:
@@ -127,12 +125,13 @@ def _condition(after: Watch, number: int, votes: Count, limits: Thresholds) -> C
 def _confirms(after: Watch, number: int, votes: Count, limits: Thresholds) -> bool:
     """Whether it is sure. The network must be large, not whole: of eight homes one is away now and then, or
     disarmed, and where as many fail as it takes of eight the evidence is no less. Who measured last must
-    see it too, or it may be over."""
+    see it too, or it may be over; what goes on in one more round is not."""
     large_at = -math.inf if after.large_at is None else after.large_at
+    goes_on = after.bad_rounds > limits.confirm_rounds or votes.late_share >= limits.suspect_share
     return (
         (number - large_at) * limits.round_s < limits.large_s
         and after.score >= limits.h
         and after.bad_rounds >= limits.confirm_rounds
         and votes.failing >= limits.confirm_share * limits.confirm_votes
-        and votes.late_share >= limits.suspect_share
+        and goes_on
     )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from probe.wire.version import __version__
 
-from .incidents import Incident, Phase
+from .incidents import Incident
 
 LATE, QUARANTINED = "late_data", "quarantine"
 
@@ -22,10 +22,10 @@ class Revision:
     """One published word on an incident. `number` counts from 1; `at` is Unix seconds. `reason` says what is
     new, in words that every language has a phrase for (`sentences.reason`), joined by semicolons:
     ``confirmed``, ``scope nation``, ``joined x,youtube``, ``cause x throttling``, ``moved late_data``,
-    ``see late_data ID``, ``nothing quarantine``. `superseded_by` names the incident that says it better,
-    where late data or a quarantine moved the beginning or showed that there was nothing (then it is empty
-    and `withdrawn` set). `release` is the version of detector and rules that said it; empty where that was
-    not kept."""
+    ``see late_data ID``, ``nothing quarantine``, ``counts``. `superseded_by` names the incident that says it
+    better, where late data or a quarantine moved the beginning or showed that there was nothing (then it is
+    empty and `withdrawn` set). `release` is the version of detector and rules that said it; empty where that
+    was not kept."""
 
     number: int
     at: float
@@ -37,14 +37,22 @@ class Revision:
 
 
 def revised(
-    published: Mapping[str, Revision], book: Collection[Incident], at: float, first: int, why: str = LATE
+    published: Mapping[str, Revision],
+    book: Collection[Incident],
+    at: float,
+    first: int,
+    last_word: int,
+    why: str = LATE,
 ) -> Iterator[Revision]:
     """The revisions that make `book` what is published. `published` is each incident's last revision;
-    what ended before round `first` is not in the book any more and stands as it is. `why` is what makes
-    the past be told otherwise than before."""
+    what ended before round `first` is not in the book any more and stands as it is, and what ended by
+    `last_word` is soon so: it is told a last time if its counts are others by now. `why` is what makes the
+    past be told otherwise than before."""
     for incident in book:
         last = published.get(incident.id)
-        reason = _news(last, incident, why)
+        over = incident.ended
+        is_last = over is not None and over <= last_word
+        reason = _news(last, incident, why) or (is_last and _counts(last, incident)) or ""
         if reason:
             yield Revision(
                 number=last.number + 1 if last else 1,
@@ -94,6 +102,11 @@ def _news(last: Revision | None, now: Incident, why: str) -> str:
     return "; ".join(news)
 
 
+def _counts(last: Revision | None, now: Incident) -> str:
+    """Whether it was said with other counts than those that stand."""
+    return "counts" if last is not None and last.incident != now else ""
+
+
 def _overlap(one: Incident, other: Incident) -> bool:
     """Whether two incidents speak of the same platform in the same country at the same time."""
     platforms, others = ({part.platform for part in incident.parts} for incident in (one, other))
@@ -101,9 +114,3 @@ def _overlap(one: Incident, other: Incident) -> bool:
         return False
     end, other_end = (math.inf if i.ended is None else i.ended for i in (one, other))
     return one.since < other_end and other.since < end
-
-
-def is_alarm(before: Revision | None, now: Revision) -> bool:
-    """Whether a revision is news to wake somebody for: confirmed for the first time."""
-    was = before is not None and before.incident.phase in (Phase.CONFIRMED, Phase.ENDED)
-    return now.incident.phase is Phase.CONFIRMED and not was and not now.withdrawn

@@ -20,7 +20,7 @@ from .revisions import Revision
 from .slow import Speeds
 from .world import WorldWatch
 
-FORM = 3
+FORM = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,11 +35,17 @@ def sentence(revision: Revision, voice: Voice) -> str:
     incident, words = revision.incident, voice.words
     round_s = voice.limits.round_s
     clauses = [_counted(incident, words), began(incident, round_s, words)]
+    national = national_since(incident)
+    if national is not None and national - incident.since > voice.limits.together_rounds:
+        grew = datetime.fromtimestamp((national + 1) * round_s, UTC)
+        clauses.append(words("claim.national", time=f"{grew:{_CLOCK}}", date=f"{grew:{_DAY}}"))
     if incident.phase is Phase.DISMISSED:
         clauses.append(words("claim.never_confirmed"))
     if incident.ended is not None:
         well = datetime.fromtimestamp((incident.ended + 1) * round_s, UTC)
-        clauses.append(words("claim.well", time=f"{well:{_CLOCK}}", date=f"{well:{_DAY}}"))
+        is_known = not any(part.unheard for part in incident.parts)
+        over = "claim.well" if is_known else "claim.unheard"
+        clauses.append(words(over, time=f"{well:{_CLOCK}}", date=f"{well:{_DAY}}"))
     clauses.append(_why(incident, words))
     if revision.release:
         clauses.append(words("claim.release", release=revision.release))
@@ -47,6 +53,11 @@ def sentence(revision: Revision, voice: Voice) -> str:
     if not revision.withdrawn:
         return claim
     return words("claim.withdrawn", reason=reason(revision, words), claim=claim)
+
+
+def national_since(incident: Incident) -> int | None:
+    """The round from which on the nation failed, which may be long after its first network."""
+    return min((part.national for part in incident.parts if part.national is not None), default=None)
 
 
 def reason(revision: Revision, words: Words) -> str:
@@ -67,6 +78,8 @@ def _new(said: str, words: Words) -> str:
             return words(f"reason.{what}", why=words.name("reason.why", why))
         case ["see", why, heir]:
             return words("reason.see", why=words.name("reason.why", why), heir=heir)
+        case ["counts"]:
+            return words("reason.counts")
     return words.name("phase", said) if said in set(Phase) else said
 
 

@@ -15,8 +15,10 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from statistics import median
 
-from .ballots import Ballot, Count, Standing, count, weight_of
+from .ballots import Ballot, Count, Place, Standing, at_home, counted_homes, homes
+from .cells import CONNECTIVITY
 from .likelihood import surprise
 from .nation import capped_weights
 from .network import ALARMED, Condition
@@ -25,14 +27,15 @@ from .thresholds import PAUSE_S, Thresholds
 
 BEAT_S = 60.0  # how often a probe says that it is there
 HOURS_A_WEEK = 168
-FEWEST_HEARD = 3
+
+Homes = Mapping[str, Mapping[int, Sequence[tuple[Ballot, float]]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dark:
     """A network that fell silent. `since` is the minute of the first heartbeat that did not come, `seen_at`
     the one after which that was known. `homes` of `of` were lost at its worst, which is `surprise` nats
-    from chance. `silent` are the probes that are lost still, `back` counts those that were."""
+    from chance. `silent` are those that are lost still, by one probe each, `back` counts those that were."""
 
     since: int
     seen_at: int
@@ -57,8 +60,8 @@ class Dark:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """One silence of a country, in minutes since the Unix epoch. `over` is the first in which it was over.
-    `lost` counts its probes, `networks` those that had homes enough there; `told` has the last word of each
-    on its line from while it was silent."""
+    `lost` counts its homes, `networks` those that had enough of them there; `told` has the last word of each
+    on its line from while it was silent, by its probe."""
 
     since: int
     confirmed: int | None = None
@@ -103,7 +106,7 @@ class Watch:
 
     @property
     def lost(self) -> int:
-        """How many probes are silent now."""
+        """How many homes are silent now."""
         return sum(len(dark.silent) for dark in self.networks.values())
 
 
@@ -152,75 +155,77 @@ def advance(
     """Every country's watch after a minute, which must be the next. `mobile` are the ASNs of mobile
     networks, `shares` users' shares by country and ASN; `abroad` is what `heard` gives of countries that
     are not in the minute, where it is about one country alone."""
-    shares_heard = heard(minute)
+    there = homes_of(minute, standings, limits)
+    shares_heard = heard(there, minute, limits)
     after = {}
-    for country in sorted({*watches, *minute.ballots}):
+    for country in sorted({*watches, *there}):
         others = [*abroad, *(share for other, share in shares_heard.items() if other != country)]
-        ballots = minute.ballots.get(country, {})
-        hears = _hears(ballots, others, mobile, minute, limits)
+        here = there.get(country, {})
+        hears = _hears(here, others, mobile, minute, limits)
         before = watches.get(country, Watch())
-        if ballots and not hears:
+        if here and not hears:
             before = replace(before, deaf_at=minute.number)
         elif minute.number - before.deaf_at <= 2 * PAUSE_S // 60:
             hears = set()  # who is not back yet is none that was lost
-        voting = {asn: _voting(some, standings, limits) for asn, some in ballots.items()}
-        counts = {asn: count(some, standings, limits) for asn, some in voting.items()}
-        place = _Place(minute, voting, counts, hears, shares.get(country, {}), mobile, limits)
+        counts = {asn: counted_homes(some, limits) for asn, some in here.items()}
+        place = _Place(minute, here, counts, hears, shares.get(country, {}), mobile, limits)
         after[country] = place.after(before)
     return after
 
 
-def heard(minute: Minute) -> dict[str, float]:
-    """The share of those who were there that was heard just now, by country; without countries that are
-    too small to say."""
-    shares = {country: _heard(minute.ballots[country].values(), minute) for country in sorted(minute.ballots)}
-    return {country: share for country, share in shares.items() if share is not None}
+def homes_of(minute: Minute, standings: Mapping[str, Standing], limits: Thresholds) -> Homes:
+    """Those that count, by country and ASN: one ballot a home, in one network of one country, and none of
+    keys that weigh nothing yet."""
+    said = {
+        Place(country, asn, CONNECTIVITY): some
+        for country, networks in sorted(minute.ballots.items())
+        for asn, some in sorted(networks.items())
+    }
+    found: dict[str, dict[int, Sequence[tuple[Ballot, float]]]] = {}
+    for place, some in homes(at_home(said, standings, limits), standings, limits).items():
+        if some:
+            found.setdefault(place.country, {})[place.asn] = some
+    return found
+
+
+def heard(there: Homes, minute: Minute, limits: Thresholds) -> dict[str, float]:
+    """The share of the homes that were there that was heard just now, by country; without countries that
+    are too small to say."""
+    shares = {}
+    for country, networks in there.items():
+        fresh = [ballot.probe in minute.fresh for some in networks.values() for ballot, _ in some]
+        if len(fresh) >= limits.least_votes:
+            shares[country] = sum(fresh) / len(fresh)
+    return shares
 
 
 def _hears(
-    ballots: Mapping[int, Sequence[Ballot]],
-    abroad: Collection[float],
+    here: Mapping[int, Sequence[tuple[Ballot, float]]],
+    abroad: Sequence[float],
     mobile: Collection[int],
     minute: Minute,
     limits: Thresholds,
 ) -> set[int]:
-    """The networks that we would hear, because we hear others: those abroad, or else their neighbours, all
-    that are not going dark themselves or, of phones, the fixed lines and the other way round."""
-    if abroad and sum(abroad) / len(abroad) >= limits.heard_share:
-        return set(ballots)
-    lit = {asn for asn, some in ballots.items() if _lost(some) < limits.dark_share}
-    fresh = {
-        asn: (sum(one.probe in minute.fresh for one in some), len(some)) for asn, some in ballots.items()
-    }
+    """The networks that we would hear, because we hear others: most countries abroad, or else their
+    neighbours, all that are not going dark themselves or, of phones, the fixed lines and the other way
+    round."""
+    if abroad and median(abroad) >= limits.heard_share:
+        return set(here)
+    lit = {asn for asn, some in here.items() if _lost(some) < limits.dark_share}
 
     def is_heard(others: Iterable[int]) -> bool:
-        counts = [fresh[other] for other in others]
-        return (_share(sum(f for f, _ in counts), sum(n for _, n in counts)) or 0.0) >= limits.heard_share
+        fresh = [ballot.probe in minute.fresh for other in others for ballot, _ in here[other]]
+        return len(fresh) >= limits.least_votes and sum(fresh) / len(fresh) >= limits.heard_share
 
     return {
         asn
-        for asn in ballots
-        if is_heard(lit - {asn}) or is_heard(o for o in ballots if (o in mobile) != (asn in mobile))
+        for asn in here
+        if is_heard(lit - {asn}) or is_heard(o for o in here if (o in mobile) != (asn in mobile))
     }
 
 
-def _lost(ballots: Sequence[Ballot]) -> float:
-    return sum(ballot.failed for ballot in ballots) / len(ballots)
-
-
-def _voting(ballots: Iterable[Ballot], standings: Mapping[str, Standing], limits: Thresholds) -> list[Ballot]:
-    return [one for one in ballots if weight_of(standings.get(one.probe), one.at, limits)]
-
-
-def _heard(networks: Iterable[Sequence[Ballot]], minute: Minute) -> float | None:
-    """The share of those who were there that was heard just now."""
-    probes = [ballot.probe for some in networks for ballot in some]
-    return _share(sum(probe in minute.fresh for probe in probes), len(probes))
-
-
-def _share(some: int, of: int) -> float | None:
-    """None where they are too few to say."""
-    return some / of if of >= FEWEST_HEARD else None
+def _lost(some: Sequence[tuple[Ballot, float]]) -> float:
+    return sum(ballot.failed for ballot, _ in some) / len(some)
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +233,7 @@ class _Place:
     """One country in one minute; of `hears` we know that we would hear them."""
 
     minute: Minute
-    ballots: Mapping[int, Sequence[Ballot]]
+    homes: Mapping[int, Sequence[tuple[Ballot, float]]]
     counts: Mapping[int, Count]
     hears: Collection[int]
     weights: Mapping[int, float]
@@ -275,19 +280,19 @@ class _Place:
         one = self.counts[asn]
         if one.votes < self.limits.least_votes or one.share < self.limits.dark_share:
             return None
-        lost = sorted(ballot.at for ballot in self.ballots[asn] if ballot.failed)
+        lost = sorted((ballot.at, ballot.probe) for ballot, _ in self.homes[asn] if ballot.failed)
         chance = 1 - (1 - hazard) ** (PAUSE_S / 60)
         rare = surprise(int(one.failing), round(one.votes), chance, self.limits.rho_silence)
         if rare < self.limits.silence_h / 2:
             return None
         return Dark(
             # Of the first heartbeat that did not come, but for one in ten that may have gone by itself.
-            since=math.ceil(lost[len(lost) // 10] / BEAT_S),
+            since=math.ceil(lost[len(lost) // 10][0] / BEAT_S),
             seen_at=self.minute.number,
             of=one.prefixes,
             homes=one.failing_prefixes,
             surprise=round(rare, 3),
-            silent=tuple(sorted(ballot.probe for ballot in self.ballots[asn] if ballot.failed)),
+            silent=tuple(sorted(probe for _, probe in lost)),
         )
 
     def _deeper(self, known: Dark, fallen: Dark) -> Dark:

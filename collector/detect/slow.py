@@ -62,7 +62,8 @@ def advance(
         is_own = is_everywhere([votes[place]], elsewhere, limits)
         if is_own and not one.watch.is_sure:
             watch = replace(network.REST, lived=watch.lived)
-        found[place] = Speeds(watch, one.paces, votes[place], is_own)
+        if one.paces or watch.is_alarmed:
+            found[place] = Speeds(watch, one.paces, votes[place], is_own)
     return found
 
 

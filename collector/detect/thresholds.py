@@ -1,7 +1,7 @@
 """Every number that detection turns on, with its unit and where it comes from.
 
 Starting values studied by simulation before any code was written; `make bench-detect` shows what
-they give. Nothing else in `detect` holds a number that could be tuned.
+they give. Nothing else in `detect` holds a number that a verdict could be tuned with.
 """
 
 from __future__ import annotations
@@ -155,6 +155,10 @@ class Thresholds:
     # Failing votes that agree on stage and failure, for blocking to be likely.
     agreement: float = 0.7
 
+    # An incident's last word, with all who came late counted, is said so many rounds before nothing can
+    # change it: more than are ever folded at once while a collector runs.
+    last_word_rounds: int = 12
+
     @property
     def h(self) -> float:
         """CUSUM's threshold in nats: the log of rounds a year, times networks, per false alarm."""
@@ -169,6 +173,12 @@ class Thresholds:
     def late_rounds(self) -> int:
         """In how many rounds something may still come."""
         return math.ceil(self.late_s / self.round_s)
+
+    @property
+    def lost_rounds(self) -> int:
+        """After so many rounds without a vote nobody can say that an event goes on: all that can still come
+        of them has come. A little sooner, so that its end is told while it can still be told anew."""
+        return max(self.late_rounds // 2, self.late_rounds - 2 * self.last_word_rounds)
 
     @property
     def step(self) -> float:

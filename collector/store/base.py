@@ -198,6 +198,9 @@ class Store(Protocol):
     def grounds(self, incident: str) -> bytes | None:
         """The state that an incident's evidence begins with; None where none is kept."""
 
+    def unground(self, incidents: Iterable[str]) -> None:
+        """Drop those states: there are probes in them."""
+
     def ingest(self, group: Sequence[Ingest]) -> list[Stored]:
         """Store a group durably, batches and cells in one transaction; one answer per batch."""
 
@@ -219,7 +222,8 @@ class Store(Protocol):
         """Every cell of those minutes, both ends included."""
 
     def cells_from(self, first_minute: int) -> Iterable[tuple[CellKey, Cell]]:
-        """Every cell from that minute on, one after another: there may be more than memory holds."""
+        """Every cell from that minute on that can be read, one after another: there may be more than memory
+        holds."""
 
     def replace_cells(self, first_minute: int, additions: Iterable[Mapping[CellKey, Cell]]) -> int:
         """Put the sum of `additions`, all from `first_minute` on, in place of every cell from that

@@ -155,6 +155,11 @@ class MemoryStore:
         """See `base.Store`."""
         return self._starts.get(incident)
 
+    def unground(self, incidents: Iterable[str]) -> None:
+        """See `base.Store`."""
+        for incident in incidents:
+            self._starts.pop(incident, None)
+
     def ingest(self, group: Sequence[Ingest]) -> list[Stored]:
         """See `base.Store`."""
         return [self._ingest(item) for item in group]

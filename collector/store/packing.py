@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
 
 import zstandard
 
@@ -19,13 +19,23 @@ from probe.verdict import Compared
 
 from .base import SignedBatch
 
+T = TypeVar("T")
+
 _LENGTHS = struct.Struct(">II")  # of the head, of the body; network byte order
 _LEVEL = 3
 _HEAD = ("probe", "sequence", "received_at", "country", "asn", "located_by", "prefix")
 
 
 class Torn(Exception):
-    """A segment that cannot be read."""
+    """Bytes that are not what was packed; they rotted on the disk."""
+
+
+def read(unpack: Callable[[bytes], T], data: bytes, name: str) -> T:
+    """What was packed into a row; raises `Torn`, which names the row."""
+    try:
+        return unpack(data)
+    except (Torn, ValueError, TypeError):
+        raise Torn(f"{name}: cannot be read") from None
 
 
 def pack_segment(batches: Iterable[SignedBatch]) -> bytes:
@@ -43,7 +53,7 @@ def unpack_segment(segment: bytes) -> list[SignedBatch]:
     """The batches of a segment; raises `Torn` for bytes that are none."""
     try:
         return list(_batches(decompress(segment)))
-    except (zstandard.ZstdError, struct.error, ValueError, KeyError, TypeError) as error:
+    except (struct.error, ValueError, KeyError, TypeError) as error:
         raise Torn(str(error)) from None
 
 
@@ -53,10 +63,13 @@ def compress(data: bytes) -> bytes:
 
 
 def decompress(segment: bytes) -> bytes:
-    """What a frame holds; raises `Torn` or `zstandard.ZstdError`. Piece by piece: in one go, memory is
-    taken at the frame's word, and that may have rotted."""
+    """What a frame holds; raises `Torn`. Piece by piece: in one go, memory is taken at the frame's word,
+    and that may have rotted."""
     machine = zstandard.ZstdDecompressor().decompressobj()
-    data = machine.decompress(segment)
+    try:
+        data = machine.decompress(segment)
+    except zstandard.ZstdError as error:
+        raise Torn(str(error)) from None
     if not machine.eof:
         raise Torn("breaks off")
     return data
@@ -91,8 +104,14 @@ def pack_cell(cell: Cell) -> bytes:
 
 
 def unpack_cell(data: bytes) -> Cell:
-    """A cell from its bytes."""
-    value = json.loads(data)
+    """A cell from its bytes; raises `Torn`."""
+    try:
+        return _cell(json.loads(data))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Torn(str(error)) from None
+
+
+def _cell(value: Any) -> Cell:
     return Cell(
         statuses=value["statuses"],
         mechanisms=value["mechanisms"],

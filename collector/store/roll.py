@@ -16,6 +16,8 @@ from probe.wire.exchange import Presence
 from .base import Enrolled, Seen
 
 SCHEMA = """
+CREATE TABLE IF NOT EXISTS probes (
+    probe TEXT PRIMARY KEY, public_key BLOB NOT NULL, enrolled_at REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS tokens (
     digest TEXT PRIMARY KEY, label TEXT NOT NULL, issued_at REAL NOT NULL, issued_by TEXT NOT NULL,
     uses INTEGER NOT NULL, expires_at REAL, used INTEGER NOT NULL, revoked_at REAL) WITHOUT ROWID;
@@ -47,6 +49,11 @@ def enrol(db: sqlite3.Connection, probe: str, public_key: bytes, at: float, toke
         db.execute("INSERT INTO came_with VALUES (?, ?)", (probe, kept.name))
     db.execute("INSERT INTO probes VALUES (?, ?, ?)", (probe, public_key, at))
     return Entry.ENROLLED
+
+
+def keys(db: sqlite3.Connection) -> dict[str, bytes]:
+    """See `base.Store.keys`."""
+    return dict(db.execute("SELECT probe, public_key FROM probes").fetchall())
 
 
 def _token(db: sqlite3.Connection, digest: str) -> Token | None:

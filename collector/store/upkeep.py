@@ -10,18 +10,22 @@ A copy holds what the store holds, and nothing else: no address is in either.
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
-import zstandard
+from collector.detect.chronicle import unpack_round
+from collector.detect.saved import unpack_revision
 
 from .base import StoreError
+from .folder import DATABASE, lock_folder
 from .packing import Torn, decompress, unpack_cell, unpack_segment
-from .sqlite import DATABASE, VERSION, lock_folder
+from .sqlite import VERSION
 
 STEPS_AT_ONCE = 1_000_000  # of SQLite's virtual machine, tens of milliseconds
 PAGES_AT_ONCE = 2048  # 8 MiB between two looks at whether somebody still waits for it
@@ -65,7 +69,8 @@ def restore(folder: Path, path: Path, tell: Callable[[int, int], None], aside: s
     changed where `StoreError` is raised."""
     with closing(_reading(path)) as source:
         _look_over(source, path)
-        with _taken(folder):
+        with closing(lock_folder(folder)):
+            _take_in_wal(folder / DATABASE)
             there = [folder / f"{DATABASE}{end}" for end in ("-shm", "-wal", "")]
             there = [file for file in there if file.exists()]
             if there and aside is None:
@@ -99,15 +104,18 @@ def _put_aside(there: list[Path], aside: Path) -> Path:
     return aside
 
 
-@contextmanager
-def _taken(folder: Path) -> Iterator[None]:
-    """The folder, made where there is none, and nobody else in it."""
-    with _translated(folder):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = (folder / "lock").open("w")
-    with lock:
-        lock_folder(lock, folder)
-        yield
+def _take_in_wal(path: Path) -> None:
+    """Leave nothing of the database in its WAL, so that a kill while both go aside cannot part them. What
+    SQLite cannot read goes aside as it is."""
+    if not path.exists():
+        return
+    try:
+        with closing(sqlite3.connect(path, timeout=1.0, isolation_level=None)) as db:
+            (is_busy, *_) = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    except sqlite3.DatabaseError:
+        return
+    if is_busy:
+        raise StoreError(f"{path}: somebody reads it; try again when they have done")
 
 
 def check(folder: Path, gone: Callable[[], bool]) -> Iterator[str]:
@@ -126,7 +134,7 @@ def _damage(db: sqlite3.Connection) -> Iterator[str]:
     except sqlite3.DatabaseError as error:
         yield f"the database: {error}"
         return
-    for look in (_bad_segments, _stray_receipts, _bad_cells):
+    for look in (_bad_segments, _stray_receipts, _bad_rows):
         try:
             yield from look(db)
         except sqlite3.DatabaseError as error:
@@ -155,23 +163,37 @@ def _stray_receipts(db: sqlite3.Connection) -> Iterator[str]:
         yield f"{stray} receipts of segments that are not there"
 
 
-def _bad_cells(db: sqlite3.Connection) -> Iterator[str]:
-    for minute, country, asn, platform, cell in db.execute("SELECT * FROM cells"):
-        try:
-            unpack_cell(cell)
-        except (ValueError, KeyError, TypeError, AttributeError):
-            yield f"the cell of minute {minute}, {country} AS{asn} {platform}: cannot be read"
-    for number, data in db.execute("SELECT number, data FROM settled"):
-        try:
-            decompress(data)  # its checksum tells
-        except (Torn, zstandard.ZstdError):
-            yield f"detection's state after round {number}: cannot be read"
+def _bad_rows(db: sqlite3.Connection) -> Iterator[str]:
+    for asked, unpack in _PACKED:
+        for name, data in db.execute(asked):
+            try:
+                unpack(data)
+            except (Torn, ValueError, TypeError):
+                yield f"{name}: cannot be read"
+
+
+def _round(data: bytes) -> object:
+    return unpack_round(decompress(data))
+
+
+# Of every row that holds something packed: what it is called, and its bytes.
+_PACKED: tuple[tuple[str, Callable[[bytes], object]], ...] = (
+    (
+        "SELECT 'the cell of minute ' || minute || ', ' || country || ' AS' || asn || ' ' || platform, cell"
+        " FROM cells",
+        unpack_cell,
+    ),
+    ("SELECT 'detection''s state after round ' || number, data FROM settled", decompress),
+    ("SELECT 'what detection saw in ' || country || ' in round ' || number, data FROM chronicle", _round),
+    ("SELECT 'the state before ' || incident, data FROM starts", decompress),
+    ("SELECT 'revision ' || number || ' of ' || incident, data FROM revisions", unpack_revision),
+)
 
 
 def _reading(path: Path) -> sqlite3.Connection:
     """One moment of a database, read-only; raises `StoreError` for what is none."""
     with _translated(path):
-        path.open("rb").close()  # says why not, which SQLite does not
+        _look_at(path)
         db = sqlite3.connect(
             f"file:{quote(str(path))}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
         )
@@ -182,6 +204,17 @@ def _reading(path: Path) -> sqlite3.Connection:
             db.close()
             raise
     return db
+
+
+def _look_at(path: Path) -> None:
+    """Say why a file cannot be read, which SQLite does not. It is not opened for that: closing it again
+    would take from the collector's own connection, in the same process, its locks on the file (POSIX.1-2024,
+    fcntl: they go with the first descriptor of the process that is closed). Whoever else then reads it takes
+    the WAL away from under the collector."""
+    if stat.S_ISDIR(path.stat().st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not os.access(path, os.R_OK, effective_ids=True):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
 
 
 def _sync(path: Path) -> None:

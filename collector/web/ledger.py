@@ -1,7 +1,7 @@
-"""The ledger: what was restricted where, and for how long, by half-year. PURE.
+"""The ledger: what was disrupted where, and for how long, by half-year. PURE.
 
 Counted as those who track shutdowns do, from what was published and confirmed: each incident's last word,
-one line per country, platform and half of the year. A platform's own outage restricts nobody and is not in
+one line per country, platform and half of the year. A platform's own outage is no country's and is not in
 it; neither is what was only suspected, or taken back. What lasts over New Year's Eve or the last of June is
 counted in both halves, with the time that falls into each.
 """
@@ -55,7 +55,7 @@ def ledger(revisions: Iterable[Revision], now: float, round_s: float) -> tuple[E
     for revision in last_words(revisions):
         incident = revision.incident
         for part in incident.parts:
-            if _is_restriction(incident.country, part) and not revision.withdrawn:
+            if _is_counted(incident.country, part) and not revision.withdrawn:
                 for half, stretch in _stretches(incident.id, part, now, round_s):
                     found.setdefault((half, incident.country, part.platform), []).append(stretch)
     entries = (_entry(*key, stretches) for key, stretches in sorted(found.items()))
@@ -78,7 +78,7 @@ def half_of(at: float) -> str:
     return f"{moment.year}-H{1 if moment.month <= 6 else 2}"
 
 
-def _is_restriction(country: str, part: Part) -> bool:
+def _is_counted(country: str, part: Part) -> bool:
     return country != WORLD and part.confirmed is not None and part.cause is not Cause.PLATFORM_OUTAGE
 
 

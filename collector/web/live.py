@@ -1,7 +1,8 @@
 """Server-sent events: an open page is told that there is something newer, and fetches it.
 
 However many readers there are, and however slowly they read, it costs little: so many streams and no more,
-a few dozen bytes each time, and who has not read what was sent before is cut off and may come again.
+so many of them for one address, a few dozen bytes each time, and who has not read what was sent before is
+cut off and may come again.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ import json
 
 from aiohttp import web
 
+from .api.limit import Places
 from .pulse import Notice, Pulse
 
 CLIENTS = 1000  # about 11 KB of memory each
+EACH = 50  # of them for one address: many homes share one at a mobile provider, and nobody may hold all
 LOOK_S = 1.0
 KEEP_S = 15.0  # proxies end a connection on which nothing is said for long
 RETRY_MS = 5000
@@ -24,9 +27,8 @@ FULL_S = 60
 class Live:
     """All open streams."""
 
-    def __init__(self, pulse: Pulse, headers: dict[str, str], clients: int = CLIENTS) -> None:
-        self._pulse, self._headers, self._most = pulse, headers, clients
-        self._open = 0
+    def __init__(self, pulse: Pulse, headers: dict[str, str], places: Places) -> None:
+        self._pulse, self._headers, self._places = pulse, headers, places
         self._closing = asyncio.Event()
 
     async def close(self, _app: web.Application) -> None:
@@ -35,11 +37,15 @@ class Live:
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
         """One reader's stream, until either side ends it."""
-        if self._open >= self._most or self._closing.is_set():
+        place = None if self._closing.is_set() else self._places.take(request.remote or "")
+        if place is None:
             headers = {**self._headers, "Retry-After": str(FULL_S)}
-            return web.Response(status=503, text="too many readers; come again\n", headers=headers)
+            return web.Response(
+                status=503,
+                text=_FULL,
+                headers=headers,
+            )
         response = web.StreamResponse(headers={**self._headers, **_STREAM})
-        self._open += 1
         try:
             await response.prepare(request)
             if request.method == "GET":
@@ -47,7 +53,7 @@ class Live:
         except ConnectionError:
             pass  # the reader has gone
         finally:
-            self._open -= 1
+            self._places.give_back(place)
         return response
 
     async def _tell(self, request: web.Request, response: web.StreamResponse) -> None:
@@ -67,6 +73,7 @@ class Live:
                 continue
 
 
+_FULL = "too many readers, or too many at this address; come again\n"
 # A proxy must neither keep it nor wait for more of it.
 _STREAM = {
     "Content-Type": "text/event-stream; charset=utf-8",

@@ -1,6 +1,8 @@
 """When there is something new to show: pages are made anew for it, and open pages are told.
 
-The news itself is never sent: a reader's page fetches what the server rendered once for everybody.
+The news itself is never sent: a reader's page fetches what the server rendered once for everybody. That
+nothing new has come is news as well, once a minute by the wall's clock: by the snapshot's own, a collector
+that looks at nothing any more would say for ever how well it all is.
 """
 
 from __future__ import annotations
@@ -15,8 +17,8 @@ from .sources import Sources
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Notice:
-    """Round `number` and the snapshot of `at` (Unix seconds) are there. The same object as long as nothing
-    in them has changed, but for the minute."""
+    """What there is at `at` (Unix seconds): round `number`, snapshot and findings. The same object as long as
+    nothing in them has changed and the minute is the same."""
 
     number: int
     at: float
@@ -33,13 +35,14 @@ class Pulse:
 
     def notice(self) -> Notice:
         """The newest."""
-        last, seen = self._last, self._seen
-        if self._sources.snapshot() is seen.snapshot and self._sources.findings() is seen.findings:
+        last, seen, at = self._last, self._seen, self._sources.wall()
+        is_now = at // 60 == last.at // 60
+        if is_now and self._sources.snapshot() is seen.snapshot and self._sources.findings() is seen.findings:
             return last  # looked at already: a comparison for every reader every second would tell
         self._seen = new = self._look()
         is_same = (
-            new.findings is last.findings
-            and new.at // 60 == last.at // 60
+            is_now
+            and new.findings is last.findings
             and new.snapshot.countries == last.snapshot.countries
             and new.snapshot.probes == last.snapshot.probes
         )
@@ -49,4 +52,4 @@ class Pulse:
 
     def _look(self) -> Notice:
         snapshot, findings = self._sources.snapshot(), self._sources.findings()
-        return Notice(findings.state.number, snapshot.at, snapshot, findings)
+        return Notice(findings.state.number, self._sources.wall(), snapshot, findings)

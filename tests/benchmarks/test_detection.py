@@ -129,8 +129,8 @@ def test_figures_have_intervals() -> None:
 
 
 GOOD = Trial(
-    suspected=1.0, confirmed=2.5, nation_suspected=1.0, nation_confirmed=1.5, over=2.9, dated=0,
-    incidents=1, called_blocking=False, medians_h=6.5, counts_h=1.2,
+    suspected=1.0, confirmed=2.5, nation_suspected=1.0, nation_confirmed=1.5, was_open=True,
+    over=2.9, dated=0, incidents=1, called_blocking=False, medians_h=6.5, counts_h=1.2,
 )  # fmt: skip
 
 

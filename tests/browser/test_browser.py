@@ -178,7 +178,9 @@ def test_news_arrives_without_a_reload_and_leaves_the_reader_where_they_were(
         for number in range(BEFORE + 1, BEFORE + 5):
             stage.go_on(number)
         expect(page.locator("#news")).to_contain_text("1 incident is open", timeout=WAIT_MS)
-        expect(page.locator("#summary")).to_contain_text("isruption of YouTube in TR", timeout=WAIT_MS)
+        expect(page.locator("#summary")).to_contain_text(
+            "isruption of YouTube on one network in Turkey", timeout=WAIT_MS
+        )
         assert page.evaluate("window.wasHere"), "the page was not loaded again"
         expect(page.locator("#c-table")).to_have_attribute("open", "")
         expect(link).to_be_focused()
@@ -203,8 +205,65 @@ def test_a_page_that_is_not_looked_at_gives_its_stream_back(told: Stage, browser
         assert begun.count(told.url + "/live") == 2
 
 
-def test_a_page_says_that_it_is_not_live_where_there_is_no_stream(told: Stage, browser: Browser) -> None:
+def test_a_page_without_a_stream_says_so_looks_by_itself_and_is_live_again_when_there_is_one(
+    told: Stage, browser: Browser
+) -> None:
     with opened(browser, "about:blank") as page:
+        fetched = list[str]()
+        page.on("request", lambda asked: fetched.append(f"{asked.resource_type} {asked.url}"))
+        page.clock.install()
         page.route("**/live", lambda route: route.fulfill(status=503))
         page.goto(told.url)
-        expect(page.locator("#live")).to_have_text("not live: reload to see what is new")
+        expect(page.locator("#live")).to_have_text("not live: looked for once a minute")
+        page.clock.run_for(90_000)
+        page.wait_for_timeout(300)
+        assert fetched.count(f"eventsource {told.url}/live") >= 2
+        assert f"fetch {told.url}/" in fetched
+        expect(page.locator("#live")).to_have_class("off")
+        page.unroute("**/live")
+        page.clock.run_for(90_000)
+        expect(page.locator("#live")).to_have_text("live")
+        page.wait_for_timeout(300)  # what it was told of is fetched
+        before = len(fetched)
+        page.clock.run_for(600_000)
+        page.wait_for_timeout(300)
+        assert fetched[before:] == [], "whoever is told need not look"
+
+
+@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
+def test_from_right_to_left_labels_stand_in_their_chart_and_nothing_scrolls_sideways(
+    told: Stage, browser: Browser, size: tuple[int, int]
+) -> None:
+    """As Urdu is written."""
+    with opened(browser, told.url + PAGES["country"], size) as page:
+        page.evaluate("document.documentElement.dir = 'rtl'")
+        chart = page.locator("figure.chart > svg")
+        around = chart.bounding_box()
+        assert around is not None
+        for label in chart.locator("text").all():
+            box = label.bounding_box()
+            assert box is not None
+            assert around["x"] <= box["x"], label.text_content()
+            assert box["x"] + box["width"] <= around["x"] + around["width"] + 1, label.text_content()
+        width = page.locator("html").evaluate("() => document.scrollingElement.scrollWidth")
+        assert width <= size[0]
+
+
+def test_on_a_phone_no_name_is_broken_and_nothing_stands_on_something_else(
+    told: Stage, browser: Browser
+) -> None:
+    with opened(browser, told.url + PAGES["country"], PHONE) as page:
+        for name in page.locator(".now tbody th").all():
+            box = name.bounding_box()
+            assert box is not None
+            assert box["height"] < 30, name.text_content()
+        page.goto(told.url)
+        for pair in page.locator(".key div").all():
+            word, claim = pair.locator("dt"), pair.locator("dd")
+            text = word.evaluate(
+                "e => { const r = document.createRange(); r.selectNodeContents(e);"
+                " const b = r.getBoundingClientRect(); return [b.right, b.bottom]; }"
+            )
+            box = claim.bounding_box()
+            assert box is not None
+            assert text[0] <= box["x"] or text[1] <= box["y"] + 1, word.text_content()

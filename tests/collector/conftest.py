@@ -7,6 +7,7 @@ import gzip
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 
 import aiohttp
@@ -16,6 +17,7 @@ from aiohttp import web
 from collector.app import Service, build
 from collector.config import Config, Geo
 from collector.ingest.admit import Request
+from collector.store.base import Store
 from probe.identity import Identity
 from probe.wire.exchange import PROBE_HEADER, SIGNATURE_HEADER
 from tests.batches import NOW, enrolment, signed
@@ -65,6 +67,13 @@ class Running:
         base = self.metrics_url if path == "/metrics" else self.url
         async with self.client.get(base + path) as response:
             return await response.text()
+
+
+def all_told(store: Store) -> str:
+    """Everything that a store gives back of what was measured, by whom and when, in letters: on the disk
+    most of it is packed, and nothing could be found there."""
+    known = [*store.batches(), *store.cells_from(0), *store.spans(0.0, inf), *store.seen(0.0)]
+    return repr([*known, *store.enrolled(), *store.tokens(), *store.quarantines(), dict(store.keys())])
 
 
 @asynccontextmanager

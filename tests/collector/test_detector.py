@@ -603,3 +603,18 @@ async def test_a_prefix_in_quarantine_is_not_heard_whoever_stands_in_it(url: str
             )
         await in_order(watchers)
         assert watchers.detector.findings.book == ()
+
+
+async def test_a_release_that_cannot_read_the_old_states_takes_back_nothing_that_goes_on(url: str) -> None:
+    """As far back as anything can still come nobody has a past: who has lived through that much of a block
+    would say that nothing was wrong."""
+    limits = replace(DEFAULT, late_s=14 * ROUND_S)
+    async with watching(url) as watchers:
+        await in_order(watchers, WHOLE[: WARM + 8])
+        committer, clock = watchers.detector.committer, watchers.clock
+        committer.store.settle({}, ())
+        again = Detector(committer, limits, wall=clock, monotonic=clock)
+        await again.start()
+        await again.detect()
+        (told,) = again.published.values()
+    assert (told.incident.id, told.withdrawn, told.incident.is_open) == ("pk-20231217T1010Z", False, True)

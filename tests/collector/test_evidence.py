@@ -22,7 +22,9 @@ from collector.detect.small import FIRST_PRIVATE
 from collector.detect.verifying import checked
 from collector.detector import LATE_S, QUIET
 from collector.evidence import bundle
-from collector.store.base import Ingest
+from collector.ingest.commit import Committer
+from collector.store.base import Ingest, SignedBatch
+from collector.store.packing import unpack_segment
 from probe.verdict import judge
 from probe.wire.observation import Round
 from probe.wire.stage import Resolver
@@ -32,9 +34,11 @@ from tests.collector.detect.homes import FIRST, WARM
 from tests.collector.detect.lines import BEGAN
 from tests.collector.test_detector import (
     BEATS,
+    END,
     EVERYBODY,
     MINUTES,
     PAKISTAN,
+    ROUND_S,
     SLOW,
     START,
     WHOLE,
@@ -236,6 +240,66 @@ async def test_in_the_evidence_of_a_silence_whoever_is_in_quarantine_is_not_list
     assert evidence.claim == incident
     assert len(evidence.orders) == len(PAKISTAN[::5])
     assert b'"by":"me"' not in data
+
+
+@dataclass
+class Reading:
+    """How many segments were unpacked at all, and in the one call to the store that unpacked most."""
+
+    segments: int = 0
+    most: int = 0
+
+
+@pytest.fixture
+def reading(monkeypatch: pytest.MonkeyPatch) -> Reading:
+    """Of whatever is asked of an embedded store from now on."""
+    seen, call = Reading(), Committer.call
+
+    def unpacking(data: bytes) -> list[SignedBatch]:
+        seen.segments += 1
+        return unpack_segment(data)
+
+    async def calling(committer: Committer, function: Any, *args: Any) -> Any:
+        before = seen.segments
+        answer = await call(committer, function, *args)
+        seen.most = max(seen.most, seen.segments - before)
+        return answer
+
+    monkeypatch.setattr("collector.store.segments.unpack_segment", unpacking)
+    monkeypatch.setattr(Committer, "call", calling)
+    return seen
+
+
+HOURS_73 = 73 * 3600
+
+
+async def test_rounds_are_looked_for_where_they_can_be_and_what_comes_in_waits_for_one_segment(
+    tmp_path: Path, reading: Reading, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with watching(f"sqlite://{tmp_path / 'store'}") as watchers:
+        await in_order(watchers)
+        await bundle(watchers.detector, DARK, FEW)
+        assert (reading.segments > 50, reading.most) == (True, 1)
+        store = watchers.detector.committer.store
+        for n, home in enumerate(PAKISTAN):
+            later = said(home, END + n)
+            at = later.batch.received_at + HOURS_73
+            store.ingest([replace(later, batch=replace(later.batch, received_at=at))])
+        before, reading.segments = reading.segments, 0
+        await bundle(watchers.detector, DARK, FEW)
+        assert reading.segments == before, "what came later than it can have come is not read"
+        store.expire(START + 100 * ROUND_S + HOURS_73, 0, 0)
+        monkeypatch.setattr(store, "batches", None)  # of what was dropped nothing is asked
+        assert all(holds(await bundle(watchers.detector, DARK, FEW)).values())
+
+
+async def test_a_damaged_segment_costs_the_rounds_in_it_and_not_the_evidence(tmp_path: Path) -> None:
+    async with watching(f"sqlite://{tmp_path / 'store'}") as watchers:
+        await in_order(watchers)
+        watchers.detector.committer.store._db.execute("UPDATE segments SET data = x'00'")  # type: ignore[attr-defined]
+        data = await bundle(watchers.detector, DARK, FEW)
+    assert read(data).samples == ()
+    assert all(holds(data).values()), holds(data)
 
 
 @given(

@@ -72,6 +72,28 @@ def test_a_small_network_is_not_shown_on_its_own() -> None:
     assert ratios == {"111": 1.0, "other": pytest.approx(4 / 6)}
 
 
+def test_a_platform_that_few_of_a_large_network_voted_on_is_not_shown_alone() -> None:
+    cells = [voting("PK", 1, "x", 5, 0), voting("PK", 1, "youtube", 0, 1), voting("PK", 2, "youtube", 1, 0)]
+    metrics = shown(*cells)
+    conditions = {
+        ("PK", 1, "x"): figured(Condition.OK),
+        ("PK", 1, "youtube"): figured(Condition.OK, votes=1, failing=1),
+    }
+    metrics.detected(DetectorFigures(newest_bin_end_at=NOW, duration_s=1.0, networks=conditions))
+    votes = {
+        (labels["asn"], labels["platform"]): value
+        for (name, key), value in samples(metrics).items()
+        if name == "reachwatch_network_votes" and (labels := dict(key))
+    }
+    assert votes == {("1", "x"): 5, ("other", "youtube"): 2}
+    states = [dict(key)["platform"] for name, key in samples(metrics) if name == "reachwatch_network_state"]
+    assert states == ["x"]
+    counted = {("PK", 1, "youtube"): figured(Condition.OK, votes=8)}
+    metrics.detected(DetectorFigures(newest_bin_end_at=NOW, duration_s=1.0, networks=counted))
+    alone = [key for name, key in samples(metrics) if name == "reachwatch_network_votes_failing"]
+    assert ("youtube", "1") not in {(dict(key)["platform"], dict(key)["asn"]) for key in alone}
+
+
 def test_no_more_networks_than_the_cap() -> None:
     found = samples(shown(*(voting("PK", asn, "x", 5 + asn % 3, 0) for asn in range(1, 50)), max_networks=10))
     asns = {dict(labels)["asn"] for (name, labels) in found if name == "reachwatch_network_votes"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -197,15 +198,25 @@ async def test_of_a_batch_only_the_rounds_from_then_on_are_judged(
     assert capsys.readouterr().out.startswith("rounds: 2 judged, measured from 2026-11-24T05:58Z on\n")
 
 
-@pytest.mark.parametrize("flags", [(), ("--since", at(-3 * DAY_S).isoformat())])
+@pytest.mark.parametrize("flags", [(), ("--since", at(-6 * DAY_S).isoformat())])
 def test_cells_that_retention_let_go_are_not_brought_back(
     data: Path, tmp_path: Path, flags: tuple[str, ...]
 ) -> None:
-    (tmp_path / "own.toml").write_text("[retention]\ncells_days = 1.0\n")
-    old, new = a_batch(CLEAN, -2 * DAY_S), a_batch(CLEAN, -60, sequence=2)
-    stored(data, old, new, cells_before=NOW - DAY_S)
+    (tmp_path / "own.toml").write_text("[retention]\ncells_days = 4.0\n")
+    old, new = a_batch(CLEAN, -5 * DAY_S), a_batch(CLEAN, -60, sequence=2)
+    stored(data, old, new, cells_before=NOW - 4 * DAY_S)
     assert command(data, "--config", str(tmp_path / "own.toml"), *flags) == 0
     assert counted(data) == {-1: {"ok": 1}}
+
+
+def test_a_cell_that_rotted_on_the_disk_is_made_again(data: Path) -> None:
+    stored(data, a_batch(CLEAN, -60))
+    whole = rows(data)
+    with closing(sqlite3.connect(data / "reachwatch.sqlite", isolation_level=None)) as db:
+        db.execute("UPDATE cells SET cell = substr(cell, 1, 9)")
+    assert rows(data) != whole
+    assert command(data) == 0
+    assert rows(data) == whole
 
 
 def test_the_platforms_counted_are_those_of_now(

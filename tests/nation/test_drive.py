@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from collector.config import Config
+from collector.config import Api, Config
 from collector.store import open_store
 from probe.wire.codec import rfc3339
 from tests.nation.drive import Clock, Pace, Post, Server, recite, replay
@@ -22,9 +22,16 @@ from tests.nation.small import COUNTRIES, EXACT, HEAD, event, story
 from tests.nation.timeline import Route, sendings
 from tests.nation.world import World
 
+TOLD_S = 240.0  # seconds for a whole story, on a machine that does ten other things
+
 
 def config(folder: Path) -> Config:
-    return Config(listen="127.0.0.1:0", metrics_listen="127.0.0.1:0", data_dir=str(folder / "data"))
+    return Config(
+        listen="127.0.0.1:0",
+        metrics_listen="127.0.0.1:0",
+        data_dir=str(folder / "data"),
+        api=Api(requests_a_minute=0),  # the clock stands still once the story is told
+    )
 
 
 async def watched(world: World, settings: Config) -> tuple[Report, dict[str, Any]]:
@@ -32,7 +39,7 @@ async def watched(world: World, settings: Config) -> tuple[Report, dict[str, Any
     last = int(max(sending.at for sending in sendings(world))) + 1
     ended = rfc3339(datetime.fromtimestamp(world.story.began + last, UTC))
     stop, url = asyncio.Event(), asyncio.get_running_loop().create_future()
-    async with asyncio.timeout(30), asyncio.TaskGroup() as group, aiohttp.ClientSession() as client:
+    async with asyncio.timeout(TOLD_S), asyncio.TaskGroup() as group, aiohttp.ClientSession() as client:
         telling = group.create_task(replay(world, settings, stop=stop, stay=True, listening=url.set_result))
         where, state = f"{await url}/api/v1/state", {"at": ""}
         while state["at"] < ended:

@@ -12,6 +12,7 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from collector.store.base import StoreError
+from collector.web.coding import takes_gzip
 from collector.web.shelf import Leaf
 
 from .asked import Form, Refused
@@ -53,8 +54,9 @@ class Pen:
         return Sheet(leaf, KINDS[form], onward=onward)
 
 
-def sent(request: web.Request, sheet: Sheet, max_age_s: float) -> web.Response:
-    """The answer, good for so many seconds; without its body where the reader has it."""
+def sent(request: web.Request, sheet: Sheet, max_age_s: float, *, is_known: bool = False) -> web.Response:
+    """The answer, good for so many seconds; without its body where the reader has it, which its tag tells
+    or `is_known` does."""
     leaf = sheet.leaf
     headers = {
         **_HEADERS,
@@ -66,10 +68,10 @@ def sent(request: web.Request, sheet: Sheet, max_age_s: float) -> web.Response:
     if sheet.onward:
         headers["Link"] = f'<{request.rel_url.update_query(sheet.onward)}>; rel="next"'
     known = request.if_none_match or ()
-    if any(one.value in ("*", leaf.etag[3:-1]) for one in known):
+    if is_known or any(one.value in ("*", leaf.etag[3:-1]) for one in known):
         return web.Response(status=304, headers=headers)
-    charset = None if sheet.kind == "application/json" else "utf-8"
-    if "gzip" in request.headers.get("Accept-Encoding", ""):
+    charset = None if sheet.kind.endswith("json") else "utf-8"
+    if takes_gzip(request.headers.get("Accept-Encoding", "")):
         headers["Content-Encoding"] = "gzip"
         return web.Response(body=leaf.packed, content_type=sheet.kind, charset=charset, headers=headers)
     return web.Response(body=leaf.body, content_type=sheet.kind, charset=charset, headers=headers)

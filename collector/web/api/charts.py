@@ -58,7 +58,9 @@ class Charts:
             raise Refused(400, "from: not before to")
         if until - since > LONGEST_S:
             raise Refused(400, "from: more than 7 days before to; ask for one week after another")
-        head = self._sources.findings().state.number
+        # Before the first round nothing was told of any: what is asked for is answered without rows.
+        findings, now = self._sources.findings(), self._sources.wall()
+        head = findings.state.number if findings.until else int(now // round_s) - 1
         first, last = int(since // round_s), math.ceil(until / round_s) - 1
         return max(0, min(head + 1, first)), min(head, last)
 

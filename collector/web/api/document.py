@@ -98,7 +98,7 @@ OPERATIONS = (
     Operation(
         name="ledger",
         path="/ledger",
-        summary="What was restricted, by country, platform and half-year",
+        summary="Confirmed disruptions, by country, platform and half-year",
         asked=asked.LedgerAsked,
         answer=models.Ledger,
         tables=True,

@@ -56,8 +56,9 @@ class PlatformState(TypedDict):
 
 @_CLOSED
 class CountryState(TypedDict):
-    """One country now. Networks by AS number, then platform; those of few prefixes are left out. `silence` is
-    the detector's word on probes that fell silent without a goodbye, nationwide or on mobile networks."""
+    """One country now. Networks by AS number, then platform; where few prefixes voted on one it is left out.
+    `silence` is the detector's word on probes that fell silent without a goodbye, nationwide or on mobile
+    networks."""
 
     probes: Number
     silence: Condition
@@ -155,7 +156,9 @@ class Slowness(TypedDict):
 @_CLOSED
 class IncidentPart(TypedDict):
     """One platform in an incident. `stage` and `failure` say how most fail, `agreeing_ratio` how many do.
-    `networks` and `small_networks` are those in trouble, of `networks_heard` that had votes enough."""
+    `networks` and `small_networks` are those in trouble, of `networks_heard` that had votes enough.
+    `national` is when the nation failed and not only single networks; of what is `unheard` nobody who could
+    tell was heard after `ended`."""
 
     platform: str
     phase: Phase
@@ -163,6 +166,8 @@ class IncidentPart(TypedDict):
     cause: Cause
     began: Between
     ended: Between | None
+    national: Between | None
+    unheard: bool
     confirmed_at: Moment | None
     failing: Number
     prefixes: Number
@@ -228,8 +233,8 @@ class IncidentTold(TypedDict):
 
 @_CLOSED
 class Ledger(TypedDict):
-    """What was restricted, as of `at`: confirmed, not taken back, and no platform's own outage. One entry per
-    country, platform and half-year."""
+    """What was disrupted, as of `at`: confirmed, not taken back, and no platform's own outage. By whom is not
+    said: `causes` tells what is shown of why. One entry per country, platform and half-year."""
 
     at: Moment
     entries: list[Entry]

@@ -9,14 +9,12 @@ from __future__ import annotations
 import asyncio
 import gzip
 import hashlib
-import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from aiohttp import web
 
-from collector.detect.bundling import last_round
 from collector.detect.evidence import NoEvidence
 from collector.detect.revisions import Revision
 from collector.detector import GRACE_S, Findings
@@ -61,9 +59,8 @@ class Edition:
     findings: Findings
 
 
-def application(sources: Sources) -> web.Application:
+def application(sources: Sources, limiter: Limiter) -> web.Application:
     """Everything under ``/api``, to be mounted there."""
-    limiter = Limiter(sources.api.requests_a_minute, secrets.token_bytes(32))
     app = web.Application(middlewares=[gate(limiter, sources.wall)])
     app.add_routes(Api(sources).routes())
     return app
@@ -169,8 +166,7 @@ class Api:
         return await self._lists.get(f"incident {asked.id}", self._last(asked.id), make)
 
     async def _evidence(self, asked: OneIncident) -> Sheet:
-        last = self._last(asked.id)
-        newest = last_round(last.incident, self._sources.findings().state.number, self._sources.limits)
+        self._last(asked.id)
 
         async def make() -> Sheet | Refused:
             try:
@@ -180,8 +176,9 @@ class Api:
             headers = {"Content-Disposition": f'attachment; filename="{asked.id}.evidence.json"'}
             return Sheet(await asyncio.to_thread(_bundle, data), KINDS["json"], headers)
 
-        # One at a time, whoever asks for which: it reads the store round by round.
-        found = await self._bundles.get(f"{asked.id} {last.number} {newest}", self, make)
+        # One at a time, whoever asks for which: it reads the store round by round. Anew with every finding,
+        # because a quarantine or what came late changes what a claim rests on long after it is over.
+        found = await self._bundles.get(asked.id, self._sources.findings(), make)
         if isinstance(found, Refused):
             raise found
         return found

@@ -23,8 +23,9 @@ from .models import PlatformState, State
 def describe(
     snapshot: Snapshot, findings: Findings, min_prefixes: int, only: Collection[str] | None = None
 ) -> State:
-    """The snapshot and the detector's words, of `only` these countries where given. Networks of fewer
-    prefixes than `min_prefixes` are left out: a number on so few says something about somebody's home."""
+    """The snapshot and the detector's words, of `only` these countries where given. A platform that fewer
+    than `min_prefixes` prefixes of a network voted on is left out of it: a number on so few says something
+    about somebody's home, however many vote on another platform."""
     places = heard_from(snapshot, findings) if only is None else only
     networks = _networks(snapshot, findings.state, places, min_prefixes)
     return {
@@ -70,10 +71,9 @@ def _networks(
     snapshot: Snapshot, said: Detected, places: Collection[str], min_prefixes: int
 ) -> dict[str, dict[str, dict[str, PlatformState]]]:
     """By country and ASN, in one pass: looking once per network would make anybody's GET quadratic."""
-    large = {(c, asn) for (c, asn, _), tally in snapshot.networks.items() if tally.votes >= min_prefixes}
     found: dict[str, dict[str, dict[str, PlatformState]]] = {place: {} for place in places}
     for (country, asn, platform), tally in sorted(snapshot.networks.items(), key=itemgetter(0)):
-        if country in found and (country, asn) in large:
+        if country in found and tally.votes >= min_prefixes:
             place = Place(country, asn, platform)
             reach, speed = said.networks.get(place, Network()), said.speeds.get(place, Speeds())
             found[country].setdefault(str(asn), {})[platform] = _tally(tally, reach.watch, speed.watch)

@@ -8,6 +8,7 @@ from typing import Final
 
 from aiohttp import web
 
+from collector.web.coding import takes_gzip
 from collector.web.shelf import Leaf
 
 HTML, SVG, PNG = "text/html", "image/svg+xml", "image/png"
@@ -56,7 +57,7 @@ def sent(
         return web.Response(status=304, headers=headers)
     if kind == PNG:  # is compressed already
         return web.Response(body=leaf.body, status=status, content_type=kind, headers=headers)
-    if "gzip" in request.headers.get("Accept-Encoding", ""):
+    if takes_gzip(request.headers.get("Accept-Encoding", "")):
         headers["Content-Encoding"] = "gzip"
         return web.Response(
             body=leaf.packed, status=status, content_type=kind, charset="utf-8", headers=headers

@@ -58,14 +58,16 @@ class Archive:
         return {"title": title(said, voice.words), **describe(said, voice)}
 
     def lasted_s(self, incident: Incident, at: float) -> float:
-        """For how long, as the ledger counts it."""
+        """For how long, as the ledger counts it: what goes on until `at` (Unix seconds)."""
         round_s = self._sources.limits.round_s
-        return (at if incident.ended is None else incident.ended * round_s) - incident.since * round_s
+        began = incident.since * round_s
+        return max(began, at if incident.ended is None else incident.ended * round_s) - began
 
     async def window(self, notice: Notice, country: str, length_s: float) -> Plot:
-        """The newest rounds of a country, for so many seconds back."""
-        last = notice.findings.state.number
-        first = last - int(length_s // self._sources.limits.round_s) + 1
+        """The newest rounds of a country, for so many seconds back: from now, before there were any."""
+        round_s = self._sources.limits.round_s
+        last = notice.findings.state.number if notice.findings.until else int(notice.at // round_s) - 1
+        first = last - int(length_s // round_s) + 1
         return await self.plot(notice, country, first, last)
 
     async def plot(self, notice: Notice, country: str, first: int, last: int) -> Plot:

@@ -16,7 +16,7 @@ from .history import Bin
 WIDE, HIGH = 1000, 100
 # The failing share from which a bin is drawn one step higher and darker.
 LEVELS = (0.1, 0.3, 0.5, 0.8)
-EDGE = 0.03  # a label nearer to an edge than this share of the width is cut off by it
+EDGE = 0.05  # on a phone a label nearer to an edge than this share of the width is cut off by it
 
 _TICKS_S = (900, 1800, 3600, 7200, 14_400, 21_600, 43_200, 86_400, 172_800)
 _MOST_TICKS = 7

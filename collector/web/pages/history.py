@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from collector.detect.chronicle import CountryRound, NetworkRound
 
+LEAST_HOMES = 3  # what fewer say is not drawn
 OTHER = -1  # the ASN of all networks that are not shown on their own
 
 Counts = dict[int, tuple[int, int]]
@@ -64,7 +65,8 @@ def _added(counts: Counts, number: int, of: tuple[int, int]) -> None:
 
 
 def worst(counts: Mapping[int, tuple[int, int]], first: int, last: int, step: int) -> list[Bin]:
-    """The rounds in bins of `step`, each its worst round, so that nothing short is smoothed away."""
+    """The rounds in bins of `step`, each its worst round, so that nothing short is smoothed away. Rounds of
+    too few homes to be drawn stand for a bin only where it has no others, or they would hide those."""
     return [_bin(counts, at, min(last, at + step - 1)) for at in range(first, last + 1, step)]
 
 
@@ -85,5 +87,7 @@ class Bin:
 
 def _bin(counts: Mapping[int, tuple[int, int]], first: int, last: int) -> Bin:
     found = [counts[number] for number in range(first, last + 1) if number in counts]
-    failing, of = max(found, key=lambda one: (one[0] / one[1] if one[1] else 0.0, one[1]), default=(0, 0))
-    return Bin(first, last, failing, of)
+    bins = [Bin(first, last, failing, of) for failing, of in found]
+    return max(
+        bins, key=lambda one: (one.of >= LEAST_HOMES, one.share, one.of), default=Bin(first, last, 0, 0)
+    )

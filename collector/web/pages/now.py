@@ -1,7 +1,8 @@
 """What may be said of each country and platform now. PURE: findings and snapshot become standings.
 
-What it may not do: call well what too few have looked at, or what has not been looked at for a while. So
-`OK` needs a newest round of the detector with votes enough; all else has a word of its own.
+What it may not do: call well what too few have looked at, what has not been looked at for a while, or what
+fails in many homes though nothing is claimed of it yet. So `OK` needs a newest round of the detector with
+votes enough of which few fail; all else has a word of its own.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from enum import StrEnum
 from collector.detect.ballots import Place
 from collector.detect.fold import Network
 from collector.detect.incidents import WORLD, Cause, Incident, Part, Phase, Scope
-from collector.detect.nation import NationWatch
 from collector.detect.network import Condition
 from collector.detect.slow import Speeds
 from collector.detect.thresholds import Thresholds
@@ -29,6 +29,8 @@ class Kind(StrEnum):
     CONFIRMED = "confirmed"
     SUSPECTED = "suspected"
     PART = "part"
+    OUTAGE = "outage"
+    UNSETTLED = "unsettled"
     OK = "ok"
     FEW = "few"
     NONE = "none"
@@ -75,13 +77,13 @@ ByPlatform = Mapping[tuple[str, str], _Votes]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Now:
-    """All countries, those with an incident first. `until` is the end of the newest round examined, in Unix
-    seconds, 0 where none was; `is_stale` that it lies too far back to say how things stand."""
+    """All countries, those with an incident first. `until` is up to when anything was examined, in Unix
+    seconds: the end of the newest round, or the snapshot where that is older; 0 where no round was.
+    `is_stale` says that it lies too far back to say how things stand."""
 
     lands: tuple[Land, ...]
     until: float
     is_stale: bool
-    everywhere: tuple[Incident, ...] = ()
 
     def land(self, country: str) -> Land | None:
         """One country; None where nothing was heard from it."""
@@ -90,25 +92,42 @@ class Now:
 
 def now(findings: Findings, snapshot: Snapshot, at: float, limits: Thresholds) -> Now:
     """How things stand at a moment in Unix seconds."""
-    is_stale = at - findings.until > STALE_ROUNDS * limits.round_s
-    book = [one for one in findings.book if one.is_open]
-    votes, speeds = _votes(findings.state.networks), _votes(findings.state.speeds)
+    until = min(findings.until, snapshot.at)
+    is_stale = at - until > STALE_ROUNDS * limits.round_s
+    open_now = [one for one in findings.book if one.is_open]
+    found = _Found(
+        findings=findings,
+        snapshot=snapshot,
+        votes=_votes(findings.state.networks),
+        slow=_votes(findings.state.speeds),
+        outages=frozenset(
+            p.platform for one in open_now if one.country == WORLD for p in one.parts if p.is_open
+        ),
+        is_stale=is_stale,
+        suspect_share=limits.suspect_share,
+    )
     countries = {country for country, _ in (*findings.state.nations, *snapshot.countries)}
     lands = [
-        _land(
-            country,
-            findings,
-            snapshot,
-            (votes, speeds),
-            [one for one in book if one.country == country],
-            is_stale,
-        )
-        for country in countries | set(snapshot.probes) | {one.country for one in book} - {WORLD}
+        _land(country, found, tuple(one for one in open_now if one.country == country))
+        for country in countries | set(snapshot.probes) | {one.country for one in open_now} - {WORLD}
     ]
     order = list(Kind)
     lands.sort(key=lambda one: (not one.incidents, order.index(one.kind), -one.probes, one.country))
-    everywhere = tuple(one for one in book if one.country == WORLD)
-    return Now(lands=tuple(lands), until=findings.until, is_stale=is_stale, everywhere=everywhere)
+    return Now(lands=tuple(lands), until=until, is_stale=is_stale)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """What every country's standing is made of. `outages` are the platforms that fail in many countries;
+    `suspect_share` is the failing share from which on nothing is called well."""
+
+    findings: Findings
+    snapshot: Snapshot
+    votes: ByPlatform
+    slow: ByPlatform
+    outages: frozenset[str]
+    is_stale: bool
+    suspect_share: float
 
 
 def _votes(networks: Mapping[Place, Network] | Mapping[Place, Speeds]) -> ByPlatform:
@@ -123,43 +142,41 @@ def _votes(networks: Mapping[Place, Network] | Mapping[Place, Speeds]) -> ByPlat
     return found
 
 
-def _land(
-    country: str,
-    findings: Findings,
-    snapshot: Snapshot,
-    votes: tuple[ByPlatform, ByPlatform],
-    incidents: Iterable[Incident],
-    is_stale: bool,
-) -> Land:
-    incidents = tuple(incidents)
-    standings = []
-    for platform in snapshot.platforms:
-        key = country, platform
-        parts = [
-            part for one in incidents for part in one.parts if part.platform == platform and part.is_open
-        ]
-        is_slow = bool(parts) and all(part.cause is Cause.THROTTLING for part in parts)
-        kind = _kind(parts, findings.state.nations.get(key), is_stale)
-        counts = votes[is_slow].get(key, _Votes())
-        tally = snapshot.countries.get(key, Tally())
-        standings.append(replace(_standing(platform, kind, counts, tally), is_slow=is_slow))
-    return Land(
-        country=country,
-        probes=snapshot.probes.get(country, 0),
-        standings=tuple(standings),
-        incidents=incidents,
-    )
+def _land(country: str, found: _Found, incidents: tuple[Incident, ...]) -> Land:
+    standings = tuple(_stands(country, platform, found, incidents) for platform in found.snapshot.platforms)
+    probes = found.snapshot.probes.get(country, 0)
+    return Land(country=country, probes=probes, standings=standings, incidents=incidents)
 
 
-def _kind(parts: Sequence[Part], nation: NationWatch | None, is_stale: bool) -> Kind:
-    if parts:
-        national = [part for part in parts if part.scope is not Scope.NETWORK]
-        if not national:
-            return Kind.PART
-        sure = any(part.phase is Phase.CONFIRMED for part in national)
-        return Kind.CONFIRMED if sure else Kind.SUSPECTED
-    is_judged = nation is not None and nation.condition is not Condition.INSUFFICIENT
-    return Kind.OK if is_judged and not is_stale else Kind.FEW
+def _stands(country: str, platform: str, found: _Found, incidents: Iterable[Incident]) -> Standing:
+    key = country, platform
+    parts = [part for one in incidents for part in one.parts if part.platform == platform and part.is_open]
+    is_slow = bool(parts) and all(part.cause is Cause.THROTTLING for part in parts)
+    votes = (found.slow if is_slow else found.votes).get(key, _Votes())
+    kind = _claimed(parts) if parts else _unclaimed(key, votes, found)
+    tally = found.snapshot.countries.get(key, Tally())
+    return replace(_standing(platform, kind, votes, tally), is_slow=is_slow)
+
+
+def _claimed(parts: Sequence[Part]) -> Kind:
+    """The word where an incident is open."""
+    national = [part for part in parts if part.scope is not Scope.NETWORK]
+    if not national:
+        return Kind.PART
+    sure = any(part.phase is Phase.CONFIRMED for part in national)
+    return Kind.CONFIRMED if sure else Kind.SUSPECTED
+
+
+def _unclaimed(key: tuple[str, str], votes: _Votes, found: _Found) -> Kind:
+    """The word where none is. One round makes no suspicion, but a tick beside homes that all fail would be
+    believed, by the very people who see that it is untrue."""
+    nation = found.findings.state.nations.get(key)
+    if nation is None or nation.condition is Condition.INSUFFICIENT or found.is_stale:
+        return Kind.FEW
+    share = votes.failing / votes.of if votes.of else 0.0
+    if max(share, nation.share) < found.suspect_share and not nation.is_alarmed:
+        return Kind.OK
+    return Kind.OUTAGE if key[1] in found.outages else Kind.UNSETTLED
 
 
 def _standing(platform: str, kind: Kind, votes: _Votes, tally: Tally) -> Standing:

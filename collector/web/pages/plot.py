@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from probe.wire.stage import Stage
 
 from .chart import Tick, area, line, seen, strips, ticks
-from .history import OTHER, Bin, Counts, History, worst
+from .history import LEAST_HOMES, OTHER, Bin, Counts, History, worst
 
 MOST_POINTS = 336  # along a line
 MOST_BINS = 84  # along a strip, and rows of a table
 MOST_NETWORKS = 12
-LEAST_HOMES = 3  # what fewer say is not drawn
 
 
 @dataclass(frozen=True, slots=True)

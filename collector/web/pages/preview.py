@@ -13,9 +13,9 @@ from functools import cache
 
 from PIL import Image, ImageDraw, ImageFont
 
-from .history import Bin
+from .history import LEAST_HOMES, Bin
 from .now import Kind
-from .plot import LEAST_HOMES, Plot
+from .plot import Plot
 
 WIDE, HIGH = 1200, 630  # what services cut previews to
 _EDGE, _LINE_WIDE = 40, 1120
@@ -24,7 +24,11 @@ _PAPER, _INK, SOFT, _GRID = "#fcfcfa", "#1b1b1b", "#5c5c58", "#d9d9d2"
 # As in the SVG pictures: colour is never alone, a line under others is the wider one.
 _COLOURS = ("#0060a8", "#b84a00", "#a3317f", "#00755a", "#6a5a00", "#444444")
 _WIDTHS = (9, 7, 5, 3, 3, 3)
-TONES = {Kind.CONFIRMED: "#b03a00", Kind.SUSPECTED: "#8a5a00", Kind.PART: "#8a5a00", Kind.OK: "#00755a"}
+_SOME = "#8a5a00"
+TONES = {Kind.CONFIRMED: "#b03a00", Kind.OK: "#00755a"} | dict.fromkeys(
+    (Kind.SUSPECTED, Kind.PART, Kind.OUTAGE, Kind.UNSETTLED), _SOME
+)
+_LETTERS = {Kind.SUSPECTED: "?", Kind.UNSETTLED: "!"}
 _MOST_MARKS = 4  # columns that there is room for
 _MARK = 26
 _FINE = 4  # marks are drawn so many times as large, for smooth edges
@@ -153,11 +157,21 @@ def _sign(kind: Kind) -> Image.Image:
     if kind is Kind.CONFIRMED:
         pen.line((low, low, high, high), tone, wide)
         pen.line((low, high, high, low), tone, wide)
-    elif kind is Kind.SUSPECTED:
-        pen.text((n / 2, n / 2), "?", tone, _font(n), anchor="mm", stroke_width=2)
+    elif kind in (Kind.SUSPECTED, Kind.UNSETTLED):
+        pen.text(
+            (n / 2, n / 2),
+            "?" if kind is Kind.SUSPECTED else "!",
+            tone,
+            _font(n),
+            anchor="mm",
+            stroke_width=2,
+        )
     elif kind is Kind.PART:
         pen.ellipse((low, low, high, high), outline=tone, width=wide // 2)
         pen.pieslice((low, low, high, high), 90, 270, fill=tone)
+    elif kind is Kind.OUTAGE:
+        pen.ellipse((low, low, high, high), outline=tone, width=wide // 2)
+        pen.line((n // 4, n * 3 // 4, n * 3 // 4, n // 4), tone, wide // 2)
     elif kind is Kind.OK:
         pen.line((low, n // 2, n * 2 // 5, high, high, low), tone, wide, joint="curve")
     else:

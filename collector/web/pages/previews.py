@@ -21,7 +21,7 @@ _KINDS = {"confirmed": Kind.CONFIRMED, "suspected": Kind.SUSPECTED}
 
 
 def of_incident(
-    said: Revision, told: dict[str, Any], notice: Notice, plot: Plot | None, sources: Sources
+    said: Revision, told: dict[str, Any], notice: Notice, now: Now, plot: Plot | None, sources: Sources
 ) -> Preview:
     """An incident's: `told` is its card."""
     words, kind = sources.voice.words, _kind(told["phase"], told["scope"])
@@ -37,7 +37,7 @@ def of_incident(
         ],
         plot=plot,
         caption=words("country.chart"),
-        foot=_foot(notice, sources),
+        foot=_foot(now.until or notice.at, sources),
         replay=_replay(sources),
     )
 
@@ -73,14 +73,15 @@ def of_country(land: Land, now: Now, notice: Notice, plot: Plot, say: Renderer, 
         ],
         plot=plot,
         caption=words("country.chart"),
-        foot=_foot(notice, sources),
+        foot=_foot(now.until or notice.at, sources),
         replay=_replay(sources),
     )
 
 
-def _foot(notice: Notice, sources: Sources) -> str:
+def _foot(at: float, sources: Sources) -> str:
+    """Whose it is, and up to when anything was examined."""
     words = sources.voice.words
-    return f"{words('embed.source')} · {words('embed.of', at=clock(notice.at))}"
+    return f"{words('embed.source')} · {words('embed.of', at=clock(at))}"
 
 
 def _replay(sources: Sources) -> str:

@@ -20,6 +20,8 @@ SIGNS = {
     Kind.CONFIRMED: "✕",
     Kind.SUSPECTED: "?",
     Kind.PART: "◐",
+    Kind.OUTAGE: "⊘",
+    Kind.UNSETTLED: "!",
     Kind.OK: "✓",
     Kind.FEW: "…",
     Kind.NONE: "-",
@@ -61,6 +63,7 @@ class Renderer:
             assets=assets,
         )
         self._templates.filters["opening"] = opening
+        self._templates.filters["breaks"] = breaks
         self._templates.filters["titled"] = lambda platform: words.name("platform", platform)
         self._templates.filters["place"] = lambda country: words.name("name", country)
 
@@ -141,6 +144,11 @@ def hour(at: float) -> str:
 def opening(sentence: str) -> str:
     """A sentence that stands alone begins with a capital."""
     return sentence[:1].upper() + sentence[1:]
+
+
+def breaks(name: str) -> Markup:
+    """A name that may be broken where its words end, and elsewhere only if it must."""
+    return Markup("_<wbr>").join(name.split("_"))
 
 
 def percent(share: float) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import math
 import re
-import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
@@ -27,9 +26,10 @@ from collector.web.sources import Sources
 from .answer import ASSETS, HTML, PNG, SVG, asset, icon, sent
 from .archive import Archive, networks, stages
 from .embed import wrapped
+from .history import LEAST_HOMES
 from .measured import measured
 from .now import Kind, Land, Now, now
-from .plot import LEAST_HOMES, MOST_NETWORKS
+from .plot import MOST_NETWORKS
 from .preview import Preview, is_drawable
 from .previews import of_country, of_incident, painted
 from .render import Renderer, opening
@@ -56,7 +56,7 @@ class Refused(Exception):
 class Pages:
     """Every page, of one collector."""
 
-    def __init__(self, sources: Sources, pulse: Pulse) -> None:
+    def __init__(self, sources: Sources, pulse: Pulse, limiter: Limiter) -> None:
         self._sources, self._pulse = sources, pulse
         self._archive = Archive(sources)
         self._t = sources.voice.words
@@ -65,7 +65,7 @@ class Pages:
         self._leaves = Shelf[Leaf](PAGES)
         self._standings = Shelf[Now](1)
         self._previews = Shelf[Leaf | None](PREVIEWS)
-        self._limiter = Limiter(sources.api.requests_a_minute, secrets.token_bytes(32))
+        self._limiter = limiter
 
     def routes(self) -> list[web.RouteDef]:
         """All but the live stream and the API."""
@@ -213,7 +213,8 @@ class Pages:
         async def what() -> Preview:
             last = said[-1]
             seen = await self._archive.around(notice, last)
-            return of_incident(last, self._archive.card(last), notice, seen, self._sources)
+            card, standing = self._archive.card(last), await self._now(notice)
+            return of_incident(last, card, notice, standing, seen, self._sources)
 
         return await self._painted(f"{said[-1].incident.id} {len(said)}", notice, what)
 
@@ -221,9 +222,10 @@ class Pages:
         country, notice = _asked_country(request), self._pulse.notice()
 
         async def draw() -> Leaf:
-            land, _, _ = await self._land(notice, country)
+            land, standing, _ = await self._land(notice, country)
             seen = await self._archive.window(notice, country, WINDOWS["24h"])
-            return await self._drawn("country.svg", notice=notice, land=land, plot=seen)()
+            until = standing.until or notice.at
+            return await self._drawn("country.svg", until=until, land=land, plot=seen)()
 
         return await self._leaves.get(f"/embed/country/{country}", notice, draw)
 
@@ -232,16 +234,18 @@ class Pages:
 
         async def draw() -> Leaf:
             last, voice = said[-1], self._sources.voice
+            standing = await self._now(notice)
             card, seen = self._archive.card(last), await self._archive.around(notice, last)
-            preview = of_incident(last, card, notice, seen, self._sources)
+            preview = of_incident(last, card, notice, standing, seen, self._sources)
             return await self._drawn(
                 "incident.html",
                 notice=notice,
+                now=standing,
                 told=card,
                 image=self._image(f"/embed/{last.incident.id}.png", preview),
                 timeline=[(one, describe(one, voice)) for one in reversed(said)],
                 networks=networks(last, voice.min_prefixes),
-                lasted_s=self._archive.lasted_s(last.incident, notice.at),
+                lasted_s=self._archive.lasted_s(last.incident, standing.until or notice.at),
                 plot=seen,
                 least_homes=LEAST_HOMES,
             )()
@@ -262,7 +266,7 @@ class Pages:
             claim = opening(sentence(last, self._sources.voice))
             return await self._drawn(
                 "incident.svg",
-                notice=notice,
+                until=(await self._now(notice)).until or notice.at,
                 told=self._archive.card(last),
                 claim_lines=wrapped(claim),
                 plot=await self._archive.around(notice, last),
@@ -275,7 +279,7 @@ class Pages:
 
         async def draw() -> Leaf:
             said = self._archive.last_words()
-            entries = ledger(said, notice.at, self._sources.limits.round_s)
+            entries = ledger(said, notice.findings.until or notice.at, self._sources.limits.round_s)
             halves = list(dict.fromkeys(one.half for one in entries))
             return await self._drawn("ledger.html", entries=entries, halves=halves)()
 

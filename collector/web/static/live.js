@@ -5,7 +5,7 @@
   const main = document.querySelector("main[data-live]");
   if (!main || !window.EventSource) return;
   const lamp = document.getElementById("live");
-  const POLL_MS = 60000; // where the server has no stream to spare
+  const AGAIN_MS = 60000; // where the server has no stream to spare, as it asks for
   let isBusy = false, isDue = false;
 
   function say(isOn) {
@@ -48,7 +48,7 @@
       const others = [...fresh.children]; // what is put in place is no longer among them
       [...main.children].forEach((child, at) => exchange(child, others[at]));
     }
-    if (was && !was.isConnected) again(was)?.focus({ preventScroll: true });
+    if (was && !was.isConnected) found(was)?.focus({ preventScroll: true });
   }
 
   // What a screen reader is to read aloud stays the same element, or it would not be read.
@@ -59,25 +59,33 @@
     if (old.textContent !== fresh.textContent) old.textContent = fresh.textContent;
   }
 
-  function again(was) {
+  function found(was) {
     const same = [...main.querySelectorAll(was.localName)];
     return same.find((one) => one.getAttribute("href") === was.getAttribute("href") && one.textContent === was.textContent);
   }
 
-  let stream = null, poll = 0;
+  let stream = null, again = 0;
 
   function listen() {
+    again = 0;
     stream = new EventSource("/live");
     stream.addEventListener("news", () => { say(true); renew(); });
     stream.addEventListener("error", () => {
       say(false);
-      if (stream?.readyState === EventSource.CLOSED) poll ||= setInterval(renew, POLL_MS);
+      // A browser that was refused once asks no more by itself. Not all at once, or all are refused again.
+      if (stream?.readyState === EventSource.CLOSED) again ||= setTimeout(retry, AGAIN_MS * (0.5 + Math.random()));
     });
+  }
+
+  function retry() {
+    renew(); // the news comes this way for as long as there is no stream
+    listen();
   }
 
   // A browser has six connections to a server for all its tabs: who is not looked at gives its own back.
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) {
+      clearTimeout(again);
       stream?.close();
       stream = null;
     } else if (!stream) {

@@ -8,6 +8,7 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,11 +16,13 @@ import pytest
 from collector import cli
 from collector.rejudge import rejudge
 from collector.store import open_store, upkeep
-from collector.store.sqlite import DATABASE
+from collector.store.folder import DATABASE
 from probe.wire.exchange import Presence
 from probe.wire.observation import Round
 from tests.batches import CLEAN, NOW, at, batch, enrolment, heartbeat, signed, someone
-from tests.collector.admin.conftest import Admin, Served, serving, soon
+from tests.collector.admin.conftest import SOON_S, Admin, Served, serving, soon
+from tests.collector.alerts.receivers import receiving, revision, webhook
+from tests.collector.conftest import all_told
 
 ME = someone(1)
 
@@ -161,7 +164,7 @@ async def test_a_copy_made_while_batches_come_in_restored_is_consistent(
     assert 100 <= len(sequences) <= sent
     assert store.keys() == {ME.probe_id: ME.public_key}
     assert rejudge(store, ["x"], 0.0).changed == 0, "its cells are those of its batches"
-    assert all(b"127.0.0" not in one.body for one in store.batches())
+    assert "127.0.0" not in all_told(store)
     assert b"127.0.0" not in copy.read_bytes()
     store.close()
 
@@ -205,3 +208,35 @@ async def test_compacting_goes_on_beside_ingest(data: Path, admin: Admin) -> Non
         status, (said,), _ = await asyncio.to_thread(admin, "compact")
         assert (status, said.split(";")[0]) == (0, "29 batches dropped")
         assert (await asyncio.to_thread(admin, "check"))[0] == 0
+
+
+@pytest.mark.slow
+async def test_a_dead_letter_goes_out_again_from_a_collector_that_runs_and_another_is_dropped(
+    data: Path, admin: Admin
+) -> None:
+    store = open_store(f"sqlite://{data}")
+    store.subscribe(["ops", "old"])
+    store.publish([revision(1), revision(1, incident="pk-2")])
+    for letter in store.outbox():
+        store.post(replace(letter, attempts=1, error="status 410", dead=True))
+    store.close()
+
+    async def is_down_to(count: int) -> bool:
+        return f"reachwatch_webhook_dead_letters {count}.0" in await served.figures()
+
+    async with receiving() as receiver, serving(data, webhooks=(webhook(receiver.url),)) as served:
+        await soon(partial(is_down_to, 4))
+        _, lines, notes = await asyncio.to_thread(admin, "dead-letters", "list")
+        assert (len(lines), notes) == (4, ["4 dead letters"])
+        assert await asyncio.to_thread(admin, "dead-letters", "retry", "--all") == (
+            1,
+            [],
+            ["reachwatch-collector: old/pk-1/1: no webhook of that name is configured"],
+        )
+        assert (await asyncio.to_thread(admin, "dead-letters", "retry", "ops/pk-1/1"))[2] == [
+            "1 to be delivered again"
+        ]
+        await asyncio.wait_for(receiver.came.wait(), SOON_S)
+        assert receiver.heard == [("pk-1", 1)]
+        assert (await asyncio.to_thread(admin, "dead-letters", "drop", "--all"))[2] == ["3 dropped"]
+        await soon(partial(is_down_to, 0))

@@ -11,7 +11,7 @@ from collector.cli import main
 from collector.store import open_store
 from collector.store.base import Delivery
 
-from .receivers import revision
+from .receivers import SECRET, revision
 
 
 @pytest.fixture
@@ -35,7 +35,20 @@ def outbox(folder: Path, *, dead: bool) -> list[Delivery]:
 
 
 def run(folder: Path, *words: str) -> int:
-    return main(["admin", "dead-letters", *words, "--data-dir", str(folder)])
+    file = folder / "own.toml"
+    file.write_text(f'[[webhooks]]\nname = "ops"\nurl = "https://ops.example/"\nsecret = "{SECRET}"\n')
+    return main(["admin", "dead-letters", *words, "--data-dir", str(folder), "--config", str(file)])
+
+
+def test_what_nobody_is_configured_to_hear_is_not_put_back(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    argv = ["admin", "dead-letters", "retry", "--all", "--data-dir", str(folder)]
+    assert main(argv) == 1
+    assert (
+        capsys.readouterr().err == "reachwatch-collector: ops/pk-1/1: no webhook of that name is configured\n"
+    )
+    assert len(outbox(folder, dead=True)) == 2
 
 
 def test_they_are_listed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.detect.ballots import Ballot, Count, Place, Standing, counted
+from collector.detect.ballots import Ballot, Count, Place, Standing, at_home, counted
 from collector.detect.thresholds import DEFAULT
 
 AT = 1_702_807_200.0
@@ -42,6 +42,17 @@ def test_a_key_made_this_morning_does_not_silence_an_old_one_behind_the_same_pre
     both = count(ballot("old", "home", failed=True), ballot("new", "home", at=AT + 1), new=YOUNG)
     assert both == alone
     assert alone.failing == 1
+
+
+def test_a_home_is_in_one_country_however_many_it_claims() -> None:
+    old, new = ballot("old", "home"), ballot("new", "home", at=AT + 1)
+    other = ballot("other")
+    said = {HERE: [old, other]} | {replace(HERE, country=f"Q{one}"): [new] for one in "ABCDE"}
+    stay = at_home(said, {"old": OLD, "new": YOUNG, "other": OLD}, DEFAULT)
+    assert {place.country: ballots for place, ballots in stay.items() if ballots} == {"PK": [old, other]}
+    alike = at_home(said, dict.fromkeys(("old", "new", "other"), OLD), DEFAULT)
+    homes = [place.country for place, ballots in alike.items() for one in ballots if one.prefix == "home"]
+    assert homes == ["QE"], "of as much weight the newest; of those one"
 
 
 def test_of_two_keys_behind_one_prefix_the_one_that_weighs_more_speaks() -> None:

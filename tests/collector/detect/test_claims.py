@@ -100,6 +100,9 @@ def test_a_platform_that_is_merely_suspected_is_possibly_meant() -> None:
             "blocking shown by forged or missing names, the handshake broken for this name",
         ),
         ({"ended": FIRST + 83, "phase": Phase.ENDED}, "well again by 17:00 UTC on 2023-12-17"),
+        ({"ended": FIRST + 83, "phase": Phase.ENDED, "unheard": True}, "was heard after 17:00 UTC on"),
+        ({"national": FIRST + 100}, "on 2023-12-17; nation-scale by 18:25 UTC on 2023-12-17; likely"),
+        ({"national": FIRST + 2}, "10:05 UTC on 2023-12-17; likely blocking"),
         ({"since": FIRST + 168}, "began between 2023-12-17 23:55 and 2023-12-18 00:05 UTC"),
         (
             {"networks": {1: Witnesses(failing=9, of=9)}},
@@ -254,7 +257,7 @@ def test_a_network_of_few_prefixes_is_counted_and_never_named() -> None:
 
 
 def test_a_revision_says_which_release_said_it() -> None:
-    (revision,) = revised({}, [SAID.incident], 9.0, 0)
+    (revision,) = revised({}, [SAID.incident], 9.0, 0, 0)
     assert revision.release == __version__
 
 
@@ -268,7 +271,7 @@ def test_the_true_beginning_lies_between_the_two_moments_that_are_said(seed: int
     story = Story(homes=everybody, seed=seed, noise=0.01)
     told = story.told(8, lambda home, n, _: home.country == "PK" and n + phases[home.probe] >= began)
     (incident,) = (one for one in told.books[-1] if one.country == "PK")
-    (revision,) = revised({}, [incident], 9.0, 0)
+    (revision,) = revised({}, [incident], 9.0, 0, 0)
     between = describe(revision, ENGLISH)["began"]
     after, before = (datetime.fromisoformat(between[end]).timestamp() for end in ("after", "before"))
     assert after <= (FIRST + began) * DEFAULT.round_s <= before

@@ -70,6 +70,13 @@ def is_sure(settled: Settled) -> bool:
     return settled.state.nations[PK_X].condition is Condition.CONFIRMED
 
 
+def test_a_network_that_came_late_into_the_round_before_is_no_reason_to_stop() -> None:
+    before = after_one_bad_round(PAKISTAN)
+    late = said(0, [Home("PK", 99, "PK-99-0")])
+    now = said(1, [*PAKISTAN, *ABROAD], PAKISTAN)
+    assert sure(before, now, [BEFORE | late], within_reach(before.state, DEFAULT), SETTING)
+
+
 def test_in_quiet_times_no_country_is_within_reach() -> None:
     assert within_reach(QUIET.state, DEFAULT) == frozenset()
     assert within_reach(after_one_bad_round(PAKISTAN).state, DEFAULT) == {"PK"}

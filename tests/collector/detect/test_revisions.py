@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from collector.detect.incidents import Cause, Incident, Part, Phase, Scope
-from collector.detect.revisions import Revision, is_alarm, revised
+from collector.detect.incidents import Cause, Incident, Part, Phase, Scope, Witnesses
+from collector.detect.revisions import Revision, revised
 from collector.detect.saved import pack_revision, unpack_revision
 
 PART = Part(platform="x", phase=Phase.CONFIRMED, since=100, confirmed=102, scope=Scope.NATION)
@@ -15,8 +15,8 @@ INCIDENT = Incident(id="pk-1", country="PK", parts=(PART,))
 FIRST = Revision(number=1, at=0.0, reason="confirmed", incident=INCIDENT)
 
 
-def again(*book: Incident, published: Revision = FIRST, first: int = 0) -> list[Revision]:
-    return list(revised({published.incident.id: published}, book, 9.0, first))
+def again(*book: Incident, published: Revision = FIRST, first: int = 0, last_word: int = 0) -> list[Revision]:
+    return list(revised({published.incident.id: published}, book, 9.0, first, last_word))
 
 
 def with_part(**changes: object) -> Incident:
@@ -24,7 +24,7 @@ def with_part(**changes: object) -> Incident:
 
 
 def test_what_is_new_is_said() -> None:
-    (new,) = revised({}, [INCIDENT], 9.0, 0)
+    (new,) = revised({}, [INCIDENT], 9.0, 0, 0)
     assert (new.number, new.at, new.reason) == (1, 9.0, "confirmed")
 
 
@@ -64,13 +64,14 @@ def test_what_ended_before_anything_can_still_come_stands_as_it_is() -> None:
     assert again(published=over, first=120) != []
 
 
-def test_an_alarm_is_raised_once_an_event() -> None:
-    suspected = replace(FIRST, incident=with_part(phase=Phase.SUSPECTED, confirmed=None))
-    assert is_alarm(None, FIRST)
-    assert is_alarm(suspected, FIRST)
-    assert not is_alarm(None, suspected)
-    assert not is_alarm(FIRST, replace(FIRST, number=2))
-    assert not is_alarm(FIRST, replace(FIRST, number=2, withdrawn=True))
+def test_counts_that_late_data_changed_are_said_once_before_nothing_can_change_them() -> None:
+    over = replace(FIRST, incident=with_part(phase=Phase.ENDED, ended=120))
+    more = with_part(phase=Phase.ENDED, ended=120, networks={1: Witnesses(failing=9, of=9)})
+    assert again(more, published=over, first=100, last_word=119) == []
+    (said,) = again(more, published=over, first=100, last_word=120)
+    assert (said.reason, said.incident) == ("counts", more)
+    assert again(more, published=said, first=100, last_word=120) == []
+    assert again(over.incident, published=over, first=100, last_word=120) == []
 
 
 def test_a_revision_survives_its_packing() -> None:

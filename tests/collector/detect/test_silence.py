@@ -6,14 +6,19 @@ from random import Random
 
 import pytest
 
-from collector.detect.ballots import Standing
+from collector.detect.ballots import Count, Place, Standing
 from collector.detect.cells import CONNECTIVITY
 from collector.detect.figures import SilenceFigure, figures_of
-from collector.detect.incidents import Cause, Incident, Phase, Scope
+from collector.detect.fold import Network, State
+from collector.detect.incidents import Cause, Incident, Phase, Scope, record
 from collector.detect.likelihood import surprise
+from collector.detect.nation import NationWatch
 from collector.detect.network import Condition
+from collector.detect.network import Watch as NetworkWatch
 from collector.detect.quarantine import Quarantine, by_subject
+from collector.detect.silence import Dark, Event, Watch
 from collector.detect.thresholds import DEFAULT
+from collector.detect.world import WorldWatch
 from tests.collector.detect.homes import FIRST, Home, Story, hit, homes, world
 from tests.collector.detect.lines import BEGAN, Cut, Heard, Telling, cut
 
@@ -265,3 +270,66 @@ def test_who_is_in_quarantine_is_not_listened_to() -> None:
     )
     heard = Telling(EVERYBODY, 40, cut(PAKISTAN, SINCE), orders=orders).told()
     assert all(book == () for book in heard.books)
+
+
+LIARS = ("liar 0", "liar 1", "liar 2")
+
+
+def claiming(country: str, networks: int) -> list[Home]:
+    """Three keys that say they are in each of so many networks."""
+    return [Home(country, 100 + asn, name) for asn in range(networks) for name in LIARS]
+
+
+def test_three_homes_that_say_they_are_in_many_networks_make_no_shutdown() -> None:
+    liars = claiming("PK", 10)
+    prefixes = {name: f"prefix of {name}" for name in LIARS}
+    told = Telling([*PAKISTAN, *world(), *liars], 40, cut(liars, 20), prefixes=prefixes).told()
+    assert told.last == ()
+
+
+@pytest.mark.parametrize("age_s", [1500.0, 30 * 86_400.0])
+def test_keys_of_one_home_that_say_they_are_in_many_countries_hide_no_shutdown(age_s: float) -> None:
+    liars = [Home(f"Q{letter}", 7, name) for letter in "ABCDEFGHIJKL" for name in LIARS]
+    told = Telling(
+        [*PAKISTAN, *world(), *liars],
+        60,
+        {**cut(PAKISTAN, 20), **cut(liars, 20)},
+        prefixes=dict.fromkeys(LIARS, "theirs"),
+        standings={name: Standing(BEGAN - age_s) for name in LIARS},
+    ).told()
+    assert [one.cause for one in told.last] == [Cause.SHUTDOWN]
+
+
+@pytest.mark.parametrize("lines", [False, True])
+def test_one_home_with_many_keys_neither_ends_a_shutdown_nor_says_what_it_was(lines: bool) -> None:
+    theirs = [Home("PK", home.asn, f"liar {home.asn} {n}") for home in PAKISTAN[::6] for n in range(8)]
+    told = Telling(
+        [*PAKISTAN, *world(), *theirs],
+        60,
+        {**cut(PAKISTAN, 20), **cut(theirs, 20, 1e9 if lines else 27)},
+        prefixes={one.probe: "theirs" for one in theirs},
+        lines={n: {one.probe: False for one in theirs} for n in range(5, 12)} if lines else {},
+    ).told()
+    assert [(one.cause, one.is_open) for one in told.last] == [(Cause.SHUTDOWN, True)]
+
+
+def test_lines_that_are_cut_in_a_nation_stay_so_beside_one_network_that_fell_silent() -> None:
+    minute = FIRST * 5
+    dark = Dark(since=minute, seen_at=minute + 3, of=12, homes=12, surprise=30.0, silent=("a",))
+    silent = Watch(networks={9: dark}, event=Event(since=minute, confirmed=minute + 3, lost=12, networks=5))
+    cut_off = Network(
+        watch=NetworkWatch(condition=Condition.CONFIRMED, score=20.0, since=FIRST),
+        votes=Count(votes=8, failing=8, prefixes=8, failing_prefixes=8),
+    )
+    nation = NationWatch(condition=Condition.CONFIRMED, score=20.0, share=0.9, networks=4, since=FIRST)
+    state = State(
+        number=FIRST + 2,
+        minute=minute + 14,
+        networks={Place("PK", asn, CONNECTIVITY): cut_off for asn in (1, 2, 3)},
+        nations={("PK", CONNECTIVITY): nation},
+        elsewhere={("PK", CONNECTIVITY): WorldWatch(rate=0.0)},
+        silences={"PK": silent},
+    )
+    (incident,) = record((), state, DEFAULT)
+    assert (incident.cause, incident.scope) == (Cause.DEGRADATION, Scope.NATION)
+    assert sorted(incident.parts[0].networks) == [1, 2, 3, 9]

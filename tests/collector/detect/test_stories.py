@@ -16,7 +16,7 @@ from collector.detect.sentences import sentence
 from collector.detect.thresholds import DEFAULT
 from tests.collector.voices import ENGLISH
 
-from .homes import FIRST, Home, Story, Told, hit, homes, world
+from .homes import FIRST, WARM, Home, Story, Told, hit, homes, world
 
 ALL_FOUR = ("x", "facebook", "instagram", "youtube")
 PAKISTAN = homes("PK", 7, 6)
@@ -363,3 +363,49 @@ def test_two_platforms_hours_apart_are_two_incidents() -> None:
 
 def test_the_threshold_of_a_collector_with_rounds_of_a_minute_is_higher() -> None:
     assert replace(DEFAULT, round_s=60.0).h > DEFAULT.h
+
+
+def test_a_block_whose_witnesses_left_is_not_said_for_ever_and_ends_when_they_were_last_heard() -> None:
+    """Everybody leaves during it; who comes after it is lifted has no past, and all is well for them."""
+    newcomers = [replace(home, probe=f"new {home.probe}") for home in PAKISTAN]
+
+    def fails(home: Home, number: int, _platform: str) -> bool | None:
+        if home in newcomers:
+            return False if number >= WARM + 40 else None
+        if home.country == "PK":
+            return number >= WARM + 2 if number < WARM + 30 else None
+        return False
+
+    long = DEFAULT.lost_rounds
+    told = Story([*PAKISTAN, *newcomers, *world()], warm=0).told(WARM + 30 + long + 20, fails)
+    assert told.books[WARM + 28 + long][0].is_open
+    (incident,) = told.last
+    assert (incident.phase, incident.ended, incident.parts[0].unheard) == (
+        Phase.ENDED,
+        FIRST + WARM + 30,
+        True,
+    )
+    assert told.states[-1].nations["PK", "x"].condition is Condition.OK, "and who came since has a say"
+
+
+def test_who_reached_it_in_the_last_minute_cannot_hold_up_a_networks_event_for_long() -> None:
+    here = homes("PK", 4, 10)
+    one_network = [home for home in here if home.asn == 1]
+    early, late = one_network[:7], one_network[7:]
+
+    def moment(home: Home) -> float:
+        return 0.9 if home in late else 0.3
+
+    told = Story([*here, *world()], moment=moment).told(12, hit(early, 0, 12))
+    assert told.last[0].phase is Phase.CONFIRMED
+
+
+def test_a_network_that_came_once_is_forgotten_after_a_week() -> None:
+    passing = homes("PK", 30, 1, first_asn=500)
+
+    def fails(home: Home, number: int, _platform: str) -> bool | None:
+        return None if home in passing and number != 3 else False
+
+    told = Story([*PAKISTAN, *passing, *world()], warm=0).told(DEFAULT.forget_rounds + 60, fails)
+    assert len([place for place in told.states[10].networks if place.asn >= 500]) == 30
+    assert not [place for place in told.states[-1].networks if place.asn >= 500]

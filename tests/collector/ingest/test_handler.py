@@ -11,13 +11,14 @@ from unittest.mock import patch
 
 import pytest
 
+from collector.config import Config
 from collector.ingest import commit, handler
 from collector.ingest.admit import Refusal, Request
 from collector.store.base import Ingest, Stored, StoreError
 from probe.wire.codec import MAX_BYTES
 from probe.wire.exchange import Presence
 from tests.batches import at, batch, heartbeat, signed, someone
-from tests.collector.conftest import Running
+from tests.collector.conftest import Running, all_told, collecting
 
 ME = someone(1)
 
@@ -171,11 +172,18 @@ async def test_no_form_of_a_source_address_is_in_what_is_stored_shown_or_logged(
     shown = [await collector.get(path) for path in ("/", "/api/v1/state", "/metrics")]
     folder = Path(collector.service.config.data_dir)
     stored = b"".join(file.read_bytes() for file in folder.iterdir())
+    told = all_told(collector.service.committer.store)
+    assert told.count(ME.probe_id) > 3, "there is something to look in"
     for form in ("127.0.0.1", "127.0.0", "7f000001", "2130706433"):
         assert form.encode() not in stored
+        assert form not in told
         assert not any(form in text for text in [*shown, caplog.text])
 
 
-async def test_an_enrolment_survives_a_restart(collector: Running) -> None:
-    await collector.enrol(ME)
-    assert collector.service.committer.store.keys() == {ME.probe_id: ME.public_key}
+async def test_an_enrolment_survives_a_restart(tmp_path: Path) -> None:
+    config = Config(data_dir=str(tmp_path))
+    async with collecting(config) as collector:
+        await collector.enrol(ME)
+    async with collecting(config) as collector:
+        assert collector.service.committer.store.keys() == {ME.probe_id: ME.public_key}
+        assert await collector.post("/v1/batch", signed(ME, batch(ME))) == 200

@@ -101,6 +101,12 @@ def test_batches_can_be_asked_for_by_probe_and_by_time(store: Store) -> None:
     assert list(store.batches(someone(3).probe_id)) == []
 
 
+def test_batches_of_one_group_are_asked_for_by_time_however_long_the_disk_stood_still(store: Store) -> None:
+    store.ingest([ingest(someone(1), received_at=NOW - 4000), ingest(someone(2), received_at=NOW)])
+    assert [b.probe for b in store.batches(until=NOW - 3999)] == [someone(1).probe_id]
+    assert [b.probe for b in store.batches(someone(1).probe_id, until=NOW - 3999)] == [someone(1).probe_id]
+
+
 def test_a_key_stays_the_one_that_was_enrolled_first(store: Store) -> None:
     store.enrol("p", b"first", NOW)
     store.enrol("p", b"second", NOW)
@@ -292,6 +298,8 @@ def test_what_evidence_begins_with_is_kept_by_incident_and_the_last_stands(store
     store.ground({"a": b"one", "b": b"other"})
     store.ground({"a": b"two"})
     assert (store.grounds("a"), store.grounds("b")) == (b"two", b"other")
+    store.unground(["a", "never there"])
+    assert (store.grounds("a"), store.grounds("b")) == (None, b"other")
 
 
 def test_the_newest_heartbeat_of_each_probe_is_kept_whatever_the_order(store: Store) -> None:
@@ -454,6 +462,17 @@ def test_figures_of_an_empty_store_are_zero(store: Store) -> None:
     figures = store.figures()
     assert (figures.batches, figures.cells, figures.oldest_batch_at) == (0, 0, None)
     assert figures.free_bytes is None or figures.free_bytes > 0
+
+
+def test_in_a_folder_that_is_open_to_all_what_is_kept_is_its_owners_alone(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    store = open_store(f"sqlite://{tmp_path}")
+    store.ingest([ingest(someone())])
+    rights = {file.name: oct(file.stat().st_mode & 0o777) for file in tmp_path.iterdir()}
+    assert rights == dict.fromkeys(
+        ["lock", *(f"reachwatch.sqlite{end}" for end in ("", "-shm", "-wal"))], "0o600"
+    )
+    store.close()
 
 
 def test_an_unknown_store_is_refused_by_name() -> None:

@@ -8,13 +8,14 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from collector.store import open_store, upkeep
 from collector.store.base import Store, StoreError
-from collector.store.sqlite import DATABASE
+from collector.store.folder import DATABASE
 from collector.tokens import Token, digest_of
 from tests.batches import NOW, ingest, someone
 
@@ -125,6 +126,38 @@ def test_a_kill_leaves_no_half_file_under_the_name_and_the_next_copy_is_made(
     assert not (tmp_path / "copy.part").exists()
 
 
+LOOKED_AT = """
+import os, subprocess, sys
+from pathlib import Path
+from collector.store import open_store, upkeep
+from tests.batches import ingest, someone
+folder, what = Path(sys.argv[1]), sys.argv[2]
+store = open_store(f"sqlite://{folder}")
+store.ingest([ingest(someone(), sequence=900)])
+if what == "check":
+    assert list(upkeep.check(folder, lambda: False)) == []
+else:
+    upkeep.back_up(folder, folder.parent / "copy", lambda done, of: None)
+reader = "import sqlite3, sys; d = sqlite3.connect(sys.argv[1]); d.execute('SELECT 1 FROM probes'); d.close()"
+subprocess.run([sys.executable, "-c", reader, str(folder / "reachwatch.sqlite")], check=True)
+store.ingest([ingest(someone(), sequence=901)])
+os._exit(9)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("what", ["check", "backup"])
+def test_what_is_acknowledged_after_a_look_over_the_store_survives_a_reader_and_a_kill(
+    folder: Path, what: str
+) -> None:
+    """A reader that comes and goes takes the WAL with it unless the collector's locks tell it to leave it."""
+    ran = subprocess.run([sys.executable, "-c", LOOKED_AT, str(folder), what], check=False)
+    assert ran.returncode == 9
+    store = open_store(f"sqlite://{folder}")
+    assert {900, 901} <= {one.sequence for one in store.batches()}
+    store.close()
+
+
 def test_a_store_is_not_overwritten_unless_it_is_put_aside(folder: Path, tmp_path: Path) -> None:
     upkeep.back_up(folder, tmp_path / "copy", silent)
     store = open_store(f"sqlite://{folder}")
@@ -140,15 +173,57 @@ def test_a_store_is_not_overwritten_unless_it_is_put_aside(folder: Path, tmp_pat
     assert told(folder / "before") == before
 
 
-def test_what_a_wal_still_holds_goes_aside_with_its_database(folder: Path, tmp_path: Path) -> None:
-    upkeep.back_up(folder, tmp_path / "copy", silent)
+def leave_wal(folder: Path) -> None:
+    """Let a process write one batch more and be killed."""
     killed = "import sys,os;from tests.batches import *;from collector.store import open_store;"
     killed += "s=open_store('sqlite://'+sys.argv[1]);s.ingest([ingest(someone(),sequence=900)]);os._exit(9)"
     subprocess.run([sys.executable, "-c", killed, str(folder)], check=False)
     assert (folder / f"{DATABASE}-wal").stat().st_size
+
+
+def test_what_a_wal_still_holds_goes_aside_with_its_database(folder: Path, tmp_path: Path) -> None:
+    upkeep.back_up(folder, tmp_path / "copy", silent)
+    leave_wal(folder)
     upkeep.restore(folder, tmp_path / "copy", silent, "before")
     assert len(told(folder)[2]) == 60  # type: ignore[arg-type]
     assert len(told(folder / "before")[2]) == 61  # type: ignore[arg-type]
+
+
+def test_a_kill_while_the_store_goes_aside_parts_no_database_from_its_wal(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upkeep.back_up(folder, tmp_path / "copy", silent)
+    leave_wal(folder)
+    plain = Path.replace
+
+    def killed(file: Path, target: Path) -> Path:
+        if file.name == DATABASE:
+            raise KeyboardInterrupt
+        return plain(file, target)
+
+    monkeypatch.setattr(Path, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        upkeep.restore(folder, tmp_path / "copy", silent, "before")
+    assert len(told(folder)[2]) == 61  # type: ignore[arg-type]
+
+
+def test_a_store_that_somebody_reads_is_not_put_aside(folder: Path, tmp_path: Path) -> None:
+    upkeep.back_up(folder, tmp_path / "copy", silent)
+    leave_wal(folder)
+    with closing(sqlite3.connect(folder / DATABASE, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM probes").fetchone()
+        with pytest.raises(StoreError, match="somebody reads it; try again when they have done"):
+            upkeep.restore(folder, tmp_path / "copy", silent, "before")
+    assert len(told(folder)[2]) == 61  # type: ignore[arg-type]
+
+
+def test_a_store_that_nobody_can_read_goes_aside_as_it_is(folder: Path, tmp_path: Path) -> None:
+    upkeep.back_up(folder, tmp_path / "copy", silent)
+    (folder / DATABASE).write_bytes(b"no database" * 999)
+    upkeep.restore(folder, tmp_path / "copy", silent, "before")
+    assert (folder / "before" / DATABASE).read_bytes() == b"no database" * 999
+    assert len(told(folder)[2]) == 60  # type: ignore[arg-type]
 
 
 def test_a_folder_in_use_is_left_alone(folder: Path, tmp_path: Path) -> None:

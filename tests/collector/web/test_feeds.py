@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from unittest.mock import MagicMock
+from unittest.mock import MagicMock, patch
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -12,13 +12,20 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from collector.config import Api, Display
+from collector.detect.claims import describe
+from collector.detect.fold import State
 from collector.detect.revisions import Revision
 from collector.detect.thresholds import DEFAULT
+from collector.detector import Findings
 from collector.web import feeds
+from collector.web.api.limit import Limiter
 from collector.web.sources import Sources
+from tests.batches import NOW
 from tests.collector.alerts.receivers import revision
 from tests.collector.conftest import Running
 from tests.collector.voices import ENGLISH
+
+A_MINUTE = 40
 
 
 class Feeds:
@@ -26,10 +33,11 @@ class Feeds:
 
     def __init__(self) -> None:
         self.published: dict[str, Revision] = {"pk-1": revision()}
+        self.findings = Findings(state=State(), book=(), until=0.0)
         unasked = MagicMock(side_effect=AssertionError("a feed is made of what is published alone"))
         self.sources = Sources(
             snapshot=unasked,
-            findings=unasked,
+            findings=lambda: self.findings,
             published=lambda: self.published,
             revisions=unasked,
             chronicle=unasked,
@@ -38,17 +46,23 @@ class Feeds:
             limits=DEFAULT,
             voice=ENGLISH,
             display=Display(),
-            api=Api(),
-            wall=unasked,
+            api=Api(requests_a_minute=A_MINUTE),
+            wall=lambda: NOW,
         )
         self.client: TestClient[web.Request, web.Application]
+
+    def say(self, **revisions: Revision) -> None:
+        """Publish, as the detector does: with new findings."""
+        self.published |= revisions
+        self.findings = replace(self.findings)
 
 
 @pytest.fixture
 async def served() -> AsyncIterator[Feeds]:
     served = Feeds()
     app = web.Application()
-    app.add_routes(feeds.routes(served.sources))
+    limiter = Limiter(served.sources.api.requests_a_minute, b"key")
+    app.add_subapp("/feeds", feeds.application(served.sources, limiter))
     async with TestClient(TestServer(app)) as served.client:
         yield served
 
@@ -60,11 +74,11 @@ async def test_a_feed_is_sent_once_and_not_again_while_nothing_is_new(served: Fe
         assert first.content_type in ("application/atom+xml", "application/feed+json")
         assert await first.read()
         tag = first.headers["ETag"]
-    for sent in (tag, f"W/{tag}", f'"other", {tag}', "*"):
+    for sent in (tag, tag.removeprefix("W/"), f'"other", {tag}', "*"):
         async with served.client.get(path, headers={"If-None-Match": sent}) as again:
             assert (again.status, await again.read()) == (304, b""), sent
             assert again.headers["ETag"] == tag
-    served.published |= {n: replace(revision(2, incident=n, country=n[:2]), at=9e9) for n in ("PK-2", "TR-2")}
+    served.say(**{n: replace(revision(2, incident=n, country=n[:2]), at=9e9) for n in ("PK-2", "TR-2")})
     async with served.client.get(path, headers={"If-None-Match": tag}) as news:
         assert news.status == 200
 
@@ -79,6 +93,36 @@ async def test_who_goes_by_the_date_is_told_by_the_date(served: Feeds) -> None:
     both = {"If-Modified-Since": date, "If-None-Match": '"other"'}
     async with served.client.get("/feeds/all.atom", headers=both) as again:
         assert again.status == 200, "the tag decides where one is sent"
+
+
+async def test_a_feed_is_made_once_for_everybody_until_there_are_new_findings(served: Feeds) -> None:
+    with patch("collector.alerts.feeds.describe", wraps=describe) as described:
+        for _ in range(3):
+            async with served.client.get("/feeds/all.atom") as response:
+                first = await response.read()
+        assert described.call_count == 1
+        served.say(**{"pk-2": revision(incident="pk-2")})
+        async with served.client.get("/feeds/all.atom") as response:
+            assert await response.read() != first
+        assert described.call_count == 3
+
+
+@pytest.mark.parametrize(("accept", "coding"), [("gzip", "gzip"), ("gzip;q=0", None), ("identity", None)])
+async def test_a_feed_is_compressed_for_who_can_read_it(
+    served: Feeds, accept: str, coding: str | None
+) -> None:
+    async with served.client.get("/feeds/all.json", headers={"Accept-Encoding": accept}) as response:
+        assert response.headers.get("Content-Encoding") == coding
+        assert len((await response.json(content_type=None))["items"]) == 1
+
+
+async def test_who_asks_too_often_is_asked_to_wait(served: Feeds) -> None:
+    for _ in range(A_MINUTE):
+        async with served.client.get("/feeds/all.atom") as response:
+            assert response.status == 200
+    async with served.client.get("/feeds/all.atom") as response:
+        assert (response.status, response.content_type) == (429, "application/problem+json")
+        assert int(response.headers["Retry-After"]) >= 1
 
 
 async def test_a_country_of_which_nothing_was_said_has_an_empty_feed(served: Feeds) -> None:

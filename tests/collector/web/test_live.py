@@ -12,6 +12,7 @@ import pytest
 from aiohttp import ClientResponse, web
 
 from collector.web import live
+from collector.web.api.limit import Places
 from collector.web.pulse import Pulse
 from tests.batches import batch, signed, someone
 from tests.collector.conftest import Running
@@ -87,36 +88,51 @@ async def serving(streams: live.Live) -> AsyncIterator[tuple[web.AppRunner, str]
 
 
 async def test_more_readers_than_there_is_room_for_are_asked_to_come_again(collector: Running) -> None:
-    streams = live.Live(Pulse(collector.service.sources()), {}, clients=2)
+    places = Places(2, 0, b"")
+    streams = live.Live(Pulse(collector.service.sources()), {}, places)
     async with serving(streams) as (_, url):
         first, second, third = [await collector.client.get(url) for _ in range(3)]
         assert [one.status for one in (first, second, third)] == [200, 200, 503]
         assert third.headers["Retry-After"] == str(live.FULL_S)
         first.close()
-        assert await until(lambda: streams._open < 2)
+        assert await until(lambda: places.taken < 2)
         again = await collector.client.get(url)
         assert again.status == 200
         again.close()
         second.close()
 
 
+async def test_one_address_does_not_hold_every_stream(collector: Running) -> None:
+    places = Places(9, 1, b"key")
+    async with serving(live.Live(Pulse(collector.service.sources()), {}, places)) as (_, url):
+        first, second = [await collector.client.get(url) for _ in range(2)]
+        assert [one.status for one in (first, second)] == [200, 503]
+        assert places.take("198.51.100.7") is not None, "there is room for others"
+        first.close()
+        assert await until(lambda: places.taken == 1)
+        again = await collector.client.get(url)
+        assert again.status == 200
+        again.close()
+
+
 async def test_who_does_not_read_is_cut_off(collector: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is kept for a reader beyond what the kernel takes."""
     monkeypatch.setattr(live, "_event", lambda _notice: b": " + b"x" * 200_000 + b"\n\n")
     monkeypatch.setattr(live, "KEEP_S", 0.0)
-    streams = live.Live(Pulse(collector.service.sources()), {})
+    places = Places(9, 9, b"")
+    streams = live.Live(Pulse(collector.service.sources()), {}, places)
     async with serving(streams) as (_, url):
         reader, writer = await asyncio.open_connection(*url[7:].removesuffix("/live").split(":"), limit=1024)
         writer.write(b"GET /live HTTP/1.1\r\nHost: x\r\n\r\n")
         monkeypatch.setattr(Pulse, "notice", lambda _self: object())  # news every time
-        assert await until(lambda: streams._open == 1)
-        assert await until(lambda: streams._open == 0)
+        assert await until(lambda: places.taken == 1)
+        assert await until(lambda: places.taken == 0)
         writer.close()
         assert not reader.at_eof()
 
 
 async def test_no_stream_holds_up_a_stop(collector: Running) -> None:
-    streams = live.Live(Pulse(collector.service.sources()), {})
+    streams = live.Live(Pulse(collector.service.sources()), {}, Places(9, 9, b""))
     async with serving(streams) as (runner, url), collector.client.get(url) as response:
         await told(response)
         began = time.monotonic()

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 from unittest.mock import patch
@@ -15,6 +16,10 @@ import pytest
 
 from collector.config import Api, Config, Display
 from collector.detect.cells import Cell, CellKey, Vote
+from collector.detect.fold import State
+from collector.detect.nation import NationWatch
+from collector.detect.network import Condition
+from collector.detector import Findings
 from collector.web.pages.preview import drawn
 from collector.web.pages.render import Renderer
 from tests.batches import NOW, batch, signed, someone
@@ -31,7 +36,7 @@ async def text_of(where: Running | Stage, path: str, status: int = 200) -> str:
 
 def plain(html: str) -> str:
     """What a reader reads."""
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", html)).replace("\u00a0", " ")
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", html.replace("<wbr>", ""))).replace("\u00a0", " ")
 
 
 PAGES = [
@@ -49,7 +54,7 @@ PAGES = [
 class Balanced(HTMLParser):
     """Counts what is opened and not closed."""
 
-    VOID = frozenset({"meta", "link", "path", "rect", "br"})
+    VOID = frozenset({"meta", "link", "path", "rect", "br", "wbr"})
 
     def __init__(self) -> None:
         super().__init__()
@@ -283,6 +288,32 @@ async def test_an_empty_collector_says_how_to_begin(collector: Running) -> None:
     assert "replay" not in html
     for path in ("/ledger", "/method", "/take-part"):
         assert await collector.get(path)
+
+
+async def test_before_the_first_round_charts_end_now_and_not_at_the_epoch(collector: Running) -> None:
+    who = someone()
+    await collector.enrol(who)
+    await collector.post("/v1/batch", signed(who, batch(who)))
+    page = await collector.get("/country/PK")
+    begins, ends = (datetime.fromtimestamp(at // 300 * 300, UTC) for at in (NOW - 21_600, NOW))
+    assert f"From {begins:%m-%d %H:%M} to {ends:%m-%d %H:%M}." in page
+    series = json.loads(await collector.get("/api/v1/series/PK"))
+    assert (series["rows"], series["since"][:4], series["until"][:4]) == ([], f"{ends:%Y}", f"{ends:%Y}")
+    assert "1970" not in await collector.get("/api/v1/series/PK?from=2023-12-16T00:00Z")
+
+
+async def test_a_collector_that_looks_at_nothing_any_more_does_not_stay_green(collector: Running) -> None:
+    """Snapshots and detection stop, the listener goes on: a store that fails, say."""
+    nations = {("PK", platform): NationWatch(condition=Condition.OK) for platform in ("x", "youtube")}
+    state = State(number=int(NOW // 300) - 1, nations=nations)
+    collector.service.detector.findings = Findings(state=state, book=(), until=NOW - 30)
+    await collector.service.refresh()
+    assert "✓ reached" in plain(await text_of(collector, "/country/PK"))
+    collector.clock.now += 6 * 3600
+    for path in ("/", "/country/PK"):
+        table = plain(await text_of(collector, path)).partition("What the words claim")[0]
+        assert "✓ reached" not in table
+        assert "Nothing newer than" in table
 
 
 async def test_the_operators_word_on_a_replay_cannot_be_markup(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from collector.web.api.limit import Limiter
+from collector.web.api.limit import Limiter, Places
 
 KEY = b"k" * 32
 
@@ -67,3 +67,25 @@ def test_none_is_refused_where_there_is_no_limit() -> None:
     limiter = Limiter(0, KEY)
     assert {limiter.wait_s("192.0.2.1", 0.0) for _ in range(1000)} == {0.0}
     assert not limiter._buckets
+
+
+def test_an_address_holds_so_many_places_and_all_together_no_more_than_there_are() -> None:
+    places = Places(3, 2, b"key")
+    first, second = places.take("2001:db8::1"), places.take("2001:db8::2")
+    assert first is not None
+    assert first == second, "one line has a whole /64"
+    assert places.take("2001:db8::3") is None
+    assert places.take("192.0.2.1") is not None
+    assert (places.take("192.0.2.2"), places.taken) == (None, 3)
+    places.give_back(first)
+    assert places.take("192.0.2.2") is not None
+
+
+def test_nothing_is_remembered_of_who_holds_no_place() -> None:
+    places = Places(3, 0, b"key")
+    held = [places.take("192.0.2.1") for _ in range(3)]
+    for who in held:
+        assert who is not None
+        assert b"192" not in who
+        places.give_back(who)
+    assert not places._taken

@@ -258,8 +258,8 @@ async def with_more(told: Dark) -> None:
     """Publish a few."""
     more = some()
     told.service.committer.store.publish(more)
-    for one in more:
-        told.service.detector.published[one.incident.id] = one
+    detector = told.service.detector
+    detector.published = {**detector.published, **{one.incident.id: one for one in more}}
 
 
 async def test_incidents_come_page_by_page(told: Dark) -> None:
@@ -342,6 +342,29 @@ async def test_evidence_of_what_goes_on_is_made_again_when_it_has_gone_on(tmp_pa
         await running.watchers.at_the_end_of(8)
         after = await running.get(f"/incidents/{INCIDENT}/evidence")
     assert read(after.body).rounds[-1].number == read(before.body).rounds[-1].number + 1
+
+
+async def test_evidence_of_what_is_over_is_made_again_when_its_rounds_were_folded_again(told: Dark) -> None:
+    """As a quarantine or a late upload has it: the incident's last word may stay the same."""
+    made = 0
+
+    async def bundle(_detector: Any, _name: str, _min_prefixes: int) -> bytes:
+        nonlocal made
+        made += 1
+        return b"{}"
+
+    detector = told.service.detector
+    assert detector.published[INCIDENT].incident.ended is not None
+    with patch("collector.app.bundle", bundle):
+        await told.get(f"/incidents/{INCIDENT}/evidence")
+        await told.get(f"/incidents/{INCIDENT}/evidence")
+        before = detector.findings
+        detector.ordered(told.watchers.clock.at - 1800)
+        await detector.detect()
+        assert detector.findings is not before
+        assert detector.findings.state.number == before.state.number
+        await told.get(f"/incidents/{INCIDENT}/evidence")
+    assert made == 2
 
 
 async def test_names_that_were_made_up_cost_the_store_nothing(shared: Dark) -> None:

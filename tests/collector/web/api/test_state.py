@@ -59,6 +59,17 @@ def test_a_network_of_fewer_prefixes_than_asked_is_left_out() -> None:
     assert state.describe(crowded(3), NOTHING, 2)["countries"]["PK"]["networks"] == {}
 
 
+def test_a_platform_that_one_home_of_a_large_network_voted_on_is_left_out() -> None:
+    votes = {f"p{at}": Vote(NOW, "ok", f"p{at}") for at in range(5)}
+    cells = {
+        CellKey(MINUTE, "PK", 1, "x"): Cell(votes=votes),
+        CellKey(MINUTE, "PK", 1, "youtube"): Cell(votes={"p0": votes["p0"]}),
+    }
+    snapshot = take(cells, [], now=NOW, window_s=600, platforms=("x", "youtube"))
+    assert state.describe(snapshot, NOTHING, 5)["countries"]["PK"]["networks"].keys() == {"1"}
+    assert state.describe(snapshot, NOTHING, 5)["countries"]["PK"]["networks"]["1"].keys() == {"x"}
+
+
 def test_nobody_voted_is_null_and_never_one() -> None:
     youtube = state.describe(crowded(1), NOTHING, 1, {"PK"})["countries"]["PK"]["platforms"]["youtube"]
     assert (youtube["votes"], youtube["ratio"], youtube["newest_at"]) == (0, None, None)

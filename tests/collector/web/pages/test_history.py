@@ -47,6 +47,14 @@ def test_a_bin_is_its_worst_round_and_none_where_nobody_voted() -> None:
     assert worst(counts, 0, 6, 3) == [Bin(0, 2, 4, 8), Bin(3, 5, 0, 4), Bin(6, 6, 0, 0)]
 
 
+def test_a_round_of_too_few_homes_to_draw_hides_no_other() -> None:
+    """Twenty of forty homes fail, and in the next round two are heard: the bin was drawn as a gap."""
+    counts = {0: (20, 40), 1: (2, 2), 2: (1, 1), 3: (2, 2)}
+    assert worst(counts, 0, 3, 2) == [Bin(0, 1, 20, 40), Bin(2, 3, 2, 2)]
+    drawn = plot(History(0, 671, {"x": {600: (20, 40), 601: (2, 2)}}), ("x",), 300.0).lines[0].path
+    assert drawn != ""
+
+
 def test_a_picture_holds_few_bins_however_long_it_is() -> None:
     long = plot(History(0, 2015), ("x", "youtube"), 300.0)
     assert (len(long.rows), long.bins) == (84, 84)

@@ -85,6 +85,7 @@ def test_each_kind_of_incident_has_its_page(revision: Revision, expected: str) -
     html = RENDER(
         "incident.html",
         notice=NOTICE,
+        now=now(NOTICE.findings, SNAPSHOT, AT, DEFAULT),
         told=told,
         timeline=[(revision, describe(revision, ENGLISH))],
         networks=networks(revision, 5),
@@ -94,6 +95,8 @@ def test_each_kind_of_incident_has_its_page(revision: Revision, expected: str) -
         least_homes=3,
     )
     assert expected in unescape(html)
+    is_open = told["ended"] is None and not told["revision"]["withdrawn"]
+    assert ('id="fresh"' in html) == is_open, "how old it is, where it is said to go on"
     assert "&lt;new&gt;" in html
     assert "AS23674" not in html
 
@@ -112,6 +115,6 @@ def test_each_kind_has_its_card_and_its_picture(revision: Revision, _expected: s
     )
     assert world.count('href="/incident/some-1"') == 2
     picture = RENDER(
-        "incident.svg", notice=NOTICE, told=told, claim_lines=wrapped(sentence(revision, ENGLISH)), plot=None
+        "incident.svg", until=AT, told=told, claim_lines=wrapped(sentence(revision, ENGLISH)), plot=None
     )
     assert ENGLISH.words.name("phase", told["phase"]) in picture

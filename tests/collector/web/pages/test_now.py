@@ -32,12 +32,13 @@ def stands(
     votes: Count | None = None,
     age_s: float = 60.0,
     slow: Count | None = None,
+    share: float = 0.2,
 ) -> Now:
     votes = votes or Count(votes=9, failing=2, prefixes=9, failing_prefixes=2)
     state = State(
         number=1,
         networks={Place("PK", 1, "x"): Network(votes=votes)},
-        nations={("PK", "x"): NationWatch(condition=condition)},
+        nations={("PK", "x"): NationWatch(condition=condition, share=share)},
         speeds={Place("PK", 1, "x"): Speeds(votes=slow)} if slow else {},
     )
     countries = {("PK", "x"): tally} if tally else {}
@@ -69,6 +70,45 @@ def test_what_was_well_long_ago_is_not_said_to_be_well(rounds: float, kind: Kind
     standing = stands(tally=Tally(votes=9), age_s=rounds * DEFAULT.round_s)
     assert the_one(standing).kind is kind
     assert standing.is_stale == (kind is Kind.FEW)
+
+
+FIRST_ROUNDS = [
+    (27, 27, 0.99, Kind.UNSETTLED),
+    (12, 27, 0.44, Kind.UNSETTLED),
+    (8, 27, 0.296, Kind.OK),
+    (4, 34, 0.4, Kind.UNSETTLED),  # few homes, on a network that many people use
+    (12, 27, 0.1, Kind.UNSETTLED),
+]
+
+
+@pytest.mark.parametrize(("failing", "of", "share", "kind"), FIRST_ROUNDS)
+def test_before_a_claim_nothing_is_well_that_fails_in_many_homes(
+    failing: int, of: int, share: float, kind: Kind
+) -> None:
+    votes = Count(votes=of, failing=failing, prefixes=of, failing_prefixes=failing)
+    one = the_one(stands(votes=votes, share=share))
+    assert (one.kind, one.failing, one.of) == (kind, failing, of)
+
+
+def test_what_fails_in_many_countries_is_the_platforms_own_where_it_fails_here_too() -> None:
+    out = incident(WORLD, scope=Scope.WORLD, cause=Cause.PLATFORM_OUTAGE)
+    failing = Count(votes=9, failing=8, prefixes=9, failing_prefixes=8)
+    assert the_one(stands(Condition.SUSPECTED, out, votes=failing, share=0.9)).kind is Kind.OUTAGE
+    assert the_one(stands(Condition.OK, out)).kind is Kind.OK
+    other = incident(WORLD, scope=Scope.WORLD, platform="youtube")
+    assert the_one(stands(Condition.SUSPECTED, other, votes=failing, share=0.9)).kind is Kind.UNSETTLED
+
+
+@pytest.mark.parametrize(("looked_s", "until"), [(0.0, AT - 60), (-7200.0, AT - 7200)])
+def test_counts_that_nobody_has_taken_for_hours_make_nothing_well(looked_s: float, until: float) -> None:
+    """The detector may go on while snapshots stand still, and the other way round."""
+    state = State(number=1, nations={("PK", "x"): NationWatch(condition=Condition.OK)})
+    looked = Snapshot(
+        at=AT + looked_s, window_s=600, platforms=("x",), countries={}, networks={}, probes={"PK": 4}
+    )
+    standing = now(Findings(state=state, book=(), until=AT - 60), looked, AT, DEFAULT)
+    assert (standing.until, standing.is_stale) == (until, looked_s < 0)
+    assert (the_one(standing).kind is Kind.OK) == (looked_s == 0)
 
 
 CLAIMS = [
@@ -108,5 +148,4 @@ def test_countries_with_an_incident_come_first_and_the_worlds_is_no_country() ->
     findings = Findings(state=state, book=(incident(), incident(WORLD, scope=Scope.WORLD)), until=AT)
     standing = now(findings, snapshot, AT, DEFAULT)
     assert [one.country for one in standing.lands] == ["PK", "ZA", "AT", "EE"]
-    assert [one.country for one in standing.everywhere] == [WORLD]
     assert standing.land("XX") is None

@@ -17,7 +17,7 @@ from collector.snapshot import Snapshot
 from collector.web.pages.answer import ASSETS
 from collector.web.pages.embed import LINE_CHARACTERS, MOST_LINES, wrapped
 from collector.web.pages.now import Kind, Standing, now
-from collector.web.pages.render import SIGNS, Renderer, number, opening, percent
+from collector.web.pages.render import SIGNS, Renderer, breaks, number, opening, percent
 from collector.web.pulse import Notice
 from tests.collector.voices import ENGLISH
 
@@ -91,6 +91,11 @@ def test_signs_differ_so_that_colour_is_never_the_only_one() -> None:
 def test_a_sentence_that_stands_alone_begins_with_a_capital() -> None:
     assert opening("nation-scale disruption of X") == "Nation-scale disruption of X"
     assert opening("") == ""
+
+
+def test_a_failures_name_breaks_between_its_words_and_is_no_markup() -> None:
+    assert breaks("tls_reset_error") == "tls_<wbr>reset_<wbr>error"
+    assert breaks("<b>_x") == "&lt;b&gt;_<wbr>x"
 
 
 def test_a_claim_fits_its_picture_however_long_it_is() -> None:
