@@ -22,6 +22,7 @@ def page(land: Land, **values: Any) -> str:
         land=land,
         now=Now(lands=(land,), until=AT, is_stale=False),
         networks_shown=12,
+        image="",
         least_homes=3,
         **{**given, **values},
     )
