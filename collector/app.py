@@ -41,7 +41,7 @@ from .language import words
 from .log import HTTP
 from .metrics import Metrics
 from .rounds import measured
-from .snapshot import Snapshot, Window
+from .snapshot import PRESENCE_S, Snapshot, Window
 from .store import open_store
 from .store.base import Ingest, Seen, Stored, StoreError, StoreFigures
 from .web.sources import Sources
@@ -53,7 +53,6 @@ FIGURES_S = 30.0  # counting every cell is the one slow question, so it is asked
 EXPIRE_S = 3600.0
 DETECT_S = 2.0
 DELIVER_S = 1.0
-PRESENCE_S = 180.0  # three heartbeats missed: no longer reporting
 PRESENCE_DAYS = 5.0  # as far back as detection ever goes: three days, to a state at most one older
 STALE_S = 30.0  # a snapshot older than this is not news
 DRAIN_S = 20.0  # what stopping waits for requests in progress
@@ -79,6 +78,7 @@ class Service:
     window: Window
     _began: bool = False
     _came: list[Mapping[CellKey, Cell]] = field(default_factory=list)
+    _heard: list[Seen] = field(default_factory=list)
     _peers: dict[str, tuple[PeerView, ...]] = field(default_factory=dict)
     _figures: StoreFigures | None = None
     _figures_at: float = 0.0
@@ -110,7 +110,6 @@ class Service:
     async def refresh(self) -> None:
         """Take a new snapshot from the store."""
         store, now, window_s = self.committer.store, self.wall(), self.config.display.window_s
-        seen = await self.committer.call(store.seen, now - PRESENCE_S)
         orders = self.intake.orders = by_subject(await self.committer.call(store.quarantines))
         if now - self._figures_at >= FIGURES_S:
             self._figures = await self.committer.call(store.figures)
@@ -121,25 +120,33 @@ class Service:
             self._came = [await self.committer.call(store.cells, first, last)]
             # What was committed until that look is in it; what is committed from here on is not.
             self.window = Window(window_s, self.config.platforms, orders)
+            self.window.hear(await self.committer.call(store.seen, now - PRESENCE_S))
             self._began = True
         came, self._came = self._came, []
+        heard, self._heard = self._heard, []
         # In a thread: counting thousands of homes takes long enough to hold up a receipt.
-        self.snapshot = await asyncio.to_thread(self._look, came, seen, now)
+        self.snapshot = await asyncio.to_thread(self._look, came, heard, now)
         self._peers = {}
         display = self.config.display
         self.metrics.snapshot(
             self.snapshot, min_prefixes=display.min_prefixes, max_networks=display.max_networks
         )
 
-    def _look(self, came: Sequence[Mapping[CellKey, Cell]], seen: Sequence[Seen], now: float) -> Snapshot:
+    def _look(self, came: Sequence[Mapping[CellKey, Cell]], heard: Sequence[Seen], now: float) -> Snapshot:
         for cells in came:
             self.window.add(cells.items(), now)
-        return self.window.snapshot(seen, now, self._figures)
+        self.window.hear(heard)
+        return self.window.snapshot(now, self._figures)
 
     def committed(self, items: Sequence[Ingest], answers: Sequence[Stored]) -> None:
         """Tell detection and the next snapshot what was stored."""
         self.detector.committed(items, answers)
         self._came += [i.cells for i, answer in zip(items, answers, strict=True) if answer is Stored.NEW]
+
+    def heard(self, heartbeats: Sequence[Seen]) -> None:
+        """Tell them of heartbeats that were stored."""
+        self.detector.heard(heartbeats)
+        self._heard += heartbeats
 
     async def detect(self) -> None:
         """Run the detector, and let `/metrics` say what it found, if it found anything new."""
@@ -238,9 +245,9 @@ def build(config: Config, wall: Callable[[], float] = time.time) -> Service:
         public_url=config.display.public_url.rstrip("/"),
     )
     courier = Courier(committer, hooks, voice, metrics, wall, random.SystemRandom())
-    empty = window.snapshot([], wall())
+    empty = window.snapshot(wall())
     service = Service(config, committer, intake, metrics, wall, empty, detector, courier, window)
-    committer.committed, committer.heard = service.committed, detector.heard
+    committer.committed, committer.heard = service.committed, service.heard
     return service
 
 

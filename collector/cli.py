@@ -36,7 +36,7 @@ from .store.base import StoreError
 FINE, OTHER, USAGE = 0, 1, 2
 # How long a thread that computes may keep the interpreter from the others, in seconds. Each request gives it
 # away at every system call; with Python's own 5 ms it took seven times as long while detection ran beside it.
-SWITCH_S = 0.001
+SWITCH_S = 0.0001
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -86,7 +86,11 @@ def take(
     """A snapshot of these cells and no others."""
     window = Window(window_s=window_s, platforms=tuple(platforms), orders=orders)
     window.add(cells.items(), now)
-    return window.snapshot(seen, now, store)
+    window.hear(seen)
+    return window.snapshot(now, store)
+
+
+PRESENCE_S = 180.0  # three heartbeats missed: no longer reporting
 
 
 @dataclass
@@ -99,6 +103,7 @@ class Window:
     orders: Orders = field(default_factory=dict)
     _countries: dict[tuple[str, str], _Place] = field(default_factory=dict)
     _networks: dict[tuple[str, int, str], _Place] = field(default_factory=dict)
+    _reporting: _Reporting = field(default_factory=lambda: _Reporting())
 
     def add(self, cells: Iterable[tuple[CellKey, Cell]], now: float) -> None:
         """Count what came: cells may come in pieces, and each piece once."""
@@ -110,21 +115,23 @@ class Window:
                 network = (key.country, key.asn, key.platform)
                 self._networks.setdefault(network, _Place()).add(key.minute, listened)
 
-    def snapshot(self, seen: Iterable[Seen], now: float, store: StoreFigures | None = None) -> Snapshot:
-        """What counts at `now`. `seen` are the heartbeats of the last few minutes; a probe that said
-        goodbye is not reporting."""
+    def hear(self, seen: Iterable[Seen]) -> None:
+        """Take in heartbeats: they may come in pieces, and twice."""
+        for one in seen:
+            if not is_mute(self.orders, one.probe, one.prefix, one.at):
+                self._reporting.add(one)
+
+    def snapshot(self, now: float, store: StoreFigures | None = None) -> Snapshot:
+        """What counts at `now`."""
         since = now - self.window_s
+        self._reporting.expire(now - PRESENCE_S)
         return Snapshot(
             at=now,
             window_s=self.window_s,
             platforms=self.platforms,
             countries=_tallies(self._countries, since),
             networks=_tallies(self._networks, since),
-            probes=Counter(
-                s.country
-                for s in seen
-                if s.state is Presence.ALIVE and not is_mute(self.orders, s.probe, s.prefix, s.at)
-            ),
+            probes=+self._reporting.countries,
             store=store,
         )
 
@@ -136,6 +143,38 @@ def _tallies(places: dict[K, _Place], since: float) -> dict[K, Tally]:
     for where in [where for where, place in places.items() if place.is_empty]:
         del places[where]
     return {where: places[where].tally() for where in sorted(places)}
+
+
+@dataclass(slots=True)
+class _Reporting:
+    """How many probes report, by country: those whose newest heartbeat is no goodbye. `due` holds them by
+    the minute of it, so that who fell silent is found without looking at all the rest."""
+
+    newest: dict[str, Seen] = field(default_factory=dict)
+    due: dict[int, set[str]] = field(default_factory=dict)
+    countries: Counter[str] = field(default_factory=Counter)
+
+    def add(self, seen: Seen) -> None:
+        """Hear one heartbeat."""
+        before = self.newest.get(seen.probe)
+        if before is None or before.at <= seen.at:
+            self._replace(seen.probe, before, seen)
+
+    def expire(self, since: float) -> None:
+        """Let go of who was heard last before `since`, in Unix seconds."""
+        for minute in [minute for minute in self.due if minute * 60 < since]:
+            for probe in [probe for probe in self.due[minute] if self.newest[probe].at < since]:
+                self._replace(probe, self.newest[probe], None)
+
+    def _replace(self, probe: str, before: Seen | None, after: Seen | None) -> None:
+        if before is not None:
+            del self.newest[probe]
+            _drop(self.due, int(before.at // 60), probe)
+            self.countries[before.country] -= before.state is Presence.ALIVE
+        if after is not None:
+            self.newest[probe] = after
+            self.due.setdefault(int(after.at // 60), set()).add(probe)
+            self.countries[after.country] += after.state is Presence.ALIVE
 
 
 @dataclass(slots=True)

@@ -13,12 +13,14 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from operator import add
 from typing import TypeVar
 
 from probe.verdict import Compared, Level, Status, Verdict, compared, judge
 from probe.wire.observation import Batch, GateState, Observation, Phase, Purpose, Round
 from probe.wire.stage import STEPS
 
+K = TypeVar("K")
 V = TypeVar("V")
 
 # Upper bounds in seconds of the classic histograms, cells and /metrics alike; the last is +Inf.
@@ -77,8 +79,7 @@ class Histogram:
 
     def plus(self, other: Histogram) -> Histogram:
         """Both together."""
-        counts = tuple(a + b for a, b in zip(self.counts, other.counts, strict=True))
-        return Histogram(counts, self.total_us + other.total_us)
+        return Histogram(tuple(map(add, self.counts, other.counts)), self.total_us + other.total_us)
 
     def observe(self, seconds: float) -> Histogram:
         """With one more duration."""
@@ -102,15 +103,15 @@ class Cell:
 def merge(one: Cell, other: Cell) -> Cell:
     """Both cells' rounds as one cell; of two votes of a probe the newest stands."""
     return Cell(
-        statuses=Counter(one.statuses) + Counter(other.statuses),
-        mechanisms=Counter(one.mechanisms) + Counter(other.mechanisms),
-        results=Counter(one.results) + Counter(other.results),
+        statuses=_merged(one.statuses, other.statuses, add),
+        mechanisms=_merged(one.mechanisms, other.mechanisms, add),
+        results=_merged(one.results, other.results, add),
         durations=_merged(one.durations, other.durations, Histogram.plus),
         votes=_merged(one.votes, other.votes, max),
     )
 
 
-def _merged(one: Mapping[str, V], other: Mapping[str, V], both: Callable[[V, V], V]) -> dict[str, V]:
+def _merged(one: Mapping[K, V], other: Mapping[K, V], both: Callable[[V, V], V]) -> dict[K, V]:
     found = dict(one)
     for key, value in other.items():
         found[key] = both(found[key], value) if key in found else value

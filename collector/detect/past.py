@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import cache
 
 from .thresholds import Thresholds
 
@@ -31,8 +32,8 @@ def with_round(past: Past, number: int, *, reached: bool, limits: Thresholds) ->
     """The past with one more round, later than the last."""
     keep = (1 << (limits.armed_from + 1)) - 1
     shift = min(number - past.last, limits.armed_from + 1)
-    seen, fine = (bits << shift & keep for bits in (past.seen, past.fine))
-    return Past(number, seen | 1, fine | int(reached), _failing(past, not reached, limits))
+    seen, fine = past.seen << shift & keep | 1, past.fine << shift & keep | reached
+    return Past(number, seen, fine, _failing(past, not reached, limits))
 
 
 def worn(past: Past, failed: bool, limits: Thresholds) -> Past:
@@ -41,8 +42,14 @@ def worn(past: Past, failed: bool, limits: Thresholds) -> Past:
 
 
 def _failing(past: Past, failed: bool, limits: Thresholds) -> float:
-    share = 1 - math.exp(-limits.round_s / limits.ewma_s)
-    return past.failing + share * (float(failed) - past.failing)
+    share = _share(limits.round_s, limits.ewma_s)
+    return past.failing + share * (failed - past.failing)
+
+
+@cache
+def _share(round_s: float, ewma_s: float) -> float:
+    """What one round weighs; asked for each home's each round."""
+    return 1 - math.exp(-round_s / ewma_s)
 
 
 def is_armed(past: Past, number: int, limits: Thresholds) -> bool:

@@ -126,7 +126,7 @@ def test_what_came_piece_by_piece_counts_as_if_it_were_looked_at_all_at_once(
             cell = Cell(statuses={status: 1}, mechanisms={"tls": 1}, results=results, votes=votes)
             whole[key] = merge(whole[key], cell) if key in whole else cell
             window.add([(key, cell)], now)
-        assert window.snapshot([], now) == take(whole, [], now=now, window_s=600, platforms=("x",))
+        assert window.snapshot(now) == take(whole, [], now=now, window_s=600, platforms=("x",))
 
 
 def test_a_line_that_cannot_judge_still_has_a_newest_round_but_no_vote() -> None:
