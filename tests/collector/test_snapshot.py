@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from random import Random
 
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.detect.cells import Cell, CellKey, Vote, merge
-from collector.snapshot import Snapshot, Tally, Window, take
+from collector.snapshot import PRESENCE_S, Snapshot, Tally, Window, take
 from collector.store.base import Seen
 from probe.wire.exchange import Presence
 from tests.batches import NOW
@@ -155,3 +156,32 @@ def test_stages_are_counted_in_causal_order() -> None:
     key = CellKey(MINUTE, "PK", 1, "x")
     tally = taken((key, Cell(results=results))).countries["PK", "x"]
     assert list(tally.stages.items()) == [("dns", (8, 0)), ("tcp", (4, 0)), ("tls", (1, 3))]
+
+
+def heard(probe: str, at: float, state: Presence = Presence.ALIVE, country: str = "PK") -> Seen:
+    return Seen(probe=probe, at=at, state=state, country=country, asn=1, prefix=f"prefix of {probe}")
+
+
+@given(
+    st.lists(
+        st.builds(
+            heard,
+            st.sampled_from("abc"),
+            st.floats(NOW - 400, NOW),
+            st.sampled_from(Presence),
+            st.sampled_from(["PK", "TR"]),
+        ),
+        unique_by=lambda one: one.at,
+    ),
+    st.integers(0, 9),
+)
+def test_who_reports_is_the_same_in_whatever_pieces_and_order_heartbeats_come(
+    some: list[Seen], cut: int
+) -> None:
+    window = Window(600, ("x",))
+    window.hear(some[:cut])
+    window.snapshot(NOW - 100)
+    window.hear([*some[cut:], *some])
+    newest = {one.probe: one for one in sorted(some, key=lambda one: one.at)}
+    there = [one for one in newest.values() if one.at >= NOW - PRESENCE_S and one.state is Presence.ALIVE]
+    assert window.snapshot(NOW).probes == Counter(one.country for one in there)
