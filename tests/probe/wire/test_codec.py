@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from probe.wire import codec
 from probe.wire.codec import MAX_BYTES, DecodeError, decode, encode
 from probe.wire.exchange import Enrolment, Heartbeat, Receipt, Refused
 from probe.wire.failure import Failure, Owner
@@ -118,3 +120,21 @@ def test_what_is_no_word_is_no_member(word: str) -> None:
 def test_every_failure_has_an_owner_and_unknown_ones_blame_nobody_else() -> None:
     assert all(failure.owner in set(Owner) for failure in Failure)
     assert Failure("invented_yesterday").owner is Owner.LOCAL
+
+
+@given(
+    st.recursive(
+        st.none() | st.integers() | st.text(),
+        lambda some: st.lists(some) | st.dictionaries(st.text(), some),
+        max_leaves=30,
+    ),
+    st.integers(0, codec.MAX_DEPTH + 2),
+)
+def test_the_quick_look_passes_nothing_that_the_close_one_refuses(value: Any, around: int) -> None:
+    for _ in range(around):
+        value = [value]
+    closely = list(codec._walk(value, "$", 1))
+    assert codec._is_deep(value, 1) == any(depth > codec.MAX_DEPTH for _, depth, _ in closely)
+    written = json.dumps(value, ensure_ascii=False).encode(errors="surrogatepass")
+    if codec._is_printable(written):
+        assert all(one.isprintable() for _, _, one in closely if isinstance(one, str))
