@@ -161,12 +161,14 @@ async def go_on(running: Running, number: int) -> None:
     items = list(spoken(number))
     running.service.committed(items, store.ingest(items))
     running.clock.now = (FIRST + number + 1) * ROUND_S + GRACE_S + 1
-    store.see(
+    beats = [
         Seen(
             probe=home.probe, at=running.clock.now - 30, state=Presence.ALIVE, country=home.country,
             asn=home.asn, prefix="prefix",
         )
         for home in EVERYBODY
-    )  # fmt: skip
+    ]  # fmt: skip
+    store.see(beats)
+    running.service.heard(beats)
     await detector.detect()
     await running.service.refresh()
