@@ -100,14 +100,17 @@ async def _look(
     seen: Seen,
     over: asyncio.Event,
 ) -> None:
-    """Look again and again; what shows for the first time is noted with the moment the answer came."""
+    """Look again and again; what shows for the first time is noted with the moment the answer came. What
+    shows at the first look is what the collector was warmed up with, and none of the load's."""
+    before: int | None = None
     while not over.is_set():
         began = time.time()
         async with client.get(url) as response:
             body = await response.read()
         now = time.time()
         found = wanted.search(body)
-        shown = seen.shown[name]
-        shown += [now] * (int(found[1]) - len(shown) if found else 0)
+        there, shown = int(found[1]) if found else 0, seen.shown[name]
+        before = there if before is None else before
+        shown += [now] * (there - before - len(shown))
         seen.looks[name].append(now - began)
         await asyncio.sleep(max(0.0, LOOK_S - (now - began)))
