@@ -34,6 +34,7 @@ from .detect.words import Voice
 from .detector import Detector
 from .evidence import bundle
 from .ingest.commit import Committer
+from .ingest.docket import Docket
 from .ingest.handler import Intake
 from .ingest.netinfo import open_netinfo
 from .ingest.prefix import Tagger
@@ -223,6 +224,7 @@ def build(config: Config, wall: Callable[[], float] = time.time) -> Service:
     window = Window(config.display.window_s, config.platforms)
     intake = Intake(
         committer=committer,
+        docket=Docket(),
         keys=dict(store.keys()),
         netinfo=netinfo,
         tagger=Tagger(wall),
@@ -279,6 +281,7 @@ async def _work(service: Service, stop: asyncio.Event, runners: Sequence[web.App
     courier = service.courier
     async with courier.opened(), asyncio.TaskGroup() as group:
         tasks = [
+            group.create_task(service.intake.docket.run()),
             group.create_task(service.committer.run()),
             group.create_task(_repeat(service.refresh, SNAPSHOT_S)),
             group.create_task(_repeat(service.expire, EXPIRE_S)),

@@ -25,7 +25,7 @@ from probe.wire.observation import Batch, Network
 
 T = TypeVar("T")
 
-LIVE_S = 600.0  # a round this close to now is live; so far ahead a clock may be wrong
+LIVE_S = 600.0  # so far a clock may be wrong
 SPOOLED_S = 72 * 3600.0  # what a spool may hold; detection looks back no further
 
 
@@ -73,11 +73,10 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """A batch that may be stored. `spooled` tells that it was measured before the live window."""
+    """A batch that may be stored."""
 
     batch: Batch
     signature: bytes
-    spooled: bool
 
 
 def probe_id(public_key: bytes) -> str:
@@ -124,9 +123,15 @@ _ENTRY: Mapping[Entry, str] = {
 }
 
 
-def admit_heartbeat(request: Request, keys: Mapping[str, bytes], now: float) -> Heartbeat | Refusal:
+def key_of(request: Request, keys: Mapping[str, bytes]) -> bytes | Refusal:
+    """The key of who says to have signed."""
+    key = keys.get(request.probe)
+    return key or Refusal(Code.UNKNOWN_PROBE, "Reachwatch-Probe", "this key is not enrolled here")
+
+
+def admit_heartbeat(request: Request, key: bytes, now: float) -> Heartbeat | Refusal:
     """A heartbeat that is signed, its sender's own, and of this moment. `now` is Unix seconds."""
-    signature = _known(request, keys)
+    signature = _verified(request, key)
     if isinstance(signature, Refusal):
         return signature
     record = _decoded(Heartbeat, request.body)
@@ -139,9 +144,9 @@ def admit_heartbeat(request: Request, keys: Mapping[str, bytes], now: float) -> 
     return _country_refused(record.network, "$.network.country") or record
 
 
-def admit_batch(request: Request, keys: Mapping[str, bytes], now: float) -> Admitted | Refusal:
+def admit_batch(request: Request, key: bytes, now: float) -> Admitted | Refusal:
     """A batch that is signed, its sender's own, and of the last 72 hours. `now` is Unix seconds."""
-    signature = _known(request, keys)
+    signature = _verified(request, key)
     if isinstance(signature, Refusal):
         return signature
     batch = _decoded(Batch, request.body)
@@ -156,8 +161,7 @@ def admit_batch(request: Request, keys: Mapping[str, bytes], now: float) -> Admi
             return _out_of_time(rnd.started_at, now, f"{place}.started_at")
         if refused := _country_refused(rnd.network, f"{place}.network.country"):
             return refused
-    oldest = min(rnd.started_at.timestamp() for rnd in batch.rounds)
-    return Admitted(batch, signature, spooled=now - oldest > LIVE_S)
+    return Admitted(batch, signature)
 
 
 def _decoded(kind: type[T], body: bytes) -> T | Refusal:
@@ -165,13 +169,6 @@ def _decoded(kind: type[T], body: bytes) -> T | Refusal:
         return decode(kind, body)
     except DecodeError as error:
         return Refusal(Code.MALFORMED, error.path, error.message)
-
-
-def _known(request: Request, keys: Mapping[str, bytes]) -> bytes | Refusal:
-    key = keys.get(request.probe)
-    if key is None:
-        return Refusal(Code.UNKNOWN_PROBE, "Reachwatch-Probe", "this key is not enrolled here")
-    return _verified(request, key)
 
 
 def _verified(request: Request, key: bytes) -> bytes | Refusal:

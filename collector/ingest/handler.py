@@ -16,7 +16,6 @@ from datetime import UTC, datetime
 
 from aiohttp import web
 
-from collector.detect.cells import cells_of_batch
 from collector.detect.quarantine import Orders, uncounted
 from collector.metrics import Metrics
 from collector.store.base import Ingest, Seen, SignedBatch, Stored, StoreError
@@ -29,14 +28,17 @@ from .admit import (
     Code,
     Refusal,
     Request,
-    admit_batch,
     admit_enrolment,
     admit_heartbeat,
     entry_refused,
+    key_of,
     probe_id,
 )
 from .commit import Committer, Overloaded
-from .netinfo import NetInfo, Place
+from .docket import Docket
+from .judging import Arrival, Judged
+from .netinfo import NetInfo
+from .place import Place
 from .prefix import Tagger
 from .turnstile import Turnstile
 
@@ -78,6 +80,7 @@ class Intake:
     a token."""
 
     committer: Committer
+    docket: Docket
     keys: dict[str, bytes]
     netinfo: NetInfo
     tagger: Tagger
@@ -153,10 +156,13 @@ class Intake:
         return Receipt(schema=SCHEMA, server_time=self._now(), probe=name)
 
     async def _heartbeat(self, request: Request, address: str) -> Receipt | Refusal:
-        beat = admit_heartbeat(request, self.keys, self.wall())
+        key = key_of(request, self.keys)
+        if isinstance(key, Refusal):
+            return key
+        beat = admit_heartbeat(request, key, self.wall())
         if isinstance(beat, Refusal):
             return beat
-        place = self.netinfo.place(address, beat.network)
+        place = self.netinfo.find(address).place(beat.network)
         seen = Seen(
             probe=beat.probe,
             at=self.wall(),
@@ -175,34 +181,42 @@ class Intake:
         return self._receipt(beat.probe, place)
 
     async def _batch(self, request: Request, address: str) -> Receipt | Refusal:
-        now = self.wall()  # one reading: how old a round may be is counted from `received_at`
-        admitted = admit_batch(request, self.keys, now)
-        if isinstance(admitted, Refusal):
-            return admitted
-        place = self.netinfo.place(address, admitted.batch.rounds[-1].network)
-        prefix = self.tagger.tag(address)
-        signed = SignedBatch(
-            probe=admitted.batch.probe,
-            sequence=admitted.batch.sequence,
-            received_at=now,
-            country=place.country,
-            asn=place.asn,
-            located_by=place.located_by,
-            prefix=prefix,
-            signature=admitted.signature,
-            body=request.body,
+        key = key_of(request, self.keys)
+        if isinstance(key, Refusal):
+            return key
+        arrival = Arrival(
+            request=request,
+            key=key,
+            at=self.wall(),
+            found=self.netinfo.find(address),
+            prefix=self.tagger.tag(address),
+            platforms=self.platforms,
         )
-        cells = cells_of_batch(
-            admitted.batch, self.platforms, country=place.country, asn=place.asn, prefix=prefix
-        )
-        item = Ingest(batch=signed, cells=uncounted(cells, self.orders, probe=signed.probe, prefix=prefix))
         try:
-            stored = await self.committer.submit(item)
+            judged = await self.docket.judged(arrival)
+            if isinstance(judged, Refusal):
+                return judged
+            stored = await self.committer.submit(self._item(arrival, judged))
         except Overloaded:
             return Refusal(Code.OVERLOADED, "$", "too many batches wait to be stored")
         except StoreError as error:
             return _store_failed(error)
-        return self._receipt(signed.probe, place, signed.sequence, stored)
+        return self._receipt(request.probe, judged.place, judged.sequence, stored)
+
+    def _item(self, arrival: Arrival, judged: Judged) -> Ingest:
+        probe, place, prefix = arrival.request.probe, judged.place, arrival.prefix
+        signed = SignedBatch(
+            probe=probe,
+            sequence=judged.sequence,
+            received_at=arrival.at,
+            country=place.country,
+            asn=place.asn,
+            located_by=place.located_by,
+            prefix=prefix,
+            signature=judged.signature,
+            body=arrival.request.body,
+        )
+        return Ingest(batch=signed, cells=uncounted(judged.cells, self.orders, probe=probe, prefix=prefix))
 
     def _receipt(
         self, probe: str, place: Place, sequence: int | None = None, stored: Stored = Stored.NEW

@@ -16,23 +16,12 @@ from pathlib import Path
 import maxminddb
 
 from collector.config import Geo
-from collector.detect.cells import UNKNOWN_ASN, UNKNOWN_COUNTRY
-from probe.wire.observation import Network
 from probe.wire.settings import ConfigError
 
-DATABASE, DECLARED = "database", "declared"
+from .place import Found
 
 Country = Callable[[str], str | None]
 Asn = Callable[[str], int | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Country and AS of a probe, and who says so."""
-
-    country: str
-    asn: int
-    located_by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +31,11 @@ class NetInfo:
     country: Country | None = None
     asn: Asn | None = None
 
-    def place(self, address: str, declared: Network) -> Place:
-        """Where a probe is: the databases' word where they have one, else its own."""
-        country = self.country(address) if self.country else None
-        asn = self.asn(address) if self.asn else None
-        return Place(
-            country=country or declared.country or UNKNOWN_COUNTRY,
-            asn=asn or declared.asn or UNKNOWN_ASN,
-            located_by=DATABASE if country else DECLARED,
+    def find(self, address: str) -> Found:
+        """What they say of an address."""
+        return Found(
+            country=self.country(address) if self.country else None,
+            asn=self.asn(address) if self.asn else None,
         )
 
 

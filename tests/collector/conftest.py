@@ -91,12 +91,13 @@ async def collecting(config: Config) -> AsyncIterator[Running]:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         urls.append(f"http://127.0.0.1:{runner.addresses[0][1]}")
     async with asyncio.TaskGroup() as group, aiohttp.ClientSession() as client:
-        task = group.create_task(service.committer.run())
+        tasks = [group.create_task(part.run()) for part in (service.intake.docket, service.committer)]
         yield Running(service, clock, urls[0], urls[1], client)
         for runner in runners:
             await runner.cleanup()
         await service.committer.finish()
-        task.cancel()
+        for task in tasks:
+            task.cancel()
     service.committer.close()
 
 

@@ -54,7 +54,7 @@ def test_every_home_is_a_prefix_of_its_own_to_the_collector() -> None:
 
 def test_the_collector_places_a_home_where_its_probe_says_it_is() -> None:
     one = populate(story(), 1)[0]
-    place = open_netinfo(Geo()).place(one.home, one.place)
+    place = open_netinfo(Geo()).find(one.home).place(one.place)
     assert (place.country, place.asn, place.located_by) == ("PK", 17557, "declared")
 
 

@@ -18,7 +18,7 @@ ME = someone(1)
 @pytest.mark.parametrize("name", EXPECTED)
 def test_a_bad_batch_is_refused_with_code_place_and_message(name: str) -> None:
     body = (FOLDER / name).read_bytes()
-    refusal = admit_batch(signed(ME, body), {ME.probe_id: ME.public_key}, NOW)
+    refusal = admit_batch(signed(ME, body), ME.public_key, NOW)
     assert isinstance(refusal, Refusal)
     assert f"{refusal.code} {refusal.path}: {refusal.message}" == EXPECTED[name]
 

@@ -37,20 +37,20 @@ def geo(tmp_path: Path, four: str = FOUR) -> Geo:
     ],
 )
 def test_the_database_decides_where_it_knows(tmp_path: Path, address: str, country: str, by: str) -> None:
-    place = open_netinfo(geo(tmp_path)).place(address, Network(country="DE", asn=3320))
+    place = open_netinfo(geo(tmp_path)).find(address).place(Network(country="DE", asn=3320))
     assert (place.country, place.located_by, place.asn) == (country, by, 3320)
 
 
 def test_without_databases_and_without_a_word_nothing_is_known() -> None:
-    place = open_netinfo(Geo()).place("203.0.113.9", Network())
+    place = open_netinfo(Geo()).find("203.0.113.9").place(Network())
     assert (place.country, place.asn, place.located_by) == ("ZZ", 0, "declared")
 
 
 @pytest.mark.skipif(not Path("/usr/share/tor/geoip").exists(), reason="needs Debian's tor-geoipdb")
 def test_debians_own_files_are_read() -> None:
     info = open_netinfo(Geo(country_file="/usr/share/tor/geoip", country6_file="/usr/share/tor/geoip6"))
-    assert info.place("39.32.0.1", Network()).country == "PK"
-    assert info.place("2a03:2880::1", Network()).located_by == "database"
+    assert info.find("39.32.0.1").place(Network()).country == "PK"
+    assert info.find("2a03:2880::1").place(Network()).located_by == "database"
 
 
 @pytest.mark.parametrize("text", ["", "hello\n", "5,6,PK\n1,2,PK\n", "a,b,PK\n"])
@@ -68,7 +68,7 @@ def test_any_text_is_a_database_or_a_configuration_error(
 ) -> None:
     with contextlib.suppress(ConfigError):
         info = open_netinfo(geo(tmp_path_factory.mktemp("geo"), text))
-        assert info.place("203.0.113.9", Network()).located_by in ("database", "declared")
+        assert info.find("203.0.113.9").place(Network()).located_by in ("database", "declared")
 
 
 @pytest.mark.parametrize(
