@@ -20,7 +20,7 @@ from pathlib import Path
 from statistics import median
 
 from .campaign import ROOT, commit
-from .nation import ROUND_S, Event, Measured, Word, nation
+from .nation import ROUND_S, Event, Measured, Nation, Word, nation
 from .network import Lab, missing
 from .scenarios import SCENARIOS
 
@@ -29,6 +29,7 @@ USUAL = ("sni_reset", "sni_reset", "sni_reset", "sni_drop")
 # In turn: the same again within six rounds of its end would be the same event.
 PAIRS = (("x", "youtube"), ("facebook", "instagram"))
 SETTLED_S = 20.0
+OVER_S = 8.0 * ROUND_S
 FAST = "sni_reset"
 
 
@@ -39,6 +40,15 @@ class Row:
     event: Event
     rounds: Sequence[Measured]
     load: float
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """A censor who was not told of, or whose end was not: `why` is what was waited for, and what was said."""
+
+    scenario: str
+    platforms: Sequence[str]
+    why: str
 
 
 def main(scenarios: Sequence[str]) -> int:
@@ -58,23 +68,33 @@ def _measure(folder: Path, scenarios: Sequence[str]) -> None:
     """Whatever was measured is written down, also where the rest could not be."""
     for part in ("lab", "nation"):
         (folder / part).mkdir()
-    events: list[tuple[Event, float]] = []
+    events: list[tuple[Event, float] | Missed] = []
     with Lab(folder / "lab") as lab:
         try:
             with nation(lab, folder / "nation") as homes:
                 time.sleep(SETTLED_S)
                 for number, scenario in enumerate(scenarios):
-                    # At any second of a minute: rounds are whole ones.
-                    after_s = random.uniform(0, ROUND_S)
-                    event = homes.event(scenario, PAIRS[number % 2], after_s=after_s)
-                    events.append((event, os.getloadavg()[1]))
-                    print(
-                        f"{scenario}: confirmed {event.confirmed.published - event.on[0]:.0f} s", flush=True
-                    )
+                    events.append(_one(homes, scenario, PAIRS[number % 2]))
         finally:
             if events:
                 rounds = homes.rounds()
-                PAGE.write_text(page([_row(event, load, rounds) for event, load in events]))
+                PAGE.write_text(
+                    page([one if isinstance(one, Missed) else _row(*one, rounds) for one in events])
+                )
+
+
+def _one(homes: Nation, scenario: str, platforms: tuple[str, ...]) -> tuple[Event, float] | Missed:
+    """The event and the machine's load at its end. What failed is over before the next begins."""
+    try:
+        # At any second of a minute: rounds are whole ones.
+        event = homes.event(scenario, platforms, after_s=random.uniform(0, ROUND_S))
+    except TimeoutError as error:
+        print(f"{scenario}: {error}", flush=True)
+        homes.lab.switch("clean")
+        time.sleep(OVER_S)
+        return Missed(scenario, platforms, str(error))
+    print(f"{scenario}: confirmed {event.confirmed.published - event.on[0]:.0f} s", flush=True)
+    return event, os.getloadavg()[1]
 
 
 def _row(event: Event, load: float, rounds: Iterable[Measured]) -> Row:
@@ -82,20 +102,23 @@ def _row(event: Event, load: float, rounds: Iterable[Measured]) -> Row:
     return Row(event, during, load)
 
 
-def page(rows: Sequence[Row]) -> str:
+def page(all_rows: Sequence[Row | Missed]) -> str:
     """docs/end-to-end.md of these events."""
-    fast = [row for row in rows if row.event.scenario == FAST]
+    numbered = list(enumerate(all_rows, 1))
+    rows = [(number, row) for number, row in numbered if isinstance(row, Row)]
+    fast = [row for _, row in rows if row.event.scenario == FAST]
     lines = [
         f"{_HEAD.format(date=f'{datetime.now(UTC):%Y-%m-%d}', commit=commit(), cores=os.cpu_count())}",
         "| | | at second | page | suspected | confirmed | webhook | off: ended | webhook | load |",
         "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
-        *(_line(number, row) for number, row in enumerate(rows, 1)),
+        *(_line(number, row) for number, row in numbered),
         "",
         f"To *confirmed*, median of {len(fast)} with fast failing (`{FAST}`):"
         f" **{median([_to(row, 'confirmed') for row in fast]):.0f} s**; the goal is two rounds,"
         f" {2 * ROUND_S} s."
         if fast
         else "",
+        *(f"\n{number}: {row.why}." for number, row in numbered if isinstance(row, Missed)),
         "",
         "## Where the time goes",
         "",
@@ -103,7 +126,7 @@ def page(rows: Sequence[Row]) -> str:
         "",
         "| | a round | done → received | confirmed: before its round was over | published → received |",
         "| --- | ---: | ---: | ---: | ---: |",
-        *(_parts(number, row) for number, row in enumerate(rows, 1)),
+        *(_parts(number, row) for number, row in rows),
         "",
         _TAIL,
     ]
@@ -115,7 +138,9 @@ def _to(row: Row, word: str) -> float:
     return said.published - (row.event.off[0] if word == "ended" else row.event.on[0])
 
 
-def _line(number: int, row: Row) -> str:
+def _line(number: int, row: Row | Missed) -> str:
+    if isinstance(row, Missed):
+        return f"| {number} | `{row.scenario}` {', '.join(row.platforms)} | | | | **missed** | | | | |"
     event = row.event
     shown = f"{event.page_bad - event.on[0]:.0f}" if event.page_bad else "none"
     cells = (

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from .end_to_end import Row, page
+from .end_to_end import Missed, Row, page
 from .nation import ROUND_S, Event, Measured, Word, nation
 from .network import Lab
 
@@ -49,8 +49,10 @@ def test_the_page_says_how_long_each_step_took() -> None:
         confirmed=word(on + 85, "confirmed"), ended=word(on + 300, "ended"), page_bad=on + 40,
     )  # fmt: skip
     rounds = [Measured("p", on + 10, 6.0, on + 16.5), Measured("q", on + 20, 8.0, on + 28.1)]
-    text = page([Row(event, rounds, 3.2)])
+    text = page([Row(event, rounds, 3.2), Missed("sni_drop", ("x",), "what is true was not said")])
     assert "| 1 | `sni_reset` x | 30 | 40 | 80 | 85 | 86 | 200 | 200 | 3 |" in text
     assert "median of 1 with fast failing (`sni_reset`): **85 s**" in text
     assert "| 1 | 7.0, 8.0 | 0.3, 0.5 | 5 | 0.5 |" in text
+    assert "| 2 | `sni_drop` x | | | | **missed** | | | | |" in text
+    assert "2: what is true was not said." in text
     assert max(map(len, text.splitlines())) < 200
