@@ -15,15 +15,18 @@ from unittest.mock import patch
 
 import pytest
 
+from collector.beside import Beside
 from collector.ingest import docket, judge
 from collector.ingest.admit import Code, Refusal
 from collector.ingest.commit import Overloaded
 from collector.ingest.docket import Docket
 from collector.ingest.judging import Arrival, Judged, judged
 from collector.ingest.place import Found
+from collector.piped import LENGTH_BYTES, framed
 from tests.batches import NOW, batch, signed, someone
 
 ME = someone(1)
+JUDGE = (sys.executable, "-m", docket.JUDGE)
 PLATFORMS = frozenset({"x", "youtube"})
 
 
@@ -39,24 +42,12 @@ def arrival(sequence: int = 1, body: bytes | None = None) -> Arrival:
 
 
 @asynccontextmanager
-async def working(command: Sequence[str] = docket.JUDGE) -> AsyncIterator[Docket]:
-    one = Docket(command)
+async def working(*command: str) -> AsyncIterator[Docket]:
+    one = Docket(Beside(*command)) if command else Docket()
     async with asyncio.TaskGroup() as group:
         task = group.create_task(one.run())
         yield one
         task.cancel()
-
-
-async def judges() -> int:
-    """The process that judges, once it is there."""
-    me = str(os.getpid())
-    while True:
-        found = subprocess.run(
-            ["pgrep", "-P", me, "-f", "collector.ingest.judge"], capture_output=True, check=False
-        ).stdout.split()
-        if found:
-            return int(found[0])
-        await asyncio.sleep(0.01)
 
 
 async def test_what_is_found_beside_is_what_is_found_here() -> None:
@@ -70,7 +61,8 @@ async def test_what_is_found_beside_is_what_is_found_here() -> None:
 async def test_who_came_while_the_judge_died_is_told_to_come_back_and_the_next_is_judged() -> None:
     async with working() as one:
         assert isinstance(await one.judged(arrival(1)), Judged)
-        os.kill(await judges(), signal.SIGKILL)
+        assert one.judge.pid
+        os.kill(one.judge.pid, signal.SIGKILL)
         with pytest.raises(Overloaded):
             await one.judged(arrival(2))
         assert isinstance(await one.judged(arrival(2)), Judged)
@@ -78,14 +70,14 @@ async def test_who_came_while_the_judge_died_is_told_to_come_back_and_the_next_i
 
 async def test_a_judge_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(docket, "ANSWER_S", 0.05)
-    async with working(("sleep", "600")) as one:
+    async with working("sleep", "600") as one:
         with pytest.raises(Overloaded):
             await one.judged(arrival())
 
 
 @pytest.mark.parametrize("command", [("/nowhere/judge",), ("true",), ("echo", "this is no answer at all")])
 async def test_a_judge_that_is_none_refuses_for_now(command: Sequence[str]) -> None:
-    async with working(command) as one:
+    async with working(*command) as one:
         with pytest.raises(Overloaded):
             await asyncio.wait_for(one.judged(arrival()), 10)
 
@@ -119,22 +111,22 @@ def test_a_batch_that_breaks_the_rules_code_is_alone_in_that() -> None:
     group = [arrival(1), arrival(2, b"poison"), arrival(3)]
     sink = BytesIO()
     with patch.object(judge, "judged", breaking):
-        judge.main(BytesIO(judge.framed(group)), sink)
-    first, second, third = pickle.loads(sink.getvalue()[judge.LENGTH_BYTES :])
+        judge.main(BytesIO(framed(group)), sink)
+    first, second, third = pickle.loads(sink.getvalue()[LENGTH_BYTES:])
     assert (first, third) == (judged(group[0]), judged(group[2]))
     assert isinstance(second, RuntimeError)
     assert "KeyError: 'what nobody thought of'" in str(second)
 
 
 def test_signals_for_the_collector_do_not_end_it_and_the_other_end_does() -> None:
-    frame = judge.framed([arrival(1, b"{")])
-    with subprocess.Popen(docket.JUDGE, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    frame = framed([arrival(1, b"{")])
+    with subprocess.Popen(JUDGE, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin
         assert process.stdout
         for _ in range(2):
             process.stdin.write(frame)
             process.stdin.flush()
-            length = int.from_bytes(process.stdout.read(judge.LENGTH_BYTES))
+            length = int.from_bytes(process.stdout.read(LENGTH_BYTES))
             (answer,) = pickle.loads(process.stdout.read(length))
             assert isinstance(answer, Refusal)
             assert answer.code is Code.MALFORMED
@@ -148,8 +140,8 @@ def test_signals_for_the_collector_do_not_end_it_and_the_other_end_does() -> Non
 def test_nobody_who_listens_any_more_is_no_trouble() -> None:
     ours, its = os.pipe()
     os.close(ours)
-    frame = judge.framed([arrival()])
-    done = subprocess.run(docket.JUDGE, input=frame, stdout=its, stderr=subprocess.PIPE, check=False)
+    frame = framed([arrival()])
+    done = subprocess.run(JUDGE, input=frame, stdout=its, stderr=subprocess.PIPE, check=False)
     os.close(its)
     assert (done.returncode, done.stderr) == (0, b"")
 
