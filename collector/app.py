@@ -25,13 +25,13 @@ from . import metrics as metrics_routes
 from . import web as pages
 from .admin import local
 from .alerts.webhooks import Courier, open_hooks
+from .beside import Gone
 from .config import Config, address_of
 from .detect.cells import Cell, CellKey
 from .detect.figures import figures_of
 from .detect.quarantine import by_subject
 from .detect.thresholds import Thresholds
 from .detect.words import Voice
-from .detector import Detector
 from .evidence import bundle
 from .ingest.commit import Committer
 from .ingest.docket import Docket
@@ -40,6 +40,7 @@ from .ingest.netinfo import open_netinfo
 from .ingest.prefix import Tagger
 from .language import words
 from .log import HTTP
+from .lookout import Lookout
 from .metrics import Metrics
 from .rounds import measured
 from .snapshot import PRESENCE_S, Snapshot, Window
@@ -74,7 +75,7 @@ class Service:
     metrics: Metrics
     wall: Callable[[], float]
     snapshot: Snapshot
-    detector: Detector
+    detector: Lookout
     courier: Courier
     window: Window
     _began: bool = False
@@ -93,7 +94,7 @@ class Service:
             published=lambda: self.detector.published,
             revisions=lambda incident: call(store.revisions, incident),
             chronicle=lambda country, first, last: call(store.chronicle, country, first, last),
-            evidence=lambda incident: bundle(self.detector, incident, self.config.display.min_prefixes),
+            evidence=self._evidence,
             rounds=lambda wanted: measured(self.committer, wanted),
             limits=self.detector.limits,
             voice=self.courier.voice,
@@ -101,6 +102,10 @@ class Service:
             api=self.config.api,
             wall=self.wall,
         )
+
+    async def _evidence(self, incident: str) -> bytes:
+        setting, head = await self.detector.setting(), self.detector.findings.state.number
+        return await bundle(self.committer, setting, head, incident, self.config.display.min_prefixes)
 
     def peers(self, country: str) -> tuple[PeerView, ...]:
         """What probes in other countries see, for receipts."""
@@ -176,6 +181,11 @@ class Service:
         if dropped:
             log.info("expired batches=%d", dropped)
 
+    async def end(self) -> None:
+        """Be done with the store, and with the processes beside this one."""
+        await self.detector.end()
+        self.committer.close()
+
     def main_app(self) -> web.Application:
         """What agents and readers reach."""
         app = web.Application()
@@ -237,9 +247,7 @@ def build(config: Config, wall: Callable[[], float] = time.time) -> Service:
     )
     limits = Thresholds(round_s=config.detection.round_s)
     mobile = frozenset(config.mobile_networks)
-    detector = Detector(
-        committer, limits, wall=wall, monotonic=time.monotonic, shares=config.shares, mobile=mobile
-    )
+    detector = Lookout(committer, config.data_path, limits, wall, shares=config.shares, mobile=mobile)
     voice = Voice(
         words=words(config.display.language),
         limits=limits,
@@ -274,7 +282,7 @@ async def serve(
         for runner in runners:
             await runner.cleanup()
         local.forget(config.data_path)
-        service.committer.close()
+        await service.end()
 
 
 async def _work(service: Service, stop: asyncio.Event, runners: Sequence[web.AppRunner]) -> None:
@@ -335,16 +343,17 @@ async def _listen(runner: web.AppRunner, where: str) -> str:
 
 
 async def _repeat(work: Callable[[], Awaitable[None]], every_s: float) -> None:
-    """Again and again. A store that fails is said once on breaking and once on recovery."""
-    broken = False
+    """Again and again. What fails is said once on breaking and once on recovery."""
+    broken = ""
     while True:
         try:
             await work()
             if broken:
-                log.info("store_recovered")
-            broken = False
-        except StoreError as error:
-            if not broken:
-                log.error("store_failed error=%s", error)
-            broken = True
+                log.info("%s_recovered", broken)
+            broken = ""
+        except (StoreError, Gone) as error:
+            what = "store" if isinstance(error, StoreError) else "detector"
+            if broken != what:
+                log.error("%s_failed error=%s", what, error)
+            broken = what
         await asyncio.sleep(every_s)

@@ -49,23 +49,26 @@ class Beside:
                 await self._process.stdin.drain()
         except OSError as error:
             await self.end()
-            raise Gone(error.strerror or type(error).__name__) from None
+            raise self._gone(error.strerror or type(error).__name__) from None
 
     async def hear(self, within_s: float | None = None) -> Any:
         """What it says next; raises `Gone`."""
         process = self._process
         if process is None or process.stdout is None:
-            raise Gone("nobody is there")
+            raise self._gone("nobody is there")
         try:
             async with asyncio.timeout(within_s):
                 length = int.from_bytes(await process.stdout.readexactly(LENGTH_BYTES))
                 return pickle.loads(await process.stdout.readexactly(length))  # noqa: S301
         except TimeoutError:
             await self.end()
-            raise Gone(f"no answer within {within_s:g} s") from None
+            raise self._gone(f"no answer within {within_s:g} s") from None
         except (EOFError, OSError):
             await self.end()
-            raise Gone(_ending(process.returncode)) from None
+            raise self._gone(_ending(process.returncode)) from None
+
+    def _gone(self, why: str) -> Gone:
+        return Gone(f"{self._command[-1]}: {why}")
 
     async def end(self) -> None:
         """Be done with it: it keeps nothing."""
@@ -74,7 +77,7 @@ class Beside:
             return
         if process.returncode is None:
             process.kill()
-        await process.wait()
+        await process.communicate()  # what it still says is nobody's, and its pipes are closed with it
 
 
 def _ending(status: int | None) -> str:

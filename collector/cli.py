@@ -23,6 +23,7 @@ from .admin import cli as admin_cli
 from .admin.desk import CannotDo
 from .alerts.webhooks import open_hooks
 from .app import DAY_S, CannotListen, serve
+from .beside import Gone
 from .config import Config, load, moment_of
 from .detect.evidence import NoEvidence, read
 from .detect.verifying import checked, headline
@@ -48,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         print(f"reachwatch-collector: {error}", file=sys.stderr)
         return USAGE
-    except (StoreError, CannotListen, CannotRejudge, CannotDo) as error:
+    except (StoreError, Gone, CannotListen, CannotRejudge, CannotDo) as error:
         print(f"reachwatch-collector: {error}", file=sys.stderr)
         return OTHER
     except CannotWrite as error:

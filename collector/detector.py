@@ -1,4 +1,5 @@
-"""The thin loop around detection: read cells and heartbeats, fold, publish what changed.
+"""The thin loop around detection: read cells and heartbeats, fold, publish what changed. It has a process of
+its own (see `lookout`), and takes its time.
 
 States are kept of a few rounds back, because some of what was measured comes late. What is late by
 seconds is folded again at once. What is late by hours is caught up with beside the new rounds, a
@@ -9,17 +10,15 @@ state and catches up with everything that can still come. Silence goes by the mi
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import math
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from .detect import early, saved
 from .detect.ballots import at_home, by_round
 from .detect.bundling import start_of
-from .detect.cells import Cell, CellKey
 from .detect.chronicle import silent, told
 from .detect.early import Said
 from .detect.fold import Setting, State, advance, listen
@@ -31,8 +30,7 @@ from .detect.saved import Settled
 from .detect.silence import heard_between
 from .detect.spans import Span
 from .detect.thresholds import PAUSE_S, Thresholds
-from .ingest.commit import Committer
-from .store.base import Ingest, Seen, Stored, StoreError
+from .store.base import Records, StoreError
 
 log = logging.getLogger("reachwatch.detector")
 
@@ -66,12 +64,12 @@ class Findings:
 
 @dataclass
 class Detector:
-    """One collector's detection. `committed` and `heard` are told what ingest has stored. `published` is each
+    """One collector's detection. `noted` and `heard` are told what ingest has stored. `published` is each
     incident's last revision, with its counts as they are now: more homes are no news, and are shown all the
     same. `confirmed` counts incidents by the cause they had when they were first said to be sure, so that
     the counts never fall."""
 
-    committer: Committer
+    store: Records
     limits: Thresholds
     wall: Callable[[], float]
     monotonic: Callable[[], float]
@@ -100,18 +98,16 @@ class Detector:
         self._kept = Kept.beginning_with(self.limits, self._nothing_before(self.wall()))
         self._listened = self._listened_from = self._kept.newest
 
-    def committed(self, items: Sequence[Ingest], answers: Sequence[Stored]) -> None:
-        """Note which rounds are to be folded again."""
-        for item, answer in zip(items, answers, strict=True):
-            for key in item.cells if answer is Stored.NEW else ():
-                self._note(self._round(key.minute * 60))
+    def noted(self, minutes: Iterable[int]) -> None:
+        """Note which rounds are to be folded again: those with these minutes, which were added to."""
+        for minute in minutes:
+            self._note(self._round(minute * 60))
 
-    def heard(self, heartbeats: Sequence[Seen]) -> None:
-        """Note which minutes are to be listened to again: hardly ever any, heartbeats never come late."""
-        until = (self._listened.state.minute + 1) * 60
-        late = [seen.at for seen in heartbeats if seen.at < until]
-        if late:
-            self._note(self._round(min(late) - PAUSE_S))
+    def heard(self, since: float) -> None:
+        """Note which minutes are to be listened to again: hardly ever any, heartbeats never come late. What
+        came is of `since` or later, in Unix seconds."""
+        if since < (self._listened.state.minute + 1) * 60:
+            self._note(self._round(since - PAUSE_S))
             self._listened = self._listened_from
 
     def _note(self, number: int) -> None:
@@ -137,19 +133,18 @@ class Detector:
     def _round(self, at: float) -> int:
         return int(at // self.limits.round_s)
 
-    async def start(self) -> None:
+    def start(self) -> None:
         """Take up where the last process stopped; raises `StoreError`."""
-        store = self.committer.store
-        kept_s = await self.committer.call(store.rounds_of, self.limits.round_s)
+        kept_s = self.store.rounds_of(self.limits.round_s)
         if kept_s != self.limits.round_s:
             raise StoreError(
                 f"detection.round_s is {self.limits.round_s:g}, and this folder's incidents are told in"
                 f" rounds of {kept_s:g} s: set that, or begin a new folder"
             )
-        for revision in await self.committer.call(store.revisions):
+        for revision in self.store.revisions():
             self._note_word(revision)
         self.published = dict(self._said)
-        kept = [saved.unpack(data) for data in await self.committer.call(store.settled)]
+        kept = [saved.unpack(data) for data in self.store.settled()]
         states = [one for one in kept if one is not None]
         self._kept = Kept.beginning_with(self.limits, *(states or [self._nothing_before_what_goes_on()]))
         if len(self._kept) > 1:  # whatever came late and was not caught up with
@@ -167,7 +162,7 @@ class Detector:
         since = [one.since - self.limits.late_rounds for one in told if one.is_open]
         return replace(nothing, state=State(number=min([nothing.state.number, *since])))
 
-    async def detect(self) -> None:
+    def detect(self) -> None:
         """Fold every round that is complete, and again every one that was added to since; publish what
         is new."""
         head = self._round(self.wall() - GRACE_S) - 1
@@ -180,17 +175,17 @@ class Detector:
             self._near = None
             self._kept = self._kept.up_to(first)
             self._again = self._again and self._again.up_to(first)
-            await self._fold(self._kept, head)
+            self._fold(self._kept, head)
             self._early, self._early_at = {}, -math.inf
-        caught_up = await self._catch_up(head)
-        is_news = await self._listen()
-        is_news |= await self._look_ahead(head)
+        caught_up = self._catch_up(head)
+        is_news = self._listen()
+        is_news |= self._look_ahead(head)
         if first > head and caught_up is None and not is_news:
             return
-        await self._settle()
+        self._settle()
         now = self._with_early(self._listened)
-        await self._ground(now.book, first if caught_up is None else min(first, caught_up))
-        await self._publish(now)
+        self._ground(now.book, first if caught_up is None else min(first, caught_up))
+        self._publish(now)
         book = {one.id: replace(self._said[one.id], incident=one) for one in now.book}
         self.published = self._said | book
         if not self.is_behind:
@@ -202,7 +197,7 @@ class Detector:
             took_s=self.monotonic() - began,
         )
 
-    async def _look_ahead(self, head: int) -> bool:
+    def _look_ahead(self, head: int) -> bool:
         """Look at the running round, if it may make something sure; whether it did, and had not before."""
         newest, now = self._listened, self.monotonic()
         countries = early.within_reach(newest.state, self.limits)
@@ -211,11 +206,11 @@ class Detector:
         if now - self._early_at < self.limits.round_s / EARLY_LOOKS:
             return False
         self._early_at = now
-        number, setting = head + 1, await self.setting()
+        number, setting = head + 1, self.setting()
         before = range(number - self.limits.expected_rounds, number)
-        said = [await self._said_in(one, setting) for one in (*before, number)]
+        said = [self._said_in(one, setting) for one in (*before, number)]
         left = max(0.0, number + 1 - self.wall() / self.limits.round_s)
-        found = await asyncio.to_thread(early.sure, newest, said[-1], said[:-1], countries, setting, left)
+        found = early.sure(newest, said[-1], said[:-1], countries, setting, left)
         known, self._early = self._early, {one.id: one for one in found}
         return not self._early.keys() <= known.keys()
 
@@ -224,7 +219,7 @@ class Detector:
         book = {one.id: one for one in now.book} | self._early
         return replace(now, book=tuple(sorted(book.values(), key=lambda one: (one.since, one.id))))
 
-    async def _listen(self) -> bool:
+    def _listen(self) -> bool:
         """Listen to the minutes after the last round as well; whether there were any. Not kept: the round
         that they are of begins with them when it is folded."""
         if self._listened_from is not self._kept.newest:
@@ -233,13 +228,11 @@ class Detector:
         last = int((self.wall() - HEARTBEAT_GRACE_S) // 60) - 1
         if first > last:
             return False
-        spans, setting = await self._spans(first, last), await self.setting()
-        self._listened = await asyncio.to_thread(
-            self._hear, self._listened, range(first, last + 1), spans, setting
-        )
+        spans, setting = self._spans(first, last), self.setting()
+        self._listened = self._hear(self._listened, range(first, last + 1), spans, setting)
         return True
 
-    async def _catch_up(self, head: int) -> int | None:
+    def _catch_up(self, head: int) -> int | None:
         """Go on with what is late by more than a few rounds; from which round on it is folded again, once
         that has come as far as the rest."""
         if self._again is None:
@@ -248,18 +241,18 @@ class Detector:
             self._late_at = self.wall()
             self._again, self._far = self._kept.up_to(self._far), None
             self._caught_from = self._again.number + 1
-        if not await self._fold(self._again, head, self.monotonic() + CATCH_UP_S):
+        if not self._fold(self._again, head, self.monotonic() + CATCH_UP_S):
             return None
         self._kept, self._again = self._again, None
         return self._caught_from
 
-    async def _fold(self, kept: Kept, head: int, until: float = math.inf) -> bool:
+    def _fold(self, kept: Kept, head: int, until: float = math.inf) -> bool:
         """Fold on to `head`, by one round at least; False where the time is over before."""
-        setting = await self.setting()
+        setting = self.setting()
         while kept.number < head:
-            kept.add(await self._folded(kept.newest, kept.number + 1, setting))
+            kept.add(self._folded(kept.newest, kept.number + 1, setting))
             state = kept.newest.state
-            await self.committer.call(self.committer.store.tell, told(state), silent(state))
+            self.store.tell(told(state), silent(state))
             if self.monotonic() > until:
                 break
         return kept.number == head
@@ -270,50 +263,30 @@ class Detector:
         is_near = self._near is not None and self._near <= self._kept.number
         return is_near or self._far is not None or self._again is not None
 
-    async def setting(self) -> Setting:
+    def setting(self) -> Setting:
         """What is known beside the measurements."""
-        standings = await self.committer.call(self.committer.store.standings)
-        orders = by_subject(await self.committer.call(self.committer.store.quarantines))
-        return Setting(
-            limits=self.limits, standings=standings, shares=self.shares, mobile=self.mobile, orders=orders
-        )
-
-    @property
-    def head(self) -> int:
-        """The last round that was folded."""
-        return self.findings.state.number
+        return setting_of(self.store, self.limits, self.shares, self.mobile)
 
     @property
     def _per_round(self) -> int:
         return int(self.limits.round_s // 60)
 
-    async def _spans(self, first: int, last: int) -> list[Span]:
+    def _spans(self, first: int, last: int) -> list[Span]:
         """All that minutes `first` to `last` are about."""
-        return await self.committer.call(self.committer.store.spans, *heard_between(first, last))
+        return self.store.spans(*heard_between(first, last))
 
-    async def _folded(self, before: Settled, number: int, setting: Setting) -> Settled:
+    def _folded(self, before: Settled, number: int, setting: Setting) -> Settled:
         first = number * self._per_round
         last = first + self._per_round - 1
-        ballots = await self._said_in(number, setting)
-        spans = await self._spans(first, last)
+        listened = self._hear(before, range(first, last + 1), self._spans(first, last), setting)
+        state = advance(listened.state, number, self._said_in(number, setting), setting)
+        return Settled(state=state, book=record(listened.book, state, self.limits))
 
-        def folded() -> Settled:
-            heard = self._hear(before, range(first, last + 1), spans, setting)
-            return self._step(heard, number, ballots, setting)
-
-        return await asyncio.to_thread(folded)
-
-    async def _said_in(self, number: int, setting: Setting) -> Said:
-        cells: dict[CellKey, Cell] = {}
-        # A minute at a time, because batches wait for the store meanwhile.
-        for minute in range(number * self._per_round, (number + 1) * self._per_round):
-            cells |= await self.committer.call(self.committer.store.cells, minute, minute)
-
-        def said() -> Said:
-            ballots = by_round(heard(cells, setting.orders).items(), self.limits).get(number, {})
-            return at_home(ballots, setting.standings, self.limits)
-
-        return await asyncio.to_thread(said)
+    def _said_in(self, number: int, setting: Setting) -> Said:
+        first = number * self._per_round
+        cells = heard(self.store.cells(first, first + self._per_round - 1), setting.orders)
+        ballots = by_round(cells.items(), self.limits).get(number, {})
+        return at_home(ballots, setting.standings, self.limits)
 
     def _hear(
         self, before: Settled, minutes: Iterable[int], spans: Collection[Span], setting: Setting
@@ -323,23 +296,17 @@ class Detector:
             before = Settled(state=state, book=record(before.book, state, self.limits))
         return before
 
-    def _step(self, before: Settled, number: int, ballots: Said, setting: Setting) -> Settled:
-        state = advance(before.state, number, ballots, setting)
-        return Settled(state=state, book=record(before.book, state, self.limits))
-
-    async def _settle(self) -> None:
+    def _settle(self) -> None:
         """Store the oldest and the newest state, as far as they are not stored yet."""
         both = {one.state.number: one for one in (self._kept.oldest, self._kept.newest)}
         new = {
-            number: await asyncio.to_thread(saved.pack, one)
-            for number, one in both.items()
-            if one is not self._settled.get(number)
+            number: saved.pack(one) for number, one in both.items() if one is not self._settled.get(number)
         }
         if new:
-            await self.committer.call(self.committer.store.settle, new, both.keys())
+            self.store.settle(new, both.keys())
             self._settled = both
 
-    async def _ground(self, book: Iterable[Incident], folded_from: int) -> None:
+    def _ground(self, book: Iterable[Incident], folded_from: int) -> None:
         """Store what each incident's evidence begins with, before it is published: the last state kept from
         well before it; and again where that state was folded again. When it is kept no more, nothing can
         change it any more."""
@@ -348,18 +315,18 @@ class Detector:
             before = self._kept.before(incident.since - QUIET)
             if before is None or (incident.id in self._grounded and before.state.number < folded_from):
                 continue
-            starts[incident.id] = await asyncio.to_thread(saved.pack, start_of(before, incident.country))
+            starts[incident.id] = saved.pack(start_of(before, incident.country))
         if starts:
-            await self.committer.call(self.committer.store.ground, starts)
+            self.store.ground(starts)
             self._grounded |= starts.keys()
 
-    async def _publish(self, now: Settled) -> None:
+    def _publish(self, now: Settled) -> None:
         first = now.state.number - self.limits.late_rounds
         last_word = first + self.limits.last_word_rounds
         new = list(revised(self._said, now.book, self.wall(), first, last_word, self._why))
         if not new:
             return
-        await self.committer.call(self.committer.store.publish, new)
+        self.store.publish(new)
         for revision in new:
             log.warning(
                 "incident id=%s revision=%d reason=%s", revision.incident.id, revision.number, revision.reason
@@ -371,3 +338,16 @@ class Detector:
         if now.is_sure and not (before is not None and before.incident.is_sure):
             self.confirmed[now.cause] += 1
         self._said[now.id] = revision
+
+
+def setting_of(
+    store: Records, limits: Thresholds, shares: Mapping[str, Mapping[int, float]], mobile: frozenset[int]
+) -> Setting:
+    """What is known beside the measurements."""
+    return Setting(
+        limits=limits,
+        standings=store.standings(),
+        shares=shares,
+        mobile=mobile,
+        orders=by_subject(store.quarantines()),
+    )

@@ -23,7 +23,6 @@ from .detect.quarantine import heard
 from .detect.revisions import Revision
 from .detect.silence import heard_between
 from .detect.spans import Span
-from .detector import Detector
 from .foreign.blurred import blurred
 from .ingest.admit import LIVE_S, SPOOLED_S
 from .ingest.commit import Committer
@@ -52,22 +51,25 @@ class _Wanted:
         return self.at + SPOOLED_S + LIVE_S
 
 
-async def bundle(detector: Detector, incident: str, min_prefixes: int) -> bytes:
+async def bundle(
+    committer: Committer, setting: Setting, head: int, incident: str, min_prefixes: int
+) -> bytes:
     """The evidence bundle of an incident's last revision; raises `NoEvidence` where there is none, and
-    `StoreError`. Whole rounds are shown of networks of `min_prefixes` prefixes or more, and blurred. It is
-    made on the store's own thread, round by round, so that ingest goes on meanwhile."""
-    call, store = detector.committer.call, detector.committer.store
+    `StoreError`. `head` is the last round that was folded. Whole rounds are shown of networks of
+    `min_prefixes` prefixes or more, and blurred. It is made on the store's own thread, round by round, so
+    that ingest goes on meanwhile."""
+    call, store = committer.call, committer.store
     revisions = await call(store.revisions, incident)
     kept = await call(store.grounds, incident)
     start = saved.unpack(kept) if kept else None
     if not revisions or start is None:
         raise NoEvidence("nothing is stored of such an incident")
-    revision, setting = revisions[-1], await detector.setting()
+    revision = revisions[-1]
     first = start.state.number + 1
-    last = last_round(revision.incident, detector.head, detector.limits)
+    last = last_round(revision.incident, head, setting.limits)
     rounds = [await call(_facts, store, revision, number, setting) for number in range(first, last + 1)]
     spans = await call(_spans, store, revision, first, last, setting)
-    samples = await _samples(detector.committer, revision, rounds, min_prefixes)
+    samples = await _samples(committer, revision, rounds, min_prefixes)
 
     case = Case(revision=revision, start=start, rounds=rounds, spans=spans, samples=samples)
     return await asyncio.to_thread(lambda: written(made(case, setting, min_prefixes)))

@@ -124,7 +124,49 @@ class StoreFigures:
     free_bytes: int | None = None
 
 
-class Store(Protocol):
+class Records(Protocol):
+    """What detection reads of a store, and keeps in it. Every method raises `StoreError` where the storage
+    below fails."""
+
+    def rounds_of(self, seconds: float) -> float:
+        """How long the rounds are, in seconds, that detection's words here are told in: as long as this
+        was first asked with."""
+
+    def standings(self) -> Mapping[str, Standing]:
+        """What is known of every enrolled probe beside what it measured."""
+
+    def quarantines(self) -> list[Quarantine]:
+        """Every order, released ones too, by moment and subject."""
+
+    def cells(self, first_minute: int, last_minute: int) -> dict[CellKey, Cell]:
+        """Every cell of those minutes, both ends included."""
+
+    def spans(self, since: float, until: float) -> list[Span]:
+        """Every span last heard from after `since` that began by `until`, both Unix seconds."""
+
+    def settle(self, states: Mapping[int, bytes], keep: Collection[int]) -> None:
+        """Keep detection's states after some rounds; of all that are kept only those after the rounds in
+        `keep` stay."""
+
+    def settled(self) -> list[bytes]:
+        """The states that are kept, the earliest round's first."""
+
+    def tell(self, rounds: Iterable[CountryRound], empty: Iterable[tuple[str, int]] = ()) -> None:
+        """Keep what detection saw, in place of what it had seen in the same countries and rounds; of those
+        that are `empty`, given by country and number, nothing is kept."""
+
+    def ground(self, starts: Mapping[str, bytes]) -> None:
+        """Keep the state that each incident's evidence begins with, in place of the one kept before."""
+
+    def publish(self, revisions: Iterable[Revision]) -> None:
+        """Add revisions of incidents durably, all or none; nothing published is ever changed. With them,
+        a delivery of each to each subscriber."""
+
+    def revisions(self, incident: str | None = None) -> list[Revision]:
+        """What was published, of one incident or of all, by incident and number."""
+
+
+class Store(Records, Protocol):
     """Synchronous and used from one thread at a time; the caller keeps it off the event loop.
     Every method raises `StoreError` where the storage below fails."""
 
@@ -147,30 +189,6 @@ class Store(Protocol):
     def order(self, quarantine: Quarantine) -> None:
         """Keep an order, in place of what was kept of the same subject and moment before."""
 
-    def quarantines(self) -> list[Quarantine]:
-        """Every order, released ones too, by moment and subject."""
-
-    def standings(self) -> Mapping[str, Standing]:
-        """What is known of every enrolled probe beside what it measured."""
-
-    def rounds_of(self, seconds: float) -> float:
-        """How long the rounds are, in seconds, that detection's words here are told in: as long as this
-        was first asked with."""
-
-    def settle(self, states: Mapping[int, bytes], keep: Collection[int]) -> None:
-        """Keep detection's states after some rounds; of all that are kept only those after the rounds in
-        `keep` stay."""
-
-    def settled(self) -> list[bytes]:
-        """The states that are kept, the earliest round's first."""
-
-    def publish(self, revisions: Iterable[Revision]) -> None:
-        """Add revisions of incidents durably, all or none; nothing published is ever changed. With them,
-        a delivery of each to each subscriber."""
-
-    def revisions(self, incident: str | None = None) -> list[Revision]:
-        """What was published, of one incident or of all, by incident and number."""
-
     def subscribe(self, webhooks: Collection[str]) -> None:
         """To whom what is published from now on is delivered; what waits for others stays."""
 
@@ -184,16 +202,9 @@ class Store(Protocol):
     def delivered(self, delivery: Delivery) -> None:
         """Take a delivery out of the outbox."""
 
-    def tell(self, rounds: Iterable[CountryRound], empty: Iterable[tuple[str, int]] = ()) -> None:
-        """Keep what detection saw, in place of what it had seen in the same countries and rounds; of those
-        that are `empty`, given by country and number, nothing is kept."""
-
     def chronicle(self, country: str | None, first: int, last: int) -> list[CountryRound]:
         """What detection saw in those rounds, both ends included, oldest first; in one country, or of
         every round in all of them."""
-
-    def ground(self, starts: Mapping[str, bytes]) -> None:
-        """Keep the state that each incident's evidence begins with, in place of the one kept before."""
 
     def grounds(self, incident: str) -> bytes | None:
         """The state that an incident's evidence begins with; None where none is kept."""
@@ -211,15 +222,9 @@ class Store(Protocol):
     def seen(self, since: float) -> list[Seen]:
         """The probes heard from at or after `since`, with their newest heartbeat."""
 
-    def spans(self, since: float, until: float) -> list[Span]:
-        """Every span last heard from after `since` that began by `until`, both Unix seconds."""
-
     def forget(self, before: float) -> None:
         """Drop the spans that ended before a moment: when somebody's machine is on is nobody's business
         for longer than it is needed."""
-
-    def cells(self, first_minute: int, last_minute: int) -> dict[CellKey, Cell]:
-        """Every cell of those minutes, both ends included."""
 
     def cells_from(self, first_minute: int) -> Iterable[tuple[CellKey, Cell]]:
         """Every cell from that minute on that can be read, one after another: there may be more than memory

@@ -40,7 +40,7 @@ _SCHEMA = "".join(kind.SCHEMA for kind in _KINDS) + f"PRAGMA user_version = {VER
 class SqliteStore:
     """See `base.Store` for what each method promises."""
 
-    def __init__(self, db: sqlite3.Connection, folder: Path, lock: IO[str]) -> None:
+    def __init__(self, db: sqlite3.Connection, folder: Path, lock: IO[str] | None = None) -> None:
         self._db = db
         self._folder = folder
         self._lock = lock
@@ -60,10 +60,19 @@ class SqliteStore:
             raise
         return cls(db, folder, lock)
 
+    @classmethod
+    def read(cls, folder: Path) -> SqliteStore:
+        """The store of a collector that runs, for another process of it that only reads: beside the one that
+        writes and checkpoints, this one can do neither."""
+        with _translated(folder):
+            where = f"{(folder / DATABASE).absolute().as_uri()}?mode=ro"
+            return cls(sqlite3.connect(where, uri=True, isolation_level=None), folder)
+
     def close(self) -> None:
         """See `base.Store`."""
         self._db.close()
-        self._lock.close()
+        if self._lock:
+            self._lock.close()
 
     def enrol(self, probe: str, public_key: bytes, at: float, token: str | None = None) -> Entry:
         """See `base.Store`."""

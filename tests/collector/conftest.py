@@ -98,7 +98,7 @@ async def collecting(config: Config) -> AsyncIterator[Running]:
         await service.committer.finish()
         for task in tasks:
             task.cancel()
-    service.committer.close()
+    await service.end()
 
 
 @pytest.fixture

@@ -3,9 +3,10 @@ the same."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from math import inf
 from pathlib import Path
 from random import Random
 
@@ -21,9 +22,10 @@ from collector.detect.thresholds import DEFAULT
 from collector.detector import GRACE_S, LATE_S, Detector
 from collector.ingest.admit import SPOOLED_S
 from collector.ingest.commit import Committer
+from collector.lookout import added_to
 from collector.metrics import Metrics
 from collector.store import open_store
-from collector.store.base import Ingest, Seen, SignedBatch, StoreError
+from collector.store.base import Ingest, Seen, SignedBatch, Store, StoreError
 from probe.verdict import Compared
 from probe.wire.exchange import Presence
 from tests.collector.detect.homes import FIRST, WARM, Home, homes, world
@@ -97,48 +99,54 @@ class Watchers:
 
     detector: Detector
     clock: Clock
+    committer: Committer
+
+    @property
+    def store(self) -> Store:
+        """What it is over."""
+        return self.committer.store
 
     def take(self, items: Sequence[Ingest]) -> None:
         """Store a group, as the committer does."""
         for at in range(0, len(items), 100):
             group = items[at : at + 100]
-            self.detector.committed(group, self.detector.committer.store.ingest(group))
+            self.detector.noted(added_to(group, self.store.ingest(group)))
 
-    async def at_the_end_of(self, number: int) -> None:
+    def at_the_end_of(self, number: int) -> None:
         """Let time come to the moment at which a round of the story is complete, and detect."""
         self.clock.at = (FIRST + number + 1) * ROUND_S + GRACE_S + 1
-        await self.detector.detect()
+        self.detector.detect()
 
     @property
     def final(self) -> bytes:
         """State, incidents and chronicle as bytes, less the time at which they were said."""
-        store = self.detector.committer.store
+        store = self.store
         told = [one for where in ("PK", "TR") for one in store.chronicle(where, FIRST, FIRST + END)]
         kept = pack(self.detector._kept.newest)
         return b"\n".join([kept, *map(pack_round, told)])
 
 
-@asynccontextmanager
-async def watching(url: str, clock: Clock | None = None) -> AsyncIterator[Watchers]:
+@contextmanager
+def watching(url: str, clock: Clock | None = None) -> Iterator[Watchers]:
     """A detector on an opened store, all homes enrolled long ago."""
     clock = clock or Clock()
     store = open_store(url)
     committer = Committer(store, Metrics("0", ("x",)), clock)
-    detector = Detector(committer, DEFAULT, wall=clock, monotonic=clock)
+    detector = Detector(store, DEFAULT, wall=clock, monotonic=clock)
     for home in EVERYBODY:
         store.enrol(home.probe, home.probe.encode(), 0.0)
-    await detector.start()
+    detector.start()
     try:
-        yield Watchers(detector, clock)
+        yield Watchers(detector, clock, committer)
     finally:
         committer.close()
 
 
-async def in_order(watchers: Watchers, rounds: Sequence[Sequence[Ingest]] = WHOLE) -> None:
+def in_order(watchers: Watchers, rounds: Sequence[Sequence[Ingest]] = WHOLE) -> None:
     """Everything comes when it was measured."""
     for number, items in enumerate(rounds, -WARM):
         watchers.take(items)
-        await watchers.at_the_end_of(number)
+        watchers.at_the_end_of(number)
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -146,15 +154,15 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return f"{request.param}://{tmp_path / 'store'}"
 
 
-async def test_what_is_sure_before_a_round_is_over_is_told_before_it_is_over_and_once(url: str) -> None:
-    async with watching(url) as watchers:
-        await in_order(watchers, WHOLE[: WARM + 3])
+def test_what_is_sure_before_a_round_is_over_is_told_before_it_is_over_and_once(url: str) -> None:
+    with watching(url) as watchers:
+        in_order(watchers, WHOLE[: WARM + 3])
         third = WHOLE[WARM + 3]
         by_now = [one for one in third if one.batch.country != "PK" or int(one.batch.probe[-1]) < 5]
         watchers.take(by_now)
         watchers.clock.at = (FIRST + 3) * ROUND_S + 270
-        await watchers.detector.detect()
-        store = watchers.detector.committer.store
+        watchers.detector.detect()
+        store = watchers.store
         told = store.revisions()[-1]
         assert (told.incident.phase, told.incident.scope) == (Phase.CONFIRMED, Scope.NATION)
         assert told.at < (FIRST + 4) * ROUND_S
@@ -162,25 +170,25 @@ async def test_what_is_sure_before_a_round_is_over_is_told_before_it_is_over_and
         assert told.incident in watchers.detector.findings.book
         watchers.take([one for one in third if one not in by_now])
         for number, items in enumerate(WHOLE[WARM + 4 :], 4):
-            await watchers.at_the_end_of(number - 1)
+            watchers.at_the_end_of(number - 1)
             watchers.take(items)
-        await watchers.at_the_end_of(END - 1)
+        watchers.at_the_end_of(END - 1)
         revisions, final = store.revisions(), watchers.final
     assert [one.incident.phase for one in revisions].count(Phase.CONFIRMED) == 1
     assert not any(one.withdrawn for one in revisions)
-    assert final == await told_in_order("memory://")
+    assert final == told_in_order("memory://")
 
 
-async def told_in_order(url: str, rounds: Sequence[Sequence[Ingest]] = WHOLE) -> bytes:
-    async with watching(url) as watchers:
-        await in_order(watchers, rounds)
+def told_in_order(url: str, rounds: Sequence[Sequence[Ingest]] = WHOLE) -> bytes:
+    with watching(url) as watchers:
+        in_order(watchers, rounds)
         return watchers.final
 
 
-async def test_an_event_is_published_as_it_opens_is_sure_and_ends(url: str) -> None:
-    async with watching(url) as watchers:
-        await in_order(watchers)
-        revisions = watchers.detector.committer.store.revisions()
+def test_an_event_is_published_as_it_opens_is_sure_and_ends(url: str) -> None:
+    with watching(url) as watchers:
+        in_order(watchers)
+        revisions = watchers.store.revisions()
     assert [one.number for one in revisions] == list(range(1, len(revisions) + 1))
     assert {one.incident.id for one in revisions} == {"pk-20231217T1010Z"}
     assert [one.incident.phase for one in revisions][-2:] == [Phase.CONFIRMED, Phase.ENDED]
@@ -189,10 +197,10 @@ async def test_an_event_is_published_as_it_opens_is_sure_and_ends(url: str) -> N
     assert sure.at - (FIRST + 2) * ROUND_S <= 2 * ROUND_S + GRACE_S + 1, "two rounds"
 
 
-async def test_what_was_seen_is_kept_round_by_round_for_whoever_draws_it(url: str) -> None:
-    async with watching(url) as watchers:
-        await in_order(watchers)
-        rounds = watchers.detector.committer.store.chronicle("PK", FIRST, FIRST + END - 1)
+def test_what_was_seen_is_kept_round_by_round_for_whoever_draws_it(url: str) -> None:
+    with watching(url) as watchers:
+        in_order(watchers)
+        rounds = watchers.store.chronicle("PK", FIRST, FIRST + END - 1)
     assert [one.number for one in rounds] == list(range(FIRST, FIRST + END))
     dark = rounds[4]
     assert [(one.prefixes, one.failing_prefixes) for one in dark.networks] == [(6, 6)] * 4
@@ -202,11 +210,11 @@ async def test_what_was_seen_is_kept_round_by_round_for_whoever_draws_it(url: st
     assert sum(one.failing_prefixes for one in rounds[0].networks) == 0
 
 
-async def test_throttling_is_published_by_its_name_and_its_rate(url: str) -> None:
-    async with watching(url) as watchers:
-        await in_order(watchers, SLOW)
-        revisions = watchers.detector.committer.store.revisions()
-        (row,) = watchers.detector.committer.store.chronicle("PK", FIRST + 8, FIRST + 8)
+def test_throttling_is_published_by_its_name_and_its_rate(url: str) -> None:
+    with watching(url) as watchers:
+        in_order(watchers, SLOW)
+        revisions = watchers.store.revisions()
+        (row,) = watchers.store.chronicle("PK", FIRST + 8, FIRST + 8)
     assert {one.incident.id for one in revisions} == {"pk-20231217T1010Z"}
     assert [one.incident.phase for one in revisions][-2:] == [Phase.CONFIRMED, Phase.ENDED]
     (part,) = revisions[-1].incident.parts
@@ -221,58 +229,58 @@ async def test_throttling_is_published_by_its_name_and_its_rate(url: str) -> Non
 @pytest.mark.parametrize(
     ("seed", "whole"), [(1, WHOLE), (2, WHOLE), (3, SLOW)], ids=["fails", "fails again", "slow"]
 )
-async def test_shuffled_and_repeated_batches_are_told_the_same(
+def test_shuffled_and_repeated_batches_are_told_the_same(
     url: str, tmp_path: Path, seed: int, whole: Sequence[Sequence[Ingest]]
 ) -> None:
     chance = Random(seed)
     mixed = [item for items in whole for item in items]
     chance.shuffle(mixed)
-    async with watching(url) as watchers:
+    with watching(url) as watchers:
         for at in range(0, len(mixed), 400):
             watchers.take([*mixed[at : at + 400], *chance.sample(mixed[: at + 400], 30)])
             watchers.clock.at += 1
-        await watchers.at_the_end_of(END - 1)
-        assert watchers.final == await told_in_order(f"sqlite://{tmp_path / 'other'}", whole)
+        watchers.at_the_end_of(END - 1)
+        assert watchers.final == told_in_order(f"sqlite://{tmp_path / 'other'}", whole)
 
 
-async def test_what_comes_late_is_told_as_if_it_had_come_in_time(url: str, tmp_path: Path) -> None:
+def test_what_comes_late_is_told_as_if_it_had_come_in_time(url: str, tmp_path: Path) -> None:
     """A quarter of the homes were cut off from us as well, and upload at the end."""
     late = {home.probe for n, home in enumerate(PAKISTAN) if n % 4 == 0}
     in_time = [[item for item in items if item.batch.probe not in late] for items in WHOLE]
-    async with watching(url) as watchers:
-        await in_order(watchers, in_time)
+    with watching(url) as watchers:
+        in_order(watchers, in_time)
         before = watchers.final
         watchers.take([item for items in WHOLE for item in items if item.batch.probe in late])
         watchers.clock.at += LATE_S
-        await watchers.detector.detect()
+        watchers.detector.detect()
         assert before != watchers.final
-        revisions = watchers.detector.committer.store.revisions()
+        revisions = watchers.store.revisions()
         # One more empty round has passed meanwhile.
-        async with watching(f"sqlite://{tmp_path / 'other'}") as others:
-            await in_order(others)
+        with watching(f"sqlite://{tmp_path / 'other'}") as others:
+            in_order(others)
             others.clock.at = watchers.clock.at
-            await others.detector.detect()
+            others.detector.detect()
             assert watchers.final == others.final
     ids = {one.incident.id for one in revisions if not one.withdrawn}
     assert ids == {"pk-20231217T1010Z"}
 
 
-async def test_a_few_seconds_late_is_answered_at_once_and_far_back_from_time_to_time(url: str) -> None:
-    async with watching(url) as watchers:
-        await in_order(watchers, WHOLE[:-1])
+def test_a_few_seconds_late_is_answered_at_once_and_far_back_from_time_to_time(url: str) -> None:
+    with watching(url) as watchers:
+        in_order(watchers, WHOLE[:-1])
         number = END - 2
         held = watchers.detector.findings.state
         stray = replace(said(EVERYBODY[0], number), batch=replace(WHOLE[0][0].batch, sequence=9000))
         watchers.take([stray])
-        await watchers.detector.detect()
+        watchers.detector.detect()
         assert watchers.detector.findings.state == held, "the same vote again changes nothing"
         assert watchers.detector._near is None
         far = replace(said(EVERYBODY[0], number - NEWEST - 1), batch=replace(stray.batch, sequence=9001))
         watchers.take([far])
-        await watchers.detector.detect()
+        watchers.detector.detect()
         assert watchers.detector._far is None
         watchers.take([replace(far, batch=replace(far.batch, sequence=9002))])
-        await watchers.detector.detect()
+        watchers.detector.detect()
         assert watchers.detector._far is not None, "it waits"
 
 
@@ -287,120 +295,117 @@ class Slow:
         return self.at
 
 
-async def test_while_old_uploads_are_caught_up_with_what_is_new_is_told_in_time(
-    url: str, tmp_path: Path
-) -> None:
+def test_while_old_uploads_are_caught_up_with_what_is_new_is_told_in_time(url: str, tmp_path: Path) -> None:
     late = {home.probe for n, home in enumerate(PAKISTAN) if n % 4 == 0}
     in_time = [[item for item in items if item.batch.probe not in late] for items in WHOLE]
-    async with watching(url) as watchers:
-        await in_order(watchers, in_time)
+    with watching(url) as watchers:
+        in_order(watchers, in_time)
         watchers.take([item for items in WHOLE for item in items if item.batch.probe in late])
         watchers.detector.monotonic = Slow()
         number, looks = END, 0
         while looks == 0 or watchers.detector._again is not None:
-            await watchers.at_the_end_of(number)
+            watchers.at_the_end_of(number)
             assert watchers.detector.findings.state.number == FIRST + number
             for _ in range(5):
-                await watchers.detector.detect()
+                watchers.detector.detect()
             number, looks = number + 1, looks + 1
         assert looks > 5, "a little at each look"
-        async with watching(f"sqlite://{tmp_path / 'other'}") as others:
-            await in_order(others)
-            await others.at_the_end_of(number - 1)
+        with watching(f"sqlite://{tmp_path / 'other'}") as others:
+            in_order(others)
+            others.at_the_end_of(number - 1)
             assert watchers.final == others.final
 
 
-async def test_what_is_stored_while_its_round_is_being_read_is_not_forgotten(
+def test_what_is_stored_while_its_round_is_being_read_is_not_forgotten(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     number, (last, *others) = 4, [one for one in WHOLE[WARM + 4] if one.batch.country == "PK"]
-    async with watching(url) as watchers:
-        await in_order(watchers, WHOLE[: WARM + number])
+    with watching(url) as watchers:
+        in_order(watchers, WHOLE[: WARM + number])
         watchers.take([*(one for one in WHOLE[WARM + number] if one.batch.country != "PK"), *others])
-        store = watchers.detector.committer.store
-        read, waiting = store.cells, [last]
+        store = watchers.store
+        read, waiting, stored = store.cells, [last], list[int]()
 
         def cells(first: int, until: int) -> dict[CellKey, Cell]:
             found = read(first, until)
-            if waiting and first == min(key.minute for key in last.cells):
-                watchers.take([waiting.pop()])
+            if waiting and first <= min(key.minute for key in last.cells) <= until:
+                stored.extend(added_to([last], store.ingest([waiting.pop()])))
             return found
 
         monkeypatch.setattr(store, "cells", cells)
-        await watchers.at_the_end_of(number)
+        watchers.at_the_end_of(number)
         assert not waiting
-        await watchers.detector.detect()
+        watchers.detector.noted(stored)
+        watchers.detector.detect()
         (rnd,) = store.chronicle("PK", FIRST + number, FIRST + number)
     assert sum(one.prefixes for one in rnd.networks) == len(PAKISTAN)
 
 
-async def test_a_restart_tells_what_is_new_before_it_catches_up(tmp_path: Path) -> None:
+def test_a_restart_tells_what_is_new_before_it_catches_up(tmp_path: Path) -> None:
     url = f"sqlite://{tmp_path / 'store'}"
     clock = Clock()
-    async with watching(url, clock) as watchers:
-        await in_order(watchers, WHOLE[: WARM + 8])
+    with watching(url, clock) as watchers:
+        in_order(watchers, WHOLE[: WARM + 8])
         watchers.take([replace(said(PAKISTAN[0], -5), batch=replace(WHOLE[0][0].batch, sequence=9003))])
-    async with watching(url, clock) as watchers:
+    with watching(url, clock) as watchers:
         watchers.detector.monotonic = Slow()
         watchers.take(WHOLE[WARM + 8])
-        await watchers.at_the_end_of(8)
+        watchers.at_the_end_of(8)
         assert watchers.detector.findings.state.number == FIRST + 8
         assert watchers.detector._again is not None, "and what came before it stopped is not forgotten"
 
 
 @pytest.mark.parametrize("whole", [WHOLE, SLOW], ids=["fails", "slow"])
-async def test_a_restart_in_the_middle_changes_nothing(
-    tmp_path: Path, whole: Sequence[Sequence[Ingest]]
-) -> None:
+def test_a_restart_in_the_middle_changes_nothing(tmp_path: Path, whole: Sequence[Sequence[Ingest]]) -> None:
     url = f"sqlite://{tmp_path / 'store'}"
     clock = Clock()
-    async with watching(url, clock) as watchers:
-        await in_order(watchers, whole[: WARM + 8])
-    async with watching(url, clock) as watchers:
+    with watching(url, clock) as watchers:
+        in_order(watchers, whole[: WARM + 8])
+    with watching(url, clock) as watchers:
         for number in range(8, END):
             watchers.take(whole[number + WARM])
-            await watchers.at_the_end_of(number)
+            watchers.at_the_end_of(number)
         final = watchers.final
-        numbers = [one.number for one in watchers.detector.committer.store.revisions()]
-    assert final == await told_in_order(f"sqlite://{tmp_path / 'other'}", whole)
+        numbers = [one.number for one in watchers.store.revisions()]
+    assert final == told_in_order(f"sqlite://{tmp_path / 'other'}", whole)
     assert numbers == list(range(1, len(numbers) + 1)), "nothing is told twice"
 
 
-async def test_an_incident_is_counted_once_and_over_a_restart(tmp_path: Path) -> None:
+def test_an_incident_is_counted_once_and_over_a_restart(tmp_path: Path) -> None:
     url = f"sqlite://{tmp_path / 'store'}"
     once = {Cause.BLOCKING_CONFIRMED: 1}
-    async with watching(url, Clock()) as watchers:
-        await in_order(watchers)
+    with watching(url, Clock()) as watchers:
+        in_order(watchers)
         assert watchers.detector.confirmed == once, "confirmed and ended, and one incident"
-    async with watching(url, Clock()) as watchers:
+    with watching(url, Clock()) as watchers:
         assert watchers.detector.confirmed == once
 
 
-async def test_what_can_change_no_more_is_stored_and_a_restart_goes_on_from_it(tmp_path: Path) -> None:
+def test_what_can_change_no_more_is_stored_and_a_restart_goes_on_from_it(tmp_path: Path) -> None:
     url = f"sqlite://{tmp_path / 'store'}"
     clock = Clock()
     days = int(5 * 86_400 / ROUND_S)
-    async with watching(url, clock) as watchers:
-        await in_order(watchers)
-        await watchers.at_the_end_of(days)
-        settled = watchers.detector.committer.store.settled()
+    with watching(url, clock) as watchers:
+        in_order(watchers)
+        watchers.at_the_end_of(days)
+        settled = watchers.store.settled()
         kept = watchers.detector._kept
         last = days + FIRST - DEFAULT.late_rounds
         assert last - 300 <= kept.oldest.state.number <= last
         assert len(kept) < 20
         final = watchers.final
-    async with watching(url, clock) as watchers:
-        assert watchers.detector.committer.store.settled() == settled
-        await watchers.at_the_end_of(days)
+    with watching(url, clock) as watchers:
+        assert watchers.store.settled() == settled
+        watchers.at_the_end_of(days)
         assert watchers.final == final
 
 
-async def test_a_clock_that_began_in_1970_and_is_set_right_leaves_nothing_to_fold_for_hours(url: str) -> None:
-    async with watching(url, Clock(0.0)) as watchers:
-        await watchers.detector.detect()
+def test_a_clock_that_began_in_1970_and_is_set_right_leaves_nothing_to_fold_for_hours(url: str) -> None:
+    with watching(url, Clock(0.0)) as watchers:
+        watchers.detector.detect()
         watchers.clock.at = 1000.0
-        await watchers.detector.detect()
-        await watchers.at_the_end_of(0)
+        watchers.detector.detect()
+        watchers.at_the_end_of(0)
         assert watchers.detector.findings.state.number == FIRST
 
 
@@ -426,26 +431,31 @@ def heartbeats() -> list[Seen]:
 BEATS = heartbeats()
 
 
-async def listening(watchers: Watchers, heard: Sequence[Seen], minutes: range) -> None:
+def first_of(heard: Sequence[Seen]) -> float:
+    """When the first of them came."""
+    return min((seen.at for seen in heard), default=inf)
+
+
+def listening(watchers: Watchers, heard: Sequence[Seen], minutes: range) -> None:
     """Everything comes when it was sent; the detector looks every ten seconds."""
     for ten in range(minutes.start * 6, minutes.stop * 6):
         since, watchers.clock.at = watchers.clock.at, BEGAN + (ten + 1) * 10
         now = [seen for seen in heard if since <= seen.at < watchers.clock.at]
-        watchers.detector.committer.store.see(now)
-        watchers.detector.heard(now)
-        await watchers.detector.detect()
+        watchers.store.see(now)
+        watchers.detector.heard(first_of(now))
+        watchers.detector.detect()
 
 
-async def silence_in_order(url: str) -> bytes:
-    async with watching(url, Clock(BEGAN - 1800)) as watchers:
-        await listening(watchers, BEATS, range(-30, MINUTES))
+def silence_in_order(url: str) -> bytes:
+    with watching(url, Clock(BEGAN - 1800)) as watchers:
+        listening(watchers, BEATS, range(-30, MINUTES))
         return watchers.final
 
 
-async def test_a_silence_is_published_by_the_minute_and_not_by_the_round(url: str) -> None:
-    async with watching(url, Clock(BEGAN - 1800)) as watchers:
-        await listening(watchers, BEATS, range(-30, MINUTES))
-        revisions = watchers.detector.committer.store.revisions()
+def test_a_silence_is_published_by_the_minute_and_not_by_the_round(url: str) -> None:
+    with watching(url, Clock(BEGAN - 1800)) as watchers:
+        listening(watchers, BEATS, range(-30, MINUTES))
+        revisions = watchers.store.revisions()
     assert {one.incident.id for one in revisions} == {"pk-20231217T1020Z"}
     sure = next(one for one in revisions if one.incident.phase is Phase.CONFIRMED)
     assert (sure.at - BEGAN) / 60 - 20 <= 4
@@ -456,34 +466,32 @@ async def test_a_silence_is_published_by_the_minute_and_not_by_the_round(url: st
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-async def test_shuffled_repeated_and_late_heartbeats_are_told_the_same(
-    url: str, tmp_path: Path, seed: int
-) -> None:
+def test_shuffled_repeated_and_late_heartbeats_are_told_the_same(url: str, tmp_path: Path, seed: int) -> None:
     chance = Random(seed)
     mixed = [*BEATS, *chance.sample(BEATS, 500)]
     chance.shuffle(mixed)
-    async with watching(url, Clock(BEGAN + 3000)) as watchers:
+    with watching(url, Clock(BEGAN + 3000)) as watchers:
         for at in range(0, len(mixed), 2000):
             some = mixed[at : at + 2000]
-            watchers.detector.committer.store.see(some)
-            watchers.detector.heard(some)
+            watchers.store.see(some)
+            watchers.detector.heard(first_of(some))
             watchers.clock.at += 60
-            await watchers.detector.detect()
+            watchers.detector.detect()
         watchers.clock.at = BEGAN + MINUTES * 60
         watchers.detector._late_at = 0
-        await watchers.detector.detect()
-        assert watchers.final == await silence_in_order(f"sqlite://{tmp_path / 'other'}")
+        watchers.detector.detect()
+        assert watchers.final == silence_in_order(f"sqlite://{tmp_path / 'other'}")
 
 
-async def test_a_restart_in_the_middle_of_a_silence_changes_nothing(tmp_path: Path) -> None:
+def test_a_restart_in_the_middle_of_a_silence_changes_nothing(tmp_path: Path) -> None:
     url, clock = f"sqlite://{tmp_path / 'store'}", Clock(BEGAN - 1800)
-    async with watching(url, clock) as watchers:
-        await listening(watchers, BEATS, range(-30, 33))
-    async with watching(url, clock) as watchers:
-        await listening(watchers, BEATS, range(33, MINUTES))
+    with watching(url, clock) as watchers:
+        listening(watchers, BEATS, range(-30, 33))
+    with watching(url, clock) as watchers:
+        listening(watchers, BEATS, range(33, MINUTES))
         final = watchers.final
-        numbers = [one.number for one in watchers.detector.committer.store.revisions()]
-    assert final == await silence_in_order(f"sqlite://{tmp_path / 'other'}")
+        numbers = [one.number for one in watchers.store.revisions()]
+    assert final == silence_in_order(f"sqlite://{tmp_path / 'other'}")
     assert numbers == list(range(1, len(numbers) + 1)), "nothing is told twice"
 
 
@@ -496,125 +504,122 @@ def of_a_line(home: Home, number: int) -> Ingest:
     return replace(item, cells={replace(key, platform=CONNECTIVITY): line})
 
 
-async def test_what_was_measured_in_the_dark_keeps_a_shutdown_one(url: str) -> None:
-    async with watching(url, Clock(BEGAN - 1800)) as watchers:
-        await listening(watchers, BEATS, range(-30, 66))
+def test_what_was_measured_in_the_dark_keeps_a_shutdown_one(url: str) -> None:
+    with watching(url, Clock(BEGAN - 1800)) as watchers:
+        listening(watchers, BEATS, range(-30, 66))
         silent = [home for home in PAKISTAN if home.probe in SILENT]
         watchers.take([of_a_line(home, number) for home in silent for number in range(5, 12)])
-        await listening(watchers, BEATS, range(66, MINUTES))
+        listening(watchers, BEATS, range(66, MINUTES))
         watchers.clock.at = BEGAN + 130 * 60
-        await watchers.detector.detect()
+        watchers.detector.detect()
         (incident,) = watchers.detector.findings.book
         assert (incident.cause, incident.phase) == (Cause.SHUTDOWN, Phase.ENDED)
 
 
-async def test_of_machines_that_were_off_no_shutdown_is_claimed_in_the_end(url: str) -> None:
-    async with watching(url, Clock(BEGAN - 1800)) as watchers:
-        await listening(watchers, BEATS, range(-30, MINUTES))
+def test_of_machines_that_were_off_no_shutdown_is_claimed_in_the_end(url: str) -> None:
+    with watching(url, Clock(BEGAN - 1800)) as watchers:
+        listening(watchers, BEATS, range(-30, MINUTES))
         watchers.clock.at = BEGAN + 130 * 60
-        await watchers.detector.detect()
-        reasons = [one.reason for one in watchers.detector.committer.store.revisions()]
+        watchers.detector.detect()
+        reasons = [one.reason for one in watchers.store.revisions()]
     assert reasons[-1] == "cause connectivity disruption"
 
 
-async def test_rounds_of_another_length_are_refused_in_a_folder_that_has_told_some(url: str) -> None:
-    async with watching(url) as watchers:
-        store = watchers.detector.committer.store
+def test_rounds_of_another_length_are_refused_in_a_folder_that_has_told_some(url: str) -> None:
+    with watching(url) as watchers:
         limits = replace(DEFAULT, round_s=60)
-        committer = Committer(store, Metrics("0", ("x",)), watchers.clock)
-        other = Detector(committer, limits, wall=watchers.clock, monotonic=watchers.clock)
+        other = Detector(watchers.store, limits, wall=watchers.clock, monotonic=watchers.clock)
         with pytest.raises(StoreError, match=r"round_s is 60, and .* rounds of 300 s"):
-            await other.start()
+            other.start()
 
 
 def test_as_much_is_folded_again_as_ingest_lets_in() -> None:
     assert DEFAULT.late_s == SPOOLED_S
 
 
-async def test_where_no_round_is_complete_nothing_is_said(url: str) -> None:
-    async with watching(url) as watchers:
+def test_where_no_round_is_complete_nothing_is_said(url: str) -> None:
+    with watching(url) as watchers:
         before = watchers.detector.findings
         watchers.clock.at -= 5 * 86_400
-        await watchers.detector.detect()
+        watchers.detector.detect()
         assert watchers.detector.findings is before
 
 
 def put_aside(watchers: Watchers, homes: Sequence[Home], since: float, until: float | None = None) -> None:
     """Order a quarantine of each home's key, as an operator does."""
     for home in homes:
-        watchers.detector.committer.store.order(
+        watchers.store.order(
             Quarantine(subject=home.probe, ordered_at=START, since=since, by="me", until=until)
         )
     watchers.detector.ordered(since if until is None else until)
 
 
-async def test_a_quarantine_takes_back_at_once_what_it_covers_as_if_it_had_been_there_all_along(
+def test_a_quarantine_takes_back_at_once_what_it_covers_as_if_it_had_been_there_all_along(
     url: str, tmp_path: Path
 ) -> None:
-    async with watching(url) as watchers:
-        await in_order(watchers)
+    with watching(url) as watchers:
+        in_order(watchers)
         assert watchers.detector.findings.book
         watchers.take([replace(said(PAKISTAN[0], 0), batch=replace(WHOLE[0][0].batch, sequence=9000))])
-        await watchers.detector.detect()  # late data were answered just now, and an order does not wait
+        watchers.detector.detect()  # late data were answered just now, and an order does not wait
         put_aside(watchers, PAKISTAN, START)
-        await watchers.detector.detect()
+        watchers.detector.detect()
         assert watchers.detector.findings.book == ()
-        last = watchers.detector.committer.store.revisions()[-1]
+        last = watchers.store.revisions()[-1]
         assert (last.withdrawn, last.reason) == (True, "nothing quarantine")
-        async with watching(f"sqlite://{tmp_path / 'other'}") as others:
+        with watching(f"sqlite://{tmp_path / 'other'}") as others:
             put_aside(others, PAKISTAN, START)
-            await in_order(others)
-            assert others.detector.committer.store.revisions() == []
+            in_order(others)
+            assert others.store.revisions() == []
             assert watchers.final == others.final
 
 
-async def test_what_was_told_of_a_country_nobody_speaks_for_any_more_is_taken_back(url: str) -> None:
-    async with watching(url) as watchers:
-        await in_order(watchers)
-        chronicle = watchers.detector.committer.store.chronicle
+def test_what_was_told_of_a_country_nobody_speaks_for_any_more_is_taken_back(url: str) -> None:
+    with watching(url) as watchers:
+        in_order(watchers)
+        chronicle = watchers.store.chronicle
         assert all(one.networks for one in chronicle("PK", FIRST, FIRST + 5))
         put_aside(watchers, PAKISTAN, START)
-        await watchers.detector.detect()
+        watchers.detector.detect()
         assert chronicle("PK", FIRST, FIRST + 5) == []
 
 
-async def test_a_release_from_a_moment_on_is_the_same_over_a_restart(tmp_path: Path) -> None:
+def test_a_release_from_a_moment_on_is_the_same_over_a_restart(tmp_path: Path) -> None:
     url, clock = f"sqlite://{tmp_path / 'store'}", Clock()
-    async with watching(url, clock) as watchers:
+    with watching(url, clock) as watchers:
         put_aside(watchers, PAKISTAN[:12], START)
-        await in_order(watchers)
+        in_order(watchers)
         put_aside(watchers, PAKISTAN[:12], START, until=(FIRST - 30) * ROUND_S)
-        await watchers.detector.detect()
+        watchers.detector.detect()
         final = watchers.final
-    async with watching(url, clock) as watchers:
-        await watchers.detector.detect()
+    with watching(url, clock) as watchers:
+        watchers.detector.detect()
         assert watchers.final == final
-    async with watching(f"sqlite://{tmp_path / 'other'}") as others:
+    with watching(f"sqlite://{tmp_path / 'other'}") as others:
         put_aside(others, PAKISTAN[:12], START, until=(FIRST - 30) * ROUND_S)
-        await in_order(others)
+        in_order(others)
         assert others.final == final
 
 
-async def test_a_prefix_in_quarantine_is_not_heard_whoever_stands_in_it(url: str) -> None:
-    async with watching(url) as watchers:
+def test_a_prefix_in_quarantine_is_not_heard_whoever_stands_in_it(url: str) -> None:
+    with watching(url) as watchers:
         for home in PAKISTAN:
-            watchers.detector.committer.store.order(
+            watchers.store.order(
                 Quarantine(subject=f"prefix of {home.probe}", ordered_at=START, since=START, by="me")
             )
-        await in_order(watchers)
+        in_order(watchers)
         assert watchers.detector.findings.book == ()
 
 
-async def test_a_release_that_cannot_read_the_old_states_takes_back_nothing_that_goes_on(url: str) -> None:
+def test_a_release_that_cannot_read_the_old_states_takes_back_nothing_that_goes_on(url: str) -> None:
     """As far back as anything can still come nobody has a past: who has lived through that much of a block
     would say that nothing was wrong."""
     limits = replace(DEFAULT, late_s=14 * ROUND_S)
-    async with watching(url) as watchers:
-        await in_order(watchers, WHOLE[: WARM + 8])
-        committer, clock = watchers.detector.committer, watchers.clock
-        committer.store.settle({}, ())
-        again = Detector(committer, limits, wall=clock, monotonic=clock)
-        await again.start()
-        await again.detect()
+    with watching(url) as watchers:
+        in_order(watchers, WHOLE[: WARM + 8])
+        watchers.store.settle({}, ())
+        again = Detector(watchers.store, limits, wall=watchers.clock, monotonic=watchers.clock)
+        again.start()
+        again.detect()
         (told,) = again.published.values()
     assert (told.incident.id, told.withdrawn, told.incident.is_open) == ("pk-20231217T1010Z", False, True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -56,11 +56,18 @@ FEW = 5  # homes of a network of which whole rounds are shown
 
 
 @pytest.fixture(params=["memory", "sqlite"])
-async def told(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Watchers]:
+def told(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Watchers]:
     """A collector that has seen Pakistan go dark and come back."""
-    async with watching(f"{request.param}://{tmp_path / 'store'}") as watchers:
-        await in_order(watchers)
+    with watching(f"{request.param}://{tmp_path / 'store'}") as watchers:
+        in_order(watchers)
         yield watchers
+
+
+async def bundled(watchers: Watchers, incident: str, min_prefixes: int) -> bytes:
+    """The bundle as the collector makes it."""
+    detector = watchers.detector
+    head = detector.findings.state.number
+    return await bundle(watchers.committer, detector.setting(), head, incident, min_prefixes)
 
 
 def holds(data: bytes) -> dict[str, bool]:
@@ -77,7 +84,7 @@ def again(data: bytes, change: Any) -> bytes:
 
 
 async def test_the_claim_is_made_again_from_the_bundle_alone(told: Watchers) -> None:
-    data = await bundle(told.detector, DARK, FEW)
+    data = await bundled(told, DARK, FEW)
     assert all(holds(data).values()), holds(data)
     evidence = read(data)
     (incident,) = [one for one in told.detector.findings.book if one.id == DARK]
@@ -86,13 +93,13 @@ async def test_the_claim_is_made_again_from_the_bundle_alone(told: Watchers) -> 
     assert evidence.rounds[0].number < incident.since - QUIET
     assert incident.ended
     assert evidence.rounds[-1].number > incident.ended
-    assert await bundle(told.detector, DARK, FEW) == data, "the same incident, the same bytes"
+    assert await bundled(told, DARK, FEW) == data, "the same incident, the same bytes"
 
 
 async def test_while_it_goes_on_the_evidence_is_as_far_as_it_has_come(tmp_path: Path) -> None:
-    async with watching(f"sqlite://{tmp_path / 'store'}") as watchers:
-        await in_order(watchers, WHOLE[: WARM + 8])
-        evidence = read(await bundle(watchers.detector, DARK, FEW))
+    with watching(f"sqlite://{tmp_path / 'store'}") as watchers:
+        in_order(watchers, WHOLE[: WARM + 8])
+        evidence = read(await bundled(watchers, DARK, FEW))
     assert evidence.claim.phase is Phase.CONFIRMED
     assert evidence.rounds[-1].number == FIRST + 7
     assert all(finding.holds for finding in checked(evidence))
@@ -100,20 +107,20 @@ async def test_while_it_goes_on_the_evidence_is_as_far_as_it_has_come(tmp_path: 
 
 async def test_after_late_data_the_evidence_is_that_of_the_new_claim(tmp_path: Path) -> None:
     late = {home.probe for n, home in enumerate(PAKISTAN) if n % 4 == 0}
-    async with watching(f"sqlite://{tmp_path / 'store'}") as watchers:
-        await in_order(watchers, [[i for i in items if i.batch.probe not in late] for items in WHOLE])
+    with watching(f"sqlite://{tmp_path / 'store'}") as watchers:
+        in_order(watchers, [[i for i in items if i.batch.probe not in late] for items in WHOLE])
         watchers.take([item for items in WHOLE for item in items if item.batch.probe in late])
         watchers.clock.at += LATE_S
-        await watchers.detector.detect()
-        data = await bundle(watchers.detector, DARK, FEW)
+        watchers.detector.detect()
+        data = await bundled(watchers, DARK, FEW)
     assert all(holds(data).values()), holds(data)
     assert sum(seen.of for seen in read(data).claim.parts[0].networks.values()) == len(PAKISTAN)
 
 
 async def test_after_a_quarantine_the_evidence_is_without_whom_it_is_about(told: Watchers) -> None:
     put_aside(told, PAKISTAN[::4], START)
-    await told.detector.detect()
-    data = await bundle(told.detector, DARK, FEW)
+    told.detector.detect()
+    data = await bundled(told, DARK, FEW)
     assert all(holds(data).values()), holds(data)
     homes = sum(seen.of for seen in read(data).claim.parts[0].networks.values())
     assert homes == len(PAKISTAN) - len(PAKISTAN[::4])
@@ -121,7 +128,7 @@ async def test_after_a_quarantine_the_evidence_is_without_whom_it_is_about(told:
 
 async def test_nobody_can_be_found_by_it(told: Watchers) -> None:
     """Neither a probe nor a prefix by its name, nor a home by the second at which it measured."""
-    data = await bundle(told.detector, DARK, FEW)
+    data = await bundled(told, DARK, FEW)
     for home in EVERYBODY:
         assert home.probe.encode() not in data
     assert b"prefix of" not in data
@@ -131,7 +138,7 @@ async def test_nobody_can_be_found_by_it(told: Watchers) -> None:
 
 
 async def test_nothing_of_other_countries_is_in_it_but_their_shares(told: Watchers) -> None:
-    evidence = read(await bundle(told.detector, DARK, FEW))
+    evidence = read(await bundled(told, DARK, FEW))
     assert {place.country for facts in evidence.rounds for place, _ in facts.ballots} == {"PK"}
     assert len(evidence.rounds[3].abroad["x"]) == 11
 
@@ -164,18 +171,18 @@ def understate(evidence: dict[str, Any]) -> None:
 async def test_a_bundle_that_was_changed_does_not_hold_even_with_a_digest_that_fits(
     told: Watchers, change: Any
 ) -> None:
-    data = await bundle(told.detector, DARK, FEW)
+    data = await bundled(told, DARK, FEW)
     assert not all(holds(again(data, change)).values())
 
 
 async def test_a_changed_byte_is_a_changed_digest(told: Watchers) -> None:
-    data = await bundle(told.detector, DARK, FEW)
+    data = await bundled(told, DARK, FEW)
     with pytest.raises(NoEvidence, match="changed since it was made"):
         read(data.replace(b'"failed":true', b'"failed":false', 1))
 
 
 async def test_networks_of_few_homes_are_not_named_and_the_claim_holds(told: Watchers) -> None:
-    evidence = read(data := await bundle(told.detector, DARK, 7))
+    evidence = read(data := await bundled(told, DARK, 7))
     assert all(holds(data).values()), holds(data)
     named = {place.asn for facts in evidence.rounds for place, _ in facts.ballots}
     named |= {asn for one in (evidence.claim, evidence.revision.incident) for asn in one.parts[0].networks}
@@ -187,7 +194,7 @@ async def test_networks_of_few_homes_are_not_named_and_the_claim_holds(told: Wat
 
 async def test_of_what_never_was_there_is_no_evidence(told: Watchers) -> None:
     with pytest.raises(NoEvidence):
-        await bundle(told.detector, "pk-20240101T0000Z", FEW)
+        await bundled(told, "pk-20240101T0000Z", FEW)
 
 
 @pytest.mark.parametrize("kind", ["memory", "sqlite"])
@@ -195,10 +202,10 @@ async def test_of_what_never_was_there_is_no_evidence(told: Watchers) -> None:
 async def test_a_silence_is_claimed_again_from_the_minutes_in_which_probes_were_there(
     kind: str, minutes: int, tmp_path: Path
 ) -> None:
-    async with watching(f"{kind}://{tmp_path / 'store'}", Clock(BEGAN - 1800)) as watchers:
-        await listening(watchers, BEATS, range(-30, minutes))
+    with watching(f"{kind}://{tmp_path / 'store'}", Clock(BEGAN - 1800)) as watchers:
+        listening(watchers, BEATS, range(-30, minutes))
         (incident,) = watchers.detector.findings.book
-        data = await bundle(watchers.detector, incident.id, FEW)
+        data = await bundled(watchers, incident.id, FEW)
     assert all(holds(data).values()), holds(data)
     evidence = read(data)
     assert evidence.claim == incident
@@ -220,21 +227,21 @@ async def test_a_silence_is_claimed_again_from_the_minutes_in_which_probes_were_
 
 
 async def test_of_a_silence_whose_round_is_not_over_the_evidence_is_yet_to_come(tmp_path: Path) -> None:
-    async with watching(f"sqlite://{tmp_path / 'store'}", Clock(BEGAN - 1800)) as watchers:
-        await listening(watchers, BEATS, range(-30, 24))
+    with watching(f"sqlite://{tmp_path / 'store'}", Clock(BEGAN - 1800)) as watchers:
+        listening(watchers, BEATS, range(-30, 24))
         (incident,) = watchers.detector.findings.book
         with pytest.raises(NoEvidence, match="its first round is not over yet"):
-            await bundle(watchers.detector, incident.id, FEW)
+            await bundled(watchers, incident.id, FEW)
 
 
 async def test_in_the_evidence_of_a_silence_whoever_is_in_quarantine_is_not_listened_to(
     tmp_path: Path,
 ) -> None:
-    async with watching(f"sqlite://{tmp_path / 'store'}", Clock(BEGAN - 1800)) as watchers:
+    with watching(f"sqlite://{tmp_path / 'store'}", Clock(BEGAN - 1800)) as watchers:
         put_aside(watchers, PAKISTAN[::5], BEGAN)
-        await listening(watchers, BEATS, range(-30, MINUTES))
+        listening(watchers, BEATS, range(-30, MINUTES))
         (incident,) = watchers.detector.findings.book
-        data = await bundle(watchers.detector, incident.id, FEW)
+        data = await bundled(watchers, incident.id, FEW)
     assert all(holds(data).values()), holds(data)
     evidence = read(data)
     assert evidence.claim == incident
@@ -276,28 +283,28 @@ HOURS_73 = 73 * 3600
 async def test_rounds_are_looked_for_where_they_can_be_and_what_comes_in_waits_for_one_segment(
     tmp_path: Path, reading: Reading, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with watching(f"sqlite://{tmp_path / 'store'}") as watchers:
-        await in_order(watchers)
-        await bundle(watchers.detector, DARK, FEW)
+    with watching(f"sqlite://{tmp_path / 'store'}") as watchers:
+        in_order(watchers)
+        await bundled(watchers, DARK, FEW)
         assert (reading.segments > 50, reading.most) == (True, 1)
-        store = watchers.detector.committer.store
+        store = watchers.store
         for n, home in enumerate(PAKISTAN):
             later = said(home, END + n)
             at = later.batch.received_at + HOURS_73
             store.ingest([replace(later, batch=replace(later.batch, received_at=at))])
         before, reading.segments = reading.segments, 0
-        await bundle(watchers.detector, DARK, FEW)
+        await bundled(watchers, DARK, FEW)
         assert reading.segments == before, "what came later than it can have come is not read"
         store.expire(START + 100 * ROUND_S + HOURS_73, 0, 0)
         monkeypatch.setattr(store, "batches", None)  # of what was dropped nothing is asked
-        assert all(holds(await bundle(watchers.detector, DARK, FEW)).values())
+        assert all(holds(await bundled(watchers, DARK, FEW)).values())
 
 
 async def test_a_damaged_segment_costs_the_rounds_in_it_and_not_the_evidence(tmp_path: Path) -> None:
-    async with watching(f"sqlite://{tmp_path / 'store'}") as watchers:
-        await in_order(watchers)
-        watchers.detector.committer.store._db.execute("UPDATE segments SET data = x'00'")  # type: ignore[attr-defined]
-        data = await bundle(watchers.detector, DARK, FEW)
+    with watching(f"sqlite://{tmp_path / 'store'}") as watchers:
+        in_order(watchers)
+        watchers.store._db.execute("UPDATE segments SET data = x'00'")  # type: ignore[attr-defined]
+        data = await bundled(watchers, DARK, FEW)
     assert read(data).samples == ()
     assert all(holds(data).values()), holds(data)
 
@@ -334,13 +341,13 @@ class Measured:
 @pytest.mark.slow
 async def test_whole_rounds_are_shown_and_judged_again_without_the_second_they_began(tmp_path: Path) -> None:
     measured = Measured(golden.read("clean"), golden.read("sni_reset"))
-    async with watching(f"sqlite://{tmp_path / 'store'}") as watchers:
-        await in_order(
+    with watching(f"sqlite://{tmp_path / 'store'}") as watchers:
+        in_order(
             watchers,
             [[measured.says(index, number) for index in range(len(EVERYBODY))] for number in range(-WARM, 8)],
         )
-        data = await bundle(watchers.detector, DARK, FEW)
-        of_few = await bundle(watchers.detector, DARK, 7)
+        data = await bundled(watchers, DARK, FEW)
+        of_few = await bundled(watchers, DARK, 7)
     assert read(of_few).samples == (), "six homes are few enough to be looked for"
     evidence = read(data)
     assert len(evidence.samples) == 4, "one of each network that failed"
@@ -360,7 +367,7 @@ async def test_verify_says_that_it_holds_or_what_fails(
     told: Watchers, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     good, bad, none = (tmp_path / name for name in ("good.json", "bad.json", "none.json"))
-    data = await bundle(told.detector, DARK, FEW)
+    data = await bundled(told, DARK, FEW)
     good.write_bytes(data)
     bad.write_bytes(again(data, lie))
     none.write_bytes(b"{}")
@@ -380,9 +387,9 @@ async def test_a_throttling_is_claimed_again_from_its_bundle_in_which_nobody_can
     tmp_path: Path,
 ) -> None:
     """The newest words on speed from before the bundle's first round are in its state."""
-    async with watching(f"sqlite://{tmp_path / 'store'}") as watchers:
-        await in_order(watchers, SLOW)
-        data = await bundle(watchers.detector, DARK, FEW)
+    with watching(f"sqlite://{tmp_path / 'store'}") as watchers:
+        in_order(watchers, SLOW)
+        data = await bundled(watchers, DARK, FEW)
         (incident,) = watchers.detector.findings.book
     assert all(holds(data).values()), holds(data)
     evidence = read(data)

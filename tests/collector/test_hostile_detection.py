@@ -203,9 +203,9 @@ async def flood(url: str) -> AsyncIterator[Counter[str]]:
 
 
 @pytest.mark.slow
-async def test_three_in_ten_who_deny_a_block_delay_it_by_no_more_than_three_rounds(tmp_path: Path) -> None:
+def test_three_in_ten_who_deny_a_block_delay_it_by_no_more_than_three_rounds(tmp_path: Path) -> None:
     story: Story = load("sybils-hide-a-block")
-    revisions = await Recount(World.of(story, 1), f"sqlite://{tmp_path / 'store'}").told()
+    revisions = Recount(World.of(story, 1), f"sqlite://{tmp_path / 'store'}").told()
     sure = next(one for one in revisions if one.incident.is_sure)
     began = story.began + story.event[0].begins
     assert sure.incident.scope is Scope.NATION

@@ -8,20 +8,20 @@ signatures and decoding. What the rounds are called is asked of the real rules o
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
+from math import inf
 
 from collector.detect.cells import Cell, CellKey, cells_of
 from collector.detect.revisions import Revision
 from collector.detect.thresholds import DEFAULT
 from collector.detector import GRACE_S, LATE_S, Detector
 from collector.ingest.admit import LIVE_S, SPOOLED_S
-from collector.ingest.commit import Committer
-from collector.metrics import Metrics
+from collector.lookout import added_to
 from collector.store import open_store
-from collector.store.base import Ingest, Seen, SignedBatch
+from collector.store.base import Ingest, Seen, SignedBatch, Store
 from probe.verdict import judge
 
 from . import templates
@@ -59,63 +59,64 @@ class Recount:
     url: str
     mix: Mix = in_order
     clock: _Clock = field(init=False)
+    store: Store = field(init=False)
     detector: Detector = field(init=False)
 
     def __post_init__(self) -> None:
         self.clock = _Clock(self.world.story.began)
 
-    async def told(self) -> list[Revision]:
+    def told(self) -> list[Revision]:
         """Everything that was published, when the whole story is told and what is late has come."""
-        async with self._running():
+        with self._running():
             for end, some in ticks(sendings(self.world)):
                 if any(end - TICK_S <= restart.at < end for restart in self.world.story.restart):
-                    self.detector.committer.close()
-                    await self._open()
+                    self.store.close()
+                    self._open()
                 self.clock.at = self.world.story.began + end
                 self._take(some)
-                await self.detector.detect()
+                self.detector.detect()
             self._store([], last=True)
             self.clock.at += LATE_S + GRACE_S + DEFAULT.round_s
-            await self.detector.detect()
+            self.detector.detect()
             while self.detector.is_behind:
                 self.clock.at += TICK_S
-                await self.detector.detect()
-            return self.detector.committer.store.revisions()
+                self.detector.detect()
+            return self.store.revisions()
 
-    @asynccontextmanager
-    async def _running(self) -> AsyncIterator[None]:
-        await self._open()
+    @contextmanager
+    def _running(self) -> Iterator[None]:
+        self._open()
         try:
             yield
         finally:
-            self.detector.committer.close()
+            self.store.close()
 
-    async def _open(self) -> None:
-        committer = Committer(open_store(self.url), Metrics("0", self.world.story.platforms), self.clock)
+    def _open(self) -> None:
+        self.store = open_store(self.url)
         self.detector = Detector(
-            committer, DEFAULT, wall=self.clock, monotonic=time.monotonic, mobile=self.world.story.mobile
+            self.store, DEFAULT, wall=self.clock, monotonic=time.monotonic, mobile=self.world.story.mobile
         )
-        await self.detector.start()
+        self.detector.start()
 
     def _take(self, some: Iterable[Sending]) -> None:
-        store, batches, beats = self.detector.committer.store, list[Ingest](), list[Seen]()
+        batches, beats = list[Ingest](), list[Seen]()
         for sending in some:
             if sending.route is Route.ENROL:
                 at = self.world.story.began + sending.at
-                store.enrol(sending.probe.probe_id, sending.probe.identity.public_key, at)
+                self.store.enrol(sending.probe.probe_id, sending.probe.identity.public_key, at)
             elif sending.route is Route.HEARTBEAT:
                 beats.append(beat(self.world, sending))
             elif item := batch(self.world, sending):
                 batches.append(item)
-        store.see(beats)
-        self.detector.heard(beats)
+        self.store.see(beats)
+        self.detector.heard(min((one.at for one in beats), default=inf))
         self._store(batches, last=False)
 
     def _store(self, batches: list[Ingest], *, last: bool) -> None:
-        store, mixed = self.detector.committer.store, self.mix(batches, last)
+        mixed = self.mix(batches, last)
         for first in range(0, len(mixed), GROUP):
             group = mixed[first : first + GROUP]
-            self.detector.committed(group, store.ingest(group))
+            self.detector.noted(added_to(group, self.store.ingest(group)))
 
 
 def ticks(every: Iterable[Sending]) -> Iterator[tuple[float, Sequence[Sending]]]:

@@ -16,15 +16,15 @@ from tests.nation.truth import complaints
 from tests.nation.world import World
 
 
-async def told(name: str, url: str, mix: Mix = in_order, seed: int = 1) -> tuple[Recount, list[Revision]]:
+def told(name: str, url: str, mix: Mix = in_order, seed: int = 1) -> tuple[Recount, list[Revision]]:
     recount = Recount(World.of(load(name), seed), url, mix)
-    return recount, await recount.told()
+    return recount, recount.told()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", names())
-async def test_what_is_published_of_a_story_is_true_and_all_of_it(name: str, tmp_path: Path) -> None:
-    recount, revisions = await told(name, f"sqlite://{tmp_path / 'store'}")
+def test_what_is_published_of_a_story_is_true_and_all_of_it(name: str, tmp_path: Path) -> None:
+    recount, revisions = told(name, f"sqlite://{tmp_path / 'store'}")
     assert list(complaints(recount.world.story, revisions)) == []
 
 
@@ -62,8 +62,8 @@ def final(recount: Recount) -> dict[str, object]:
 
 
 @pytest.mark.slow
-async def test_shuffled_twice_and_hours_late_it_ends_in_the_same_incidents(tmp_path: Path) -> None:
-    plain, _ = await told("rollout-one-hour", f"sqlite://{tmp_path / 'plain'}")
-    mixed, _ = await told("rollout-one-hour", f"sqlite://{tmp_path / 'mixed'}", Muddle(Random(1)))
+def test_shuffled_twice_and_hours_late_it_ends_in_the_same_incidents(tmp_path: Path) -> None:
+    plain, _ = told("rollout-one-hour", f"sqlite://{tmp_path / 'plain'}")
+    mixed, _ = told("rollout-one-hour", f"sqlite://{tmp_path / 'mixed'}", Muddle(Random(1)))
     assert final(mixed) == final(plain)
     assert final(plain)

@@ -23,9 +23,9 @@ async def test_what_detection_published_is_delivered_by_the_server_that_starts_a
     store = open_store(url)
     store.subscribe(["ops"])
     store.close()
-    async with watching(url) as watchers:
-        await in_order(watchers)
-        published = watchers.detector.committer.store.revisions()
+    with watching(url) as watchers:
+        in_order(watchers)
+        published = watchers.store.revisions()
     assert [str(one.incident.phase) for one in published][-1] == "ended"
     async with receiving() as receiver:
         config = Config(

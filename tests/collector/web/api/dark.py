@@ -16,8 +16,10 @@ from aiohttp import web
 
 from collector.app import Service, build
 from collector.config import Api, Config
+from collector.detector import GRACE_S
 from collector.store.base import Ingest
-from tests.collector.test_detector import EVERYBODY, WHOLE, Clock, Watchers, in_order
+from tests.collector.detect.homes import FIRST, WARM
+from tests.collector.test_detector import EVERYBODY, ROUND_S, WHOLE, Clock
 
 INCIDENT = "pk-20231217T1010Z"
 GENEROUS = Api(requests_a_minute=0)
@@ -38,11 +40,34 @@ class Got:
 
 
 @dataclass
+class Days:
+    """The collector's time, and what comes in it."""
+
+    service: Service
+    clock: Clock
+
+    def take(self, items: Sequence[Ingest]) -> None:
+        """Store a group, as the committer does."""
+        self.service.detector.committed(items, self.service.committer.store.ingest(items))
+
+    async def at_the_end_of(self, number: int) -> None:
+        """Let time come to the moment at which a round of the story is complete, and detect."""
+        self.clock.at = (FIRST + number + 1) * ROUND_S + GRACE_S + 1
+        await self.service.detector.detect()
+
+    async def in_order(self, rounds: Sequence[Sequence[Ingest]]) -> None:
+        """Everything comes when it was measured."""
+        for number, items in enumerate(rounds, -WARM):
+            self.take(items)
+            await self.at_the_end_of(number)
+
+
+@dataclass
 class Dark:
     """The collector, and a client for it."""
 
     service: Service
-    watchers: Watchers
+    watchers: Days
     url: str
     client: aiohttp.ClientSession
 
@@ -63,8 +88,8 @@ async def dark(
     for home in EVERYBODY:
         service.committer.store.enrol(home.probe, home.probe.encode(), 0.0)
     await service.detector.start()
-    watchers = Watchers(service.detector, clock)
-    await in_order(watchers, rounds)
+    watchers = Days(service, clock)
+    await watchers.in_order(rounds)
     await service.refresh()
     runner = web.AppRunner(service.main_app(), access_log=None)
     await runner.setup()
@@ -72,7 +97,7 @@ async def dark(
     async with aiohttp.ClientSession() as client:
         yield Dark(service, watchers, f"http://127.0.0.1:{runner.addresses[0][1]}", client)
     await runner.cleanup()
-    service.committer.close()
+    await service.end()
 
 
 @contextmanager

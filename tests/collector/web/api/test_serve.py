@@ -315,7 +315,7 @@ async def test_evidence_is_made_once_for_all_who_ask_and_two_are_never_made_at_o
     await with_more(told)
     now, most, made = 0, 0, list[str]()
 
-    async def bundle(_detector: Any, name: str, _min_prefixes: int) -> bytes:
+    async def bundle(_store: Any, _setting: Any, _head: int, name: str, _min_prefixes: int) -> bytes:
         nonlocal now, most
         now, most = now + 1, max(most, now + 1)
         await asyncio.sleep(0)
@@ -348,7 +348,7 @@ async def test_evidence_of_what_is_over_is_made_again_when_its_rounds_were_folde
     """As a quarantine or a late upload has it: the incident's last word may stay the same."""
     made = 0
 
-    async def bundle(_detector: Any, _name: str, _min_prefixes: int) -> bytes:
+    async def bundle(*_about: Any) -> bytes:
         nonlocal made
         made += 1
         return b"{}"
