@@ -15,6 +15,7 @@ from math import inf
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from . import log
 from .detect.ballots import Standing
 from .detect.cells import Cell, CellKey
 from .detect.chronicle import CountryRound
@@ -183,4 +184,5 @@ def _worked(begin: Begin, words: Iterator[Any], sink: BinaryIO) -> Iterator[Foun
 
 if __name__ == "__main__":
     os.nice(NICE)
+    log.start()
     main(*pipes())
