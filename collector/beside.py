@@ -17,6 +17,8 @@ from typing import Any
 
 from .piped import LENGTH_BYTES, framed
 
+LEAVE_S = 1.0
+
 
 class Gone(Exception):
     """It could not be started, or has ended, or says nothing; the message tells which."""
@@ -71,13 +73,15 @@ class Beside:
         return Gone(f"{self._command[-1]}: {why}")
 
     async def end(self) -> None:
-        """Be done with it: it keeps nothing."""
+        """Be done with it. It keeps nothing, and is given a moment to end by itself."""
         process, self._process = self._process, None
         if process is None:
             return
-        if process.returncode is None:
-            process.kill()
-        await process.communicate()  # what it still says is nobody's, and its pipes are closed with it
+        async with asyncio.TaskGroup() as group:
+            ending = group.create_task(process.communicate())  # which closes the pipes
+            await asyncio.wait([ending], timeout=LEAVE_S)
+            if process.returncode is None:
+                process.kill()
 
 
 def _ending(status: int | None) -> str:

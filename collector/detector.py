@@ -92,6 +92,7 @@ class Detector:
     _caught_from: int = 0
     _settled: dict[int, Settled] = field(default_factory=dict)
     _grounded: set[str] = field(default_factory=set)
+    _is_unsaid: bool = False
 
     def __post_init__(self) -> None:
         self.findings = Findings(state=State(), book=(), until=0.0)
@@ -180,12 +181,14 @@ class Detector:
         caught_up = self._catch_up(head)
         is_news = self._listen()
         is_news |= self._look_ahead(head)
-        if first > head and caught_up is None and not is_news:
+        if first > head and caught_up is None and not is_news and not self._is_unsaid:
             return
+        self._is_unsaid = True  # until the store has kept it
         self._settle()
         now = self._with_early(self._listened)
         self._ground(now.book, first if caught_up is None else min(first, caught_up))
         self._publish(now)
+        self._is_unsaid = False
         book = {one.id: replace(self._said[one.id], incident=one) for one in now.book}
         self.published = self._said | book
         if not self.is_behind:

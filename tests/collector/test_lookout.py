@@ -162,7 +162,7 @@ def test_it_can_only_read(tmp_path: Path) -> None:
     written = open_store(f"sqlite://{tmp_path}")
     read = SqliteStore.read(tmp_path)
     with pytest.raises(StoreError, match="readonly"):
-        read.settle({}, ())
+        read.enrol("somebody", b"", 0.0)
     written.ingest(WHOLE[0])
     minute = int(START // 60) + 1
     assert read.cells(minute, minute) == written.cells(minute, minute) != {}

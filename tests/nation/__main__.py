@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from collector.app import CannotListen
+from collector.beside import Gone
 from collector.config import Config, Display
 from collector.store.base import StoreError
 from probe.wire.settings import ConfigError
@@ -47,7 +48,7 @@ def main() -> int:
         with tempfile.TemporaryDirectory(prefix="nation-") as folder:
             report = asyncio.run(_told(world, arguments, folder))
     except ExceptionGroup as several:
-        known, other = several.split((CannotListen, StoreError))
+        known, other = several.split((CannotListen, Gone, StoreError))
         if other or not known:
             raise
         print(*known.exceptions, sep="\n", file=sys.stderr)
