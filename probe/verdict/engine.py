@@ -24,13 +24,14 @@ def judge(
 ) -> tuple[Verdict, ...]:
     """The verdict on every platform the round measured, given what peers elsewhere see now. Pure:
     the same round and peers, the same verdicts."""
-    views = tuple(peers)
-    return tuple(_judge_platform(evidence_of(rnd, platform, views), rules) for platform in rnd.targets)
+    return tuple(_judge_platform(evidence, rules) for evidence in evidence_of(rnd, peers))
 
 
 def _judge_platform(evidence: Evidence, rules: Sequence[Rule]) -> Verdict:
     spoke: list[tuple[Rule, list[Fact]]] = []
     for rule in rules:
+        if rule.of_failure and not evidence.failed:
+            continue
         if spoke and not _may_speak(rule, [other for other, _ in spoke]):
             continue
         facts = list(rule.finds(evidence))

@@ -227,6 +227,15 @@ class Evidence:
         for role in self.roles:
             yield from role.endpoints
 
+    @cached_property
+    def failed(self) -> bool:
+        """Whether any stage of the platform's failed, those of questions about it too."""
+        return any(
+            seen.failure is not None
+            for endpoint in self.endpoints()
+            for seen in (*endpoint.observations, *endpoint.questions)
+        )
+
     def required(self) -> tuple[RoleEvidence, ...]:
         """The roles a person would miss."""
         return tuple(role for role in self.roles if role.role.required)
@@ -249,20 +258,24 @@ class Evidence:
         )
 
 
-def evidence_of(rnd: Round, platform: Platform, peers: Iterable[PeerView] = ()) -> Evidence:
-    """Arrange a round's observations for one of its platforms, in the order in which they began:
+def evidence_of(rnd: Round, peers: Iterable[PeerView] = ()) -> Iterator[Evidence]:
+    """Arrange a round's observations for each of its platforms, in the order in which they began:
     they are recorded as they end, and stages that run side by side end by chance."""
     observations = sorted(rnd.observations, key=lambda o: (o.start_s, o.attempt))
     main = tuple(o for o in observations if o.phase is Phase.MAIN)
-    return Evidence(
-        platform,
-        rnd.gate.state,
-        any(o.http is not None and o.http.body_matches for o in observations),
-        tuple(_role(platform, role, main) for role in platform.roles),
-        tuple(o for o in observations if o.phase is not Phase.MAIN or o.purpose is Purpose.CONTROL),
-        round_trips(observations),
-        next((view for view in peers if view.platform == platform.name), None),
-    )
+    controls = tuple(o for o in observations if o.phase is not Phase.MAIN or o.purpose is Purpose.CONTROL)
+    cleartext_is_clean = any(o.http is not None and o.http.body_matches for o in observations)
+    trips, views = round_trips(observations), {view.platform: view for view in peers}
+    for platform in rnd.targets:
+        yield Evidence(
+            platform,
+            rnd.gate.state,
+            cleartext_is_clean,
+            tuple(_role(platform, role, main) for role in platform.roles),
+            controls,
+            trips,
+            views.get(platform.name),
+        )
 
 
 def _role(platform: Platform, role: Role, observations: Sequence[Observation]) -> RoleEvidence:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from enum import Enum, auto
+from functools import lru_cache
 from ipaddress import ip_address, ip_network
 
 from probe.wire.address import is_bogon
@@ -249,10 +250,13 @@ def _each(evidence: Evidence, families: Iterable[int]) -> Iterator[tuple[Endpoin
 def is_home(asked: DnsDetail) -> bool:
     """Whether the server is of this home, or was chosen by it: scrubbing leaves no private address.
     A home's router may go by a public one, as it does in IPv6, or answer in another server's place."""
-    if asked.server is None or asked.ip_ttl in NEXT_DOOR or is_private(asked.server):
-        return True
-    server = ip_address(asked.server)
-    return any(server in network for network in _CHOSEN_FILTERS)
+    return asked.server is None or asked.ip_ttl in NEXT_DOOR or _is_chosen(asked.server)
+
+
+@lru_cache(maxsize=1024)
+def _is_chosen(server: str) -> bool:
+    """Whether a server is this home's by its address, or known to filter for whoever chose it."""
+    return is_private(server) or any(ip_address(server) in network for network in _CHOSEN_FILTERS)
 
 
 def is_placed(endpoint: EndpointEvidence, address: str) -> bool:

@@ -23,7 +23,9 @@ from .record import Fact, Level, Mechanism, Status
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """A row. `mechanism` and `level` go together; `why` names the source of the judgment."""
+    """A row. `mechanism` and `level` go together; `why` names the source of the judgment. One that is
+    `of_failure` has nothing to say where nothing of the platform's failed, and is not asked there: that is
+    most rules and most rounds."""
 
     id: str
     status: Status
@@ -32,9 +34,10 @@ class Rule:
     scenarios: tuple[str, ...]
     mechanism: Mechanism | None = None
     level: Level | None = None
+    of_failure: bool = False
 
 
-def _judged(status: Status) -> Callable[..., Rule]:
+def _judged(status: Status, *, of_failure: bool = False) -> Callable[..., Rule]:
     def row(
         id: str,  # noqa: A002 - the field's name
         finds: Callable[[Evidence], Iterable[Fact]],
@@ -44,8 +47,9 @@ def _judged(status: Status) -> Callable[..., Rule]:
     ) -> Rule:
         mechanism, level = says or (None, None)
         return Rule(
-            id=id, status=status, finds=finds, why=why, scenarios=scenarios, mechanism=mechanism, level=level
-        )
+            id=id, status=status, finds=finds, why=why, scenarios=scenarios, mechanism=mechanism, level=level,
+            of_failure=of_failure,
+        )  # fmt: skip
 
     return row
 
@@ -55,6 +59,9 @@ _blocked = _judged(Status.BLOCKED)
 _throttled = _judged(Status.THROTTLED)
 _unreachable = _judged(Status.UNREACHABLE)
 _ok = _judged(Status.OK)
+_fails_insufficient = _judged(Status.INSUFFICIENT, of_failure=True)
+_fails_blocked = _judged(Status.BLOCKED, of_failure=True)
+_fails_unreachable = _judged(Status.UNREACHABLE, of_failure=True)
 
 _DENIAL = "README rule 3; OONI ts-017 calls the same dns_consistency inconsistent"
 
@@ -110,7 +117,7 @@ _GATE = (
 )
 
 _DNS = (
-    _blocked(
+    _fails_blocked(
         "dns.bogon",
         names.denied(Failure.DNS_BOGON, "answers {answers} for {host}, where no public service can be"),
         f"RFC 6890 addresses are not globally reachable; {_DENIAL}.",
@@ -119,7 +126,7 @@ _DNS = (
         "dns_zero",
         says=(Mechanism.DNS, Level.PROVEN),
     ),
-    _blocked(
+    _fails_blocked(
         "dns.nxdomain",
         names.denied(Failure.DNS_NXDOMAIN, "says that the name {host} does not exist"),
         f"RFC 8020: NXDOMAIN denies the name itself, and it exists; {_DENIAL}.",
@@ -127,14 +134,14 @@ _DNS = (
         "dns_doh_blocked",
         says=(Mechanism.DNS, Level.PROVEN),
     ),
-    _blocked(
+    _fails_blocked(
         "dns.refused",
         names.denied(Failure.DNS_REFUSED, "refuses to answer for {host}"),
         f"The same resolver answered for the controls; {_DENIAL}.",
         "dns_refused",
         says=(Mechanism.DNS, Level.PROVEN),
     ),
-    _blocked(
+    _fails_blocked(
         "dns.no_answer",
         # A resolver that leaves out AAAA on purpose (a home without IPv6) is no censor.
         names.denied(Failure.DNS_NO_ANSWER, "gives no address for {host}", families=(4,)),
@@ -142,7 +149,7 @@ _DNS = (
         "dns_nodata",
         says=(Mechanism.DNS, Level.PROVEN),
     ),
-    _blocked(
+    _fails_blocked(
         "dns.servfail",
         names.denied(Failure.DNS_SERVFAIL, "fails again and again for {host}"),
         # Its own way to the platform's name servers may be broken; for controls it answered.
@@ -150,28 +157,28 @@ _DNS = (
         "dns_servfail",
         says=(Mechanism.DNS, Level.LIKELY),
     ),
-    _blocked(
+    _fails_blocked(
         "dns.timeout",
         names.silence,
         f"Silence for these names from a resolver that answered for the controls; {_DENIAL}.",
         "dns_timeout",
         says=(Mechanism.DNS, Level.LIKELY),
     ),
-    _blocked(
+    _fails_blocked(
         "dns.denied_unproven",
         names.denied_unproven,
         "README rule 3; a resolver that proves its own name says otherwise, if not the addresses themselves.",
         "dns_tls_ip",
         says=(Mechanism.DNS, Level.LIKELY),
     ),
-    _blocked(
+    _fails_blocked(
         "dns.bogon_alone",
         names.bogon_alone,
         "RFC 6890; with every other resolver cut off a genuine address cannot be shown beside it.",
         "dns_alone",
         says=(Mechanism.DNS, Level.LIKELY),
     ),
-    _blocked(
+    _fails_blocked(
         "dns.impostor",
         names.impostor,
         "README rule 2: an address is genuine when a valid handshake for the name completes on it.",
@@ -204,21 +211,21 @@ _DNS = (
 )
 
 _CONNECTION = (
-    _blocked(
+    _fails_blocked(
         "ip.rejected_on_the_way",
         connections.rejected_on_the_way,
         "RFC 1812, 5.2.7.1: 'administratively prohibited' is a router's own word for a filter.",
         "ip_icmp",
         says=(Mechanism.IP, Level.PROVEN),
     ),
-    _blocked(
+    _fails_blocked(
         "ip.reset_on_the_way",
         connections.reset_on_the_way(Sent.SYN, Stage.TCP),
         "RFC 791: a packet whose TTL ends at a router cannot have been answered by a host behind it.",
         "ip_reset",
         says=(Mechanism.IP, Level.PROVEN),
     ),
-    _blocked(
+    _fails_blocked(
         "tls.name",
         connections.name_fails,
         "README rule 5: only the name differs, so only the name can be why (OONI/probe#2440 asks for it).",
@@ -231,14 +238,14 @@ _CONNECTION = (
         "v6_blocked",
         says=(Mechanism.TLS, Level.PROVEN),
     ),
-    _blocked(
+    _fails_blocked(
         "tls.name_elsewhere",
         connections.name_fails_elsewhere,
         "README rule 5: a server that answers for names not its own has no reason to break for this one.",
         "dns_tls",
         says=(Mechanism.TLS, Level.PROVEN),
     ),
-    _blocked(
+    _fails_blocked(
         "tls.name_breaks_off",
         connections.name_breaks_off,
         # A broken back end behind this one name would look the same.
@@ -246,7 +253,7 @@ _CONNECTION = (
         "reset_midway",
         says=(Mechanism.TLS, Level.LIKELY),
     ),
-    _blocked(
+    _fails_blocked(
         "tls.reset_on_the_way",
         connections.reset_on_the_way(Sent.CLIENT_HELLO, Stage.TLS),
         "RFC 791, as ip.reset_on_the_way; OONI's tlsmiddlebox looks for the same hop.",
@@ -254,7 +261,7 @@ _CONNECTION = (
         "sni_close",
         says=(Mechanism.TLS, Level.PROVEN),
     ),
-    _blocked(
+    _fails_blocked(
         "tls.forged_reset",
         connections.forged_reset,
         # A firewall in front of the server may send its own, which is the platform's.
@@ -263,7 +270,7 @@ _CONNECTION = (
         "sni_reset_late",
         says=(Mechanism.TLS, Level.LIKELY),
     ),
-    _blocked(
+    _fails_blocked(
         "tls.answered_on_the_way",
         certificates.answered_on_the_way,
         "RFC 791, as tls.reset_on_the_way: who answers what ends at a router is not the host behind it.",
@@ -272,7 +279,7 @@ _CONNECTION = (
         "mitm_wrong_name",
         says=(Mechanism.MITM, Level.PROVEN),
     ),
-    _blocked(
+    _fails_blocked(
         "tls.foreign_certificate",
         certificates.foreign_certificate,
         "README rule 6: genuine on one address, so that the platform's own mistake is not the reason.",
@@ -301,7 +308,7 @@ _CLEARTEXT = (
         "http_injected",
         says=(Mechanism.HTTP, Level.LIKELY),
     ),
-    _blocked(
+    _fails_blocked(
         "http.host",
         connections.host_fails,
         "README rule 5 for the Host field; OONI's case httpBlockingConnectionReset calls it http-failure.",
@@ -337,18 +344,18 @@ _SPEED = (
 )
 
 _HOME = (
-    _insufficient(
+    _fails_insufficient(
         "local.own_filter",
         names.own_filter,
         "README rule 3: a filter of this home's own is nobody's censorship.",
         "router_filter",
     ),
-    _insufficient(
+    _fails_insufficient(
         "local.trusted_root",
         certificates.trusted_here,
         "README rule 6: who put that root into this machine's store stands at home. Needed on such a one.",
     ),
-    _insufficient(
+    _fails_insufficient(
         "local.next_door",
         certificates.intercepted_next_door,
         "README rule 6; RFC 791: what goes one hop and is answered was answered at home.",
@@ -362,14 +369,14 @@ _HOME = (
 )
 
 _PEERS = (
-    _blocked(
+    _fails_blocked(
         "peers.ip",
         connections.unconnected_here,
         "README rule 11: only peers elsewhere can tell a platform that is down from one that is cut off.",
         "ip_drop",
         says=(Mechanism.IP, Level.LIKELY),
     ),
-    _blocked(
+    _fails_blocked(
         "peers.mitm",
         certificates.foreign_here,
         "README rule 11, for certificates: the platform's own mistake would show to everybody.",
@@ -378,7 +385,7 @@ _PEERS = (
         "mitm_wrong_name",
         says=(Mechanism.MITM, Level.LIKELY),
     ),
-    _blocked(
+    _fails_blocked(
         "peers.tls",
         connections.broken_here,
         "README rule 11, for handshakes.",
@@ -388,14 +395,14 @@ _PEERS = (
 )
 
 _REST = (
-    _unreachable(
+    _fails_unreachable(
         "dns.home_or_provider",
         names.home_or_provider,
         "README rule 3: most homes ask a router, and the router may filter or pass on a lie.",
         "router_filter_alone",
         says=(Mechanism.DNS, Level.WEAK),
     ),
-    _unreachable(
+    _fails_unreachable(
         "ip.silent",
         connections.silent_addresses,
         "README rule 4; a platform that is down looks the same from here (Facebook, October 2021).",
@@ -404,14 +411,14 @@ _REST = (
         "v6_drop",
         says=(Mechanism.IP, Level.WEAK),
     ),
-    _unreachable(
+    _fails_unreachable(
         "tls.home_or_provider",
         connections.broken_next_door,
         "README rule 3, for connections: many a home's router has a filter of its own.",
         "router_sni",
         says=(Mechanism.TLS, Level.WEAK),
     ),
-    _unreachable(
+    _fails_unreachable(
         "tls.foreign_everywhere",
         certificates.foreign_everywhere,
         # Whether the address or the name was lied about, or the platform errs, one line cannot tell.
@@ -420,14 +427,14 @@ _REST = (
         "site_wrong_name",
         says=(Mechanism.MITM, Level.WEAK),
     ),
-    _unreachable(
+    _fails_unreachable(
         "tls.lost_hello",
         connections.lost_hello,
         "RFC 9293: what is not acknowledged did not arrive; why, one line cannot tell.",
         "ip_swallow",
         says=(Mechanism.TLS, Level.WEAK),
     ),
-    _unreachable(
+    _fails_unreachable(
         "roles.family_failed",
         whole.family_failed,
         "README rule 10: the families are judged apart, and one of them fails.",

@@ -93,13 +93,12 @@ def compared(rnd: Round) -> dict[str, Compared]:
     if not any(seen.stage is Stage.TRANSFER for seen in rnd.observations):
         return {}
     found = {}
-    for platform in rnd.targets:
-        evidence = evidence_of(rnd, platform)
+    for evidence in evidence_of(rnd):
         others = rates(evidence.controls, evidence.round_trips)
         roles = [rates(role.transfers, evidence.round_trips) for role in evidence.roles]
         each = [_compared(theirs, others) for theirs in roles if theirs and others]
         if each:
-            found[platform.name] = max(each)
+            found[evidence.platform.name] = max(each)
     return found
 
 

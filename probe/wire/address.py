@@ -38,6 +38,7 @@ def read_address(text: str) -> IPv4Address | IPv6Address:
     return ip_address(text)
 
 
+@lru_cache(maxsize=1024)
 def is_bogon(text: str) -> bool:
     """Whether no public service can live at this address (RFC 6890, multicast, or no address)."""
     try:

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from probe.verdict import Status, judge
+from probe.verdict.rules import RULES
 from probe.wire.exchange import PeerView
 from probe.wire.failure import Failure
 from probe.wire.observation import Gate, GateState, Observation, Phase, Round
@@ -135,6 +136,17 @@ def test_any_round_is_judged_and_every_verdict_gives_its_reasons(seen: Walk, vie
     assert verdict.reasons
     assert (verdict.scope is None) == (verdict.status is Status.INSUFFICIENT)
     assert not verdict.mechanisms or verdict.status not in (Status.OK, Status.INSUFFICIENT)
+
+
+@settings(max_examples=300)
+@given(SEEN, PEERS, st.booleans())
+def test_the_rules_of_failures_are_not_missed_where_nothing_failed(
+    seen: Walk, views: list[PeerView], as_it_was: bool
+) -> None:
+    """They are not asked then; asked all the same, they would have had nothing to say."""
+    some = seen if as_it_was else [o for o in seen if o.failure is None]
+    all_asked = [replace(rule, of_failure=False) for rule in RULES]
+    assert judge(as_stored(some), peers=views) == judge(as_stored(some), all_asked, peers=views)
 
 
 @given(SEEN, PEERS, st.sampled_from([s for s in GateState if s is not GateState.ONLINE]))

@@ -66,6 +66,15 @@ def test_a_rule_that_names_no_scenario_speaks_in_none(rule: Rule) -> None:
     assert [name for name in SCENARIOS if rule.id in spoke(name)] == []
 
 
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_what_was_not_asked_because_nothing_failed_had_nothing_to_say(name: str) -> None:
+    all_asked = [replace(rule, of_failure=False) for rule in RULES]
+    rnd, views = golden.read(name), golden.peers(name)
+    fine = replace(rnd, observations=tuple(o for o in rnd.observations if o.failure is None))
+    for one in (rnd, fine):
+        assert judge(one, peers=views) == judge(one, all_asked, peers=views)
+
+
 @pytest.mark.parametrize("rule", [rule for rule in RULES if rule.scenarios], ids=lambda rule: rule.id)
 def test_no_rule_can_be_taken_away_without_a_golden_round_noticing(rule: Rule) -> None:
     rest = [other for other in RULES if other is not rule]
