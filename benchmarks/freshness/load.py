@@ -18,7 +18,7 @@ import aiohttp
 from .crowd import Request
 
 ANSWER_S = 60.0
-LOOK_S = 0.5  # how often each place is looked at; what is measured is late by half of it, in the mean
+LOOK_S = 1.0  # how often each place is looked at; what is measured is late by half of it, in the mean
 # How many of the marked probes each place shows. The page counts those who say that they are there, which
 # each does once it has its batch's receipt.
 PLACES = {

@@ -1,9 +1,10 @@
-"""What a process has used and what it had to wait for, as Linux tells it: CPU by thread, memory."""
+"""What a process and those beside it have used and had to wait for, as Linux tells it: CPU by thread, memory."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,16 +23,34 @@ class Spent:
 
 
 def spent(pid: int) -> Spent:
-    """Of a process that runs. The first thread is the event loop's."""
-    cpu, waited_ns = {}, 0
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        # proc(5): after the name in brackets, the 12th and 13th fields are user and system time.
-        fields = (task / "stat").read_text().rpartition(")")[2].split()
-        cpu[int(task.name)] = (int(fields[11]) + int(fields[12])) / _TICKS
-        waited_ns += int((task / "schedstat").read_text().split()[1])
-    status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
-    now, most = (int(status[key].split()[0]) / 1024 for key in ("VmRSS", "VmHWM"))
-    return Spent(cpu, waited_ns / 1e9, now, most)
+    """Of a process that runs, and of its children."""
+    cpu, waited_ns, memory = dict[int, float](), 0, Counter[str]()
+    for process in _family(pid):
+        for task in (process / "task").iterdir():
+            fields = _fields(task)
+            cpu[int(task.name)] = (int(fields[11]) + int(fields[12])) / _TICKS
+            waited_ns += int((task / "schedstat").read_text().split()[1])
+        for line in (process / "status").read_text().splitlines():
+            name, _, value = line.partition(":")
+            if name in ("VmRSS", "VmHWM"):
+                memory[name] += int(value.split()[0])
+    return Spent(cpu, waited_ns / 1e9, memory["VmRSS"] / 1024, memory["VmHWM"] / 1024)
+
+
+def _family(pid: int) -> Iterator[Path]:
+    yield Path(f"/proc/{pid}")
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if int(_fields(process)[1]) == pid:
+                yield process
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it ended meanwhile
+
+
+def _fields(process: Path) -> list[str]:
+    """proc(5): after the name in brackets, the 2nd field is the parent, the 12th and 13th are user and
+    system time."""
+    return (process / "stat").read_text().rpartition(")")[2].split()
 
 
 def spent_between(before: Spent, after: Spent) -> Spent:

@@ -245,7 +245,7 @@ def spoilt(path: Path, order: str) -> None:
 @pytest.mark.parametrize(
     ("order", "said"),
     [
-        ("PRAGMA user_version = 3", "written by another release (version 3, this one knows 5)"),
+        ("PRAGMA user_version = 3", "written by another release (version 3, this one knows 6)"),
         ("DROP TABLE segments", "is no copy of a collector's store"),
         ("UPDATE segments SET data = x'00' WHERE id = 7", "is damaged: segment 7 (1 batches): "),
     ],
