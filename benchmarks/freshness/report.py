@@ -45,7 +45,8 @@ shows; each place is asked every {LOOK_S} s. The load comes from the same cores.
 
 Not in it: heartbeats, of which so many probes would send five for each batch. And a batch here is 6 KB of
 JSON, as the simulated nation's are (one role of a platform, one family). What the agent measured of two
-platforms in the lab (`tests/golden/clean.json.gz`) is 77 KB, and takes five times as long to decode and judge.
+platforms in the lab (`tests/golden/clean.json.gz`) is 77 KB, and takes five times as long to decode and
+judge.
 """
     return "\n".join((head, *(_one(number, run) for number, run in enumerate(runs, 1))))
 
@@ -65,8 +66,8 @@ def _one(number: int, run: Run) -> str:
 
 Answers: {", ".join(f"{count} {answer}" for answer, count in seen.answers.most_common())}. \
 The load was {seen.behind_s:.1f} s late at most and took {run.own_s / run.seconds:.2f} of a core.
-The collector used {sum(used.cpu_s.values()) / run.seconds:.2f} cores (its three processes, by thread {threads}) and \
-{used.resident_mib:.0f} MiB, {used.most_mib:.0f} MiB at most. Its threads were ready for \
+The collector used {sum(used.cpu_s.values()) / run.seconds:.2f} cores (three processes, by thread {threads}) \
+and {used.resident_mib:.0f} MiB, {used.most_mib:.0f} MiB at most. Its threads were ready for \
 {used.waited_s / run.seconds:.2f} s of each second without a core to run on; the machine's load was \
 {run.queue:.1f}.
 """

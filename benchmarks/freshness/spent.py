@@ -1,4 +1,4 @@
-"""What a process and those beside it have used and had to wait for, as Linux tells it: CPU by thread, memory."""
+"""What a process and those beside it have used and had to wait for, as Linux tells it."""
 
 from __future__ import annotations
 
