@@ -17,7 +17,7 @@ from typing import Any
 
 from .piped import LENGTH_BYTES, framed
 
-LEAVE_S = 1.0
+LEAVE_S = 1.0  # a process that is at work may take longer than anybody waits for at a stop
 
 
 class Gone(Exception):

@@ -30,6 +30,8 @@ PURE = (
     "collector.foreign.suppose",
     "collector.foreign.written",
     "collector.ingest.admit",
+    "collector.ingest.judging",
+    "collector.ingest.place",
     "collector.snapshot",
     "collector.store.packing",
     "collector.tokens",
