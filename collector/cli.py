@@ -18,7 +18,7 @@ from pathlib import Path
 from probe.wire.settings import ConfigError
 from probe.wire.version import __version__
 
-from . import log
+from . import litter, log
 from .admin import cli as admin_cli
 from .admin.desk import CannotDo
 from .alerts.webhooks import open_hooks
@@ -111,6 +111,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     config = load(arguments.config, flags)
     log.start()
     sys.setswitchinterval(SWITCH_S)
+    litter.seldom()
     asyncio.run(_until_stopped(config))
     return FINE
 

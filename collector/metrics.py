@@ -75,8 +75,9 @@ class Metrics:
         self.registry = CollectorRegistry()
         self._platforms = frozenset(platforms)
         self._declare()
-        self._gauges = _Gauges(wall)
-        self.registry.register(self._gauges)
+        self._gauges = _Gauges()
+        self._written = _Written(self._gauges)
+        self.registry.register(_Lag(self._gauges, wall))
         self._build.labels(version).set(1)
         self._start_at_zero(platforms)
 
@@ -223,7 +224,7 @@ class Metrics:
     def render(self, accept: str) -> tuple[bytes, str]:
         """The exposition and its content type, in the format the client accepts."""
         encoder, content_type = exposition.choose_encoder(accept)
-        return encoder(self.registry), content_type
+        return self._written.by(encoder, content_type) + encoder(self.registry), content_type
 
 
 class _Durations(Collector):
@@ -254,21 +255,23 @@ class _Durations(Collector):
         yield family
 
 
+Shown = tuple[Snapshot, int, int]
+
+
 class _Gauges(Collector):
     """What the last snapshot and the detector's last run say, capped."""
 
-    def __init__(self, wall: Callable[[], float]) -> None:
-        self._wall = wall
-        self._shown: tuple[Snapshot, int, int] | None = None
+    def __init__(self) -> None:
+        self.shown: Shown | None = None
         self.figures: DetectorFigures | None = None
 
     def show(self, snapshot: Snapshot, min_prefixes: int, max_networks: int) -> None:
-        self._shown = (snapshot, min_prefixes, max_networks)
+        self.shown = (snapshot, min_prefixes, max_networks)
 
     def collect(self) -> Iterator[Metric]:
-        if self._shown is None:
+        if self.shown is None:
             return
-        snapshot, min_prefixes, max_networks = self._shown
+        snapshot, min_prefixes, max_networks = self.shown
         figures = self.figures
         yield _gauge(
             "reachwatch_snapshot_timestamp_seconds", "When these gauges were taken.", [], [((), snapshot.at)]
@@ -288,7 +291,43 @@ class _Gauges(Collector):
         yield from _votes("reachwatch_network", "network", ["country", "asn", "platform"], networks)
         yield from _store(snapshot)
         if figures is not None:
-            yield from _detection(_Detection(figures, snapshot.platforms, known, own), self._wall())
+            yield from _detection(_Detection(figures, snapshot.platforms, known, own))
+
+
+class _Written:
+    """The gauges as they were last written, for everybody who asks until there is something newer: they are
+    nearly all of the series."""
+
+    def __init__(self, gauges: _Gauges) -> None:
+        self._gauges = gauges
+        self._registry = CollectorRegistry()
+        self._registry.register(gauges)
+        self._last: tuple[str, Shown | None, DetectorFigures | None, bytes] = ("", None, None, b"")
+
+    def by(self, encoder: Callable[[Collector], bytes], content_type: str) -> bytes:
+        """In that format, without its end: the rest is to follow."""
+        shown, figures = self._gauges.shown, self._gauges.figures
+        kind, last_shown, last_figures, text = self._last
+        if kind != content_type or last_shown is not shown or last_figures is not figures:
+            text = encoder(self._registry).removesuffix(b"# EOF\n")
+            self._last = (content_type, shown, figures, text)
+        return text
+
+
+class _Lag(Collector):
+    """How far the detector is behind, which no snapshot says: it grows where nothing comes any more."""
+
+    def __init__(self, gauges: _Gauges, wall: Callable[[], float]) -> None:
+        self._gauges = gauges
+        self._wall = wall
+
+    def collect(self) -> Iterator[Metric]:
+        figures = self._gauges.figures
+        if figures is None:
+            return
+        lag_s = max(0.0, self._wall() - figures.newest_bin_end_at)
+        text = "Since the end of the newest bin detected."
+        yield _gauge("reachwatch_detector_lag_seconds", text, [], [((), lag_s)])
 
 
 Rows = Iterable[tuple[tuple[str, ...], float]]
@@ -473,15 +512,11 @@ class _Detection:
         return {cause: self.figures.incidents_confirmed.get(cause, 0) for cause in Cause}
 
 
-def _detection(found: _Detection, now: float) -> Iterator[Metric]:
-    """What the detector says; `now` is Unix seconds."""
+def _detection(found: _Detection) -> Iterator[Metric]:
+    """What the detector says."""
     yield from _in_places(found)
     yield from _signals(found)
     yield from _incidents(found)
-    lag_s = max(0.0, now - found.figures.newest_bin_end_at)
-    yield _gauge(
-        "reachwatch_detector_lag_seconds", "Since the end of the newest bin detected.", [], [((), lag_s)]
-    )
     yield _gauge(
         "reachwatch_detector_duration_seconds",
         "What the detector's last run took.",

@@ -11,6 +11,8 @@ import sys
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
+from . import litter
+
 LENGTH_BYTES = 4
 
 
@@ -43,4 +45,5 @@ def pipes() -> tuple[BinaryIO, BinaryIO]:
     """In the process beside, at its beginning: the two ends; from here on it is deaf to signals."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
+    litter.seldom()
     return sys.stdin.buffer, sys.stdout.buffer

@@ -12,9 +12,9 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from operator import add
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from probe.verdict import Compared, Level, Status, Verdict, compared, judge
 from probe.wire.observation import Batch, GateState, Observation, Phase, Purpose, Round
@@ -43,8 +43,8 @@ UNKNOWN_COUNTRY = "ZZ"  # ISO 3166-1 reserves it for users; CLDR reads it as "un
 UNKNOWN_ASN = 0  # RFC 7607 reserves AS 0.
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class CellKey:
+# Tuples, because they are made, hashed, compared and handed on by the million.
+class CellKey(NamedTuple):
     """Which cell: `minute` counts from the Unix epoch."""
 
     minute: int
@@ -53,8 +53,7 @@ class CellKey:
     platform: str
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Vote:
+class Vote(NamedTuple):
     """One probe's newest word: when it was measured (Unix seconds), the verdict's status, the tag of
     the prefix it came from; where it failed how most steps broke, as ``stage failure``, and the
     mechanisms shown beyond doubt; how fast the platform came beside unrelated objects, empty where that
@@ -68,8 +67,7 @@ class Vote:
     speed: Compared | tuple[()] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Histogram:
+class Histogram(NamedTuple):
     """Durations by bucket (not cumulative; one more than `BUCKETS_S`) and their sum.
 
     The sum is in whole microseconds: fractions added in another order give another sum."""
@@ -88,7 +86,7 @@ class Histogram:
         return Histogram(counts, self.total_us + round(seconds * 1e6))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Cell:
     """The counts. Keys are words of the wire's vocabularies; `results` is by ``(stage, failure)``,
     failure ``""`` for success; `votes` is by probe, and holds no address."""
@@ -145,7 +143,7 @@ def cells_of(
         if _counts(observation):
             by_platform.setdefault(observation.target.partition("/")[0], []).append(observation)
     return {line: _line(rnd.gate.state, at, prefix, probe)} | {
-        replace(line, platform=verdict.platform): _cell(
+        line._replace(platform=verdict.platform): _cell(
             verdict,
             by_platform.get(verdict.platform, []),
             {probe: Vote(at, verdict.status, prefix, speed=speeds.get(verdict.platform, ()))},
@@ -201,4 +199,4 @@ def _told(vote: Vote, verdict: Verdict, results: Mapping[tuple[str, str], int]) 
     stage, failure = max(broken, key=lambda key: (broken[key], key), default=("", ""))
     broke = HELD_BACK if verdict.status is Status.THROTTLED else f"{stage} {failure}".strip()
     proven = {finding.mechanism.label for finding in verdict.mechanisms if finding.level is Level.PROVEN}
-    return replace(vote, broke=broke, proven=tuple(sorted(proven)))
+    return vote._replace(broke=broke, proven=tuple(sorted(proven)))

@@ -23,7 +23,7 @@ log = logging.getLogger("reachwatch.ingest")
 
 JUDGE = "collector.ingest.judge"
 QUEUE_BATCHES = 2000  # about six seconds of 333 batches a second; more would outlast the clients
-GROUP_BATCHES = 64
+GROUP_BATCHES = 128
 # What one waits for others to come along: a call costs as much as judging a third of a batch.
 GATHER_S = 0.005
 # The largest group of the largest batches takes a Raspberry Pi less.
@@ -42,6 +42,11 @@ class Docket:
 
     judge: Beside = field(default_factory=lambda: Beside.of(JUDGE))
     _queue: asyncio.Queue[_Waiting] = field(default_factory=lambda: asyncio.Queue(QUEUE_BATCHES))
+
+    @property
+    def is_full(self) -> bool:
+        """Whether one more would be turned away."""
+        return self._queue.full()
 
     async def judged(self, arrival: Arrival) -> Judged | Refusal:
         """What is found of it. Raises `Overloaded` where too many wait or nobody judges now, and

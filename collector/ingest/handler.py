@@ -71,6 +71,7 @@ _STATUS: Mapping[Code, int] = {
 }
 _COME_BACK = frozenset({429, 503})
 _CROWDED = Refusal(Code.CROWDED, "$", "too much comes from this network prefix at once")
+_OVERLOADED = Refusal(Code.OVERLOADED, "$", "too many batches wait to be stored")
 
 
 @dataclass
@@ -97,11 +98,14 @@ class Intake:
         return [
             web.post("/v1/enrol", self._counted("enrol", self._enrol)),
             web.post("/v1/heartbeat", self._counted("heartbeat", self._heartbeat)),
-            web.post("/v1/batch", self._counted("batch", self._batch)),
+            web.post("/v1/batch", self._counted("batch", self._batch, lambda: self.docket.is_full)),
         ]
 
     def _counted(
-        self, route: str, act: Callable[[Request, str], Awaitable[Receipt | Refusal]]
+        self,
+        route: str,
+        act: Callable[[Request, str], Awaitable[Receipt | Refusal]],
+        is_full: Callable[[], bool] = lambda: False,
     ) -> Callable[[web.Request], Awaitable[web.Response]]:
         """Read the request, act on it, answer, and count the answer."""
 
@@ -109,7 +113,12 @@ class Intake:
             # Who has hung up already has no address any more.
             prefix = self.tagger.tag(http.remote) if http.remote else ""
             with self.turnstile.entered(prefix) as is_in:
-                outcome = await self._outcome(http, act) if is_in else _CROWDED
+                if not is_in:
+                    outcome: Receipt | Refusal = _CROWDED
+                elif is_full():
+                    outcome = _OVERLOADED
+                else:
+                    outcome = await self._outcome(http, act)
             response = self._refused(outcome) if isinstance(outcome, Refusal) else _json(200, encode(outcome))
             self.metrics.request(route, response.status)
             return response
@@ -198,7 +207,7 @@ class Intake:
                 return judged
             stored = await self.committer.submit(self._item(arrival, judged))
         except Overloaded:
-            return Refusal(Code.OVERLOADED, "$", "too many batches wait to be stored")
+            return _OVERLOADED
         except StoreError as error:
             return _store_failed(error)
         return self._receipt(request.probe, judged.place, judged.sequence, stored)

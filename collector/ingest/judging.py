@@ -28,7 +28,7 @@ class Arrival:
     platforms: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Judged:
     """A batch that may be stored, without its body: whoever asked has that."""
 

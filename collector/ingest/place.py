@@ -10,7 +10,7 @@ from probe.wire.observation import Network
 DATABASE, DECLARED = "database", "declared"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Place:
     """Country and AS of a probe; `located_by` is who said the country."""
 

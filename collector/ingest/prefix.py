@@ -8,7 +8,6 @@ costs a prefix a second tag for one window of minutes, in which its vote counts 
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import secrets
 from collections.abc import Callable
@@ -31,4 +30,4 @@ class Tagger:
         day = int(self._clock() // DAY_S)
         if day != self._day:
             self._day, self._key = day, secrets.token_bytes(32)
-        return hmac.new(self._key, prefix_of(address).encode(), hashlib.sha256).hexdigest()[:16]
+        return hmac.digest(self._key, prefix_of(address).encode(), "sha256").hex()[:16]

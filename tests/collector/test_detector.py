@@ -499,9 +499,9 @@ def of_a_line(home: Home, number: int) -> Ingest:
     """What a home without a line measures in a round of the story."""
     item = said(home, number)
     ((key, cell),) = item.cells.items()
-    vote = replace(cell.votes[home.probe], status="unreachable", broke="gate offline", proven=())
+    vote = cell.votes[home.probe]._replace(status="unreachable", broke="gate offline", proven=())
     line = Cell(statuses={"offline": 1}, votes={home.probe: vote})
-    return replace(item, cells={replace(key, platform=CONNECTIVITY): line})
+    return replace(item, cells={key._replace(platform=CONNECTIVITY): line})
 
 
 def test_what_was_measured_in_the_dark_keeps_a_shutdown_one(url: str) -> None:

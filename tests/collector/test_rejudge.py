@@ -298,7 +298,7 @@ def blocked(cell: Cell) -> Cell:
     return replace(
         cell,
         statuses={word.get(status, status): n for status, n in cell.statuses.items()},
-        votes={p: replace(vote, status=word.get(vote.status, vote.status)) for p, vote in cell.votes.items()},
+        votes={p: vote._replace(status=word.get(vote.status, vote.status)) for p, vote in cell.votes.items()},
     )
 
 

@@ -53,7 +53,7 @@ def test_networks_add_up_to_their_country() -> None:
 
 def test_platforms_that_are_not_counted_are_left_out() -> None:
     (key, counts) = cell(-1, "PK", {"p": (-60, "ok")})
-    assert taken((replace(key, platform="tiktok"), counts)).countries == {}
+    assert taken((key._replace(platform="tiktok"), counts)).countries == {}
 
 
 KEYS = st.builds(

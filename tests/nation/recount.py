@@ -161,7 +161,7 @@ def batch(world: World, sending: Sending) -> Ingest | None:
 def _own(cell: Cell, probe: Probe, at: float) -> Cell:
     """The cell of a kind of round as one probe's."""
     told = cell.votes.get(NOBODY)
-    votes = {probe.probe_id: replace(told, at=at, prefix=probe.home)} if told else {}
+    votes = {probe.probe_id: told._replace(at=at, prefix=probe.home)} if told else {}
     return replace(cell, votes=votes)
 
 

@@ -60,7 +60,7 @@ def test_what_comes_touches_the_last_part_alone(store: SqliteStore) -> None:
 def test_of_two_votes_of_one_home_the_newer_counts_in_whichever_part(store: SqliteStore) -> None:
     probe = someone(0).probe_id
     (cell,) = [MANY[0].cells[KEY]]
-    newer = replace(cell.votes[probe], at=cell.votes[probe].at + 1.0)
+    newer = cell.votes[probe]._replace(at=cell.votes[probe].at + 1.0)
     again = replace(MANY[0].batch, sequence=2)
     store.ingest([Ingest(batch=again, cells={KEY: replace(cell, votes={probe: newer})})])
     assert store.cells(MINUTE, MINUTE)[KEY].votes[probe] == newer

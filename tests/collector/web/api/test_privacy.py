@@ -49,7 +49,7 @@ def measuring(item: Ingest, number: int) -> Ingest:
     )
     body = batch(someone(seed), with_resolver(named), sequence=item.batch.sequence)
     cells = {
-        key: replace(cell, votes={probe: replace(vote, at=at) for probe, vote in cell.votes.items()})
+        key: replace(cell, votes={probe: vote._replace(at=at) for probe, vote in cell.votes.items()})
         for key, cell in item.cells.items()
     }
     return replace(item, cells=cells, batch=replace(item.batch, body=body))
@@ -109,7 +109,7 @@ async def test_a_network_of_few_homes_is_in_no_answer_by_its_number(tmp_path: Pa
         """Two of the first network's homes stand in one of their own."""
         if item.batch.probe not in few:
             return item
-        cells = {replace(key, asn=64_500): cell for key, cell in item.cells.items()}
+        cells = {key._replace(asn=64_500): cell for key, cell in item.cells.items()}
         return replace(item, cells=cells, batch=replace(item.batch, asn=64_500))
 
     story = [[moved(one) for one in items] for items in filled()]
