@@ -74,8 +74,8 @@ bench: $(VENV)/ready-dev ## what a round costs beside an earlier revision's, int
 bench-detect: $(VENV)/ready-dev ## detection on simulated years and events beside OONI's, into docs/detection.md; minutes
 	@$(BIN)/python -m benchmarks.detection
 
-bench-fresh: $(VENV)/ready-dev ## from a batch to page, API and metrics with 100 000 probes, into docs/freshness.md; half an hour
-	@$(BIN)/python -m benchmarks.freshness --runs 2
+bench-fresh: $(VENV)/ready-dev ## from a batch to page, API and metrics with 100 000 probes and with 50 000, into docs/freshness.md; half an hour
+	@$(BIN)/python -m benchmarks.freshness
 
 pin: ## renew the pinned requirements
 	$(BIN)/pip-compile $(PIN) $(BUILD) --extra collector -o requirements.txt pyproject.toml

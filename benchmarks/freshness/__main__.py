@@ -24,6 +24,7 @@ from probe.wire.exchange import Presence as Word
 from tests.nation.population import Probe
 from tests.nation.world import World
 
+from .cores import cores
 from .crowd import INTERVAL_S, Request, a_world, crowd, history, marked, request
 from .load import drive
 from .report import Run, written
@@ -58,8 +59,8 @@ def main() -> int:
     """0 once the report is written; 1 where the machine was too slow to be ready in time."""
     arguments = _parser().parse_args()
     runs = []
-    for number in range(arguments.runs):
-        run = _run(arguments, number + 1)
+    for number, probes in enumerate(arguments.probes, 1):
+        run = _run(arguments, number, probes)
         if run is None:
             return 1
         runs.append(run)
@@ -71,20 +72,21 @@ def main() -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.freshness", description=__doc__)
-    parser.add_argument("--probes", type=int, default=100_000, metavar="N", help="(default %(default)s)")
+    crowds = [100_000, 50_000]
+    parser.add_argument("--probes", type=int, nargs="+", default=crowds, metavar="N", help="a run each")
     parser.add_argument("--seconds", type=float, default=120.0, metavar="S", help="of load (%(default)s)")
-    parser.add_argument("--runs", type=int, default=1, metavar="N", help="one after another (%(default)s)")
     parser.add_argument("--ready", type=float, default=420.0, metavar="S", help="to prepare (%(default)s)")
     parser.add_argument("--out", type=Path, default=OUT, metavar="FILE")
     parser.add_argument("--folder", metavar="DIR", help="for the store, instead of a temporary one's place")
     return parser
 
 
-def _run(arguments: argparse.Namespace, number: int) -> Run | None:
+def _run(arguments: argparse.Namespace, number: int, probes: int) -> Run | None:
     ends = -(-(time.time() + arguments.ready + BEFORE_S) // INTERVAL_S) * INTERVAL_S
     count = int(arguments.seconds / MARKED_S)
-    plan = Plan(crowd(arguments.probes), marked(count), ends, arguments.seconds)
+    plan = Plan(crowd(probes), marked(count), ends, arguments.seconds)
     world = a_world([*plan.probes, *plan.marks])
+    first = cores()
     with tempfile.TemporaryDirectory(prefix="freshness-", dir=arguments.folder) as folder:
         _say(f"run {number}: {len(plan.probes)} probes; the load begins in {plan.begins - time.time():.0f} s")
         _prepare(Path(folder), plan, world)
@@ -97,10 +99,11 @@ def _run(arguments: argparse.Namespace, number: int) -> Run | None:
             began = time.process_time()
             seen = asyncio.run(drive(main, metrics, requests, STAY_S))
             own_s, after = time.process_time() - began, spent(process.pid)
-            return Run(
-                probes=len(plan.probes), requests=len(requests), seconds=plan.seconds, seen=seen,
-                collector=spent_between(before, after), own_s=own_s, queue=os.getloadavg()[0],
-            )  # fmt: skip
+            queue = os.getloadavg()[0]
+    return Run(
+        probes=len(plan.probes), requests=len(requests), seconds=plan.seconds, seen=seen,
+        collector=spent_between(before, after), own_s=own_s, queue=queue, cores=(first, cores()),
+    )  # fmt: skip
 
 
 def _prepare(folder: Path, plan: Plan, world: World) -> None:

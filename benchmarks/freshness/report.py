@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from statistics import quantiles
 
+from .cores import Cores
 from .load import LOOK_S, PLACES, Seen
 from .spent import Spent
 
@@ -19,7 +20,8 @@ _NAMES = {"page": "`/`", "api": "`/api/v1/state`", "metrics": "`/metrics`"}
 @dataclass(frozen=True, slots=True)
 class Run:
     """One run of so many `seconds` of load. `own_s` is the CPU that the load itself took, in seconds;
-    `queue` how many of everybody's tasks this machine was running on average in its last minute."""
+    `queue` how many of everybody's tasks this machine was running on average in its last minute; `cores`
+    what its cores could do before and after."""
 
     probes: int
     requests: int
@@ -28,20 +30,19 @@ class Run:
     collector: Spent
     own_s: float
     queue: float
+    cores: tuple[Cores, Cores]
 
 
 def written(runs: Sequence[Run]) -> str:
     """The report."""
-    first = runs[0]
-    rate = first.requests / first.seconds
     head = f"""# How fresh page, API and metrics are
 
 Written by `make bench-fresh` on {datetime.now(UTC):%Y-%m-%d}: {os.cpu_count()} cores, Linux \
 {platform.release()}, Python {platform.python_version()}.
-{first.probes} enrolled probes measure every five minutes; {rate:.0f} batches a second
-for {first.seconds:.0f} s over HTTP, each signed, from an address and over a connection of its own. In mid-run
-a round ends, and the detector folds it. Delays run from a batch's sending to the answer in which it first
-shows; each place is asked every {LOOK_S} s. The load comes from the same cores.
+Enrolled probes measure every five minutes, and send a batch each over HTTP, signed, from an address and over
+a connection of its own. In mid-run a round ends, and the detector folds it. Delays run from a batch's sending
+to the answer in which it first shows; each place is asked every {LOOK_S} s. The load comes from the same
+cores.
 
 Not in it: heartbeats, of which so many probes would send five for each batch. And a batch here is 6 KB of
 JSON, as the simulated nation's are (one role of a platform, one family). What the agent measured of two
@@ -56,7 +57,11 @@ def _one(number: int, run: Run) -> str:
     rows = [_row(_NAMES[place], seen.delays(place), len(seen.received)) for place in PLACES]
     looks = [_row(f"an answer of {_NAMES[place]}", seen.looks[place]) for place in PLACES]
     threads = ", ".join(f"{cpu_s / run.seconds:.2f}" for cpu_s in used.cpu_s.values() if cpu_s > 0.5)
-    return f"""## Run {number}
+    before, after = (f"{one.alone:.0f} ({one.together:.0f})" for one in run.cores)
+    return f"""## Run {number}: {run.probes} probes
+
+{run.requests / run.seconds:.0f} batches a second for {run.seconds:.0f} s. One core of this machine, alone \
+(and all of them at once), verified {before} signatures of such batches a second before, {after} after.
 
 | from a batch to | p50, s | p99, s | most, s | of | p99 ≤ {TARGET_S:.0f} s |
 |---|---|---|---|---|---|

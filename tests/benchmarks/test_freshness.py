@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.freshness.cores import Cores
 from benchmarks.freshness.crowd import INTERVAL_S, a_world, crowd, history, marked, request, tag_of
 from benchmarks.freshness.load import PLACES, Seen, drive
 from benchmarks.freshness.report import Run, written
@@ -91,7 +92,10 @@ def test_what_never_showed_is_no_fast_one() -> None:
         seen.shown[place] = [1.0] * 200
         seen.looks[place] = [0.1] * 200
     used = Spent({1: 50.0}, 0.0, 1.0, 1.0)
-    run = Run(probes=1, requests=200, seconds=100.0, seen=seen, collector=used, own_s=1.0, queue=1.0)
+    run = Run(
+        probes=1, requests=200, seconds=100.0, seen=seen, collector=used, own_s=1.0, queue=1.0,
+        cores=(Cores(1.0, 1.0), Cores(1.0, 1.0)),
+    )  # fmt: skip
     assert "| `/` | 1.00 | 1.00 | 1.00 | 200 | yes |" in written([run])
     del seen.shown["page"][-3:]
     assert "| `/` | 1.00 | inf | inf | 200 | **no** |" in written([run])

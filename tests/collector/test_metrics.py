@@ -7,6 +7,7 @@ import subprocess
 from dataclasses import replace
 
 import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
 from prometheus_client.parser import text_string_to_metric_families
 
 from collector.config import Config
@@ -15,7 +16,7 @@ from collector.detect.figures import DetectorFigures, PlaceFigure, SilenceFigure
 from collector.detect.incidents import WORLD, Cause
 from collector.detect.network import Condition
 from collector.metrics import MAX_SERIES, Metrics
-from collector.snapshot import take
+from collector.snapshot import Snapshot, take
 from collector.store.base import Ingest, Seen, Stored, StoreFigures
 from probe.wire.exchange import Presence
 from probe.wire.failure import Failure
@@ -25,6 +26,7 @@ from tests.collector.conftest import Running
 
 PLATFORMS = Config().platforms
 MINUTE = int(NOW // 60)
+PLAIN, OPEN = "text/plain; version=0.0.4", "application/openmetrics-text; version=1.0.0"
 COUNTRIES = [chr(65 + a) + chr(65 + b) for a in range(26) for b in range(26)]
 
 
@@ -43,11 +45,14 @@ def voting(country: str, asn: int, platform: str, ok: int, failing: int) -> tupl
     return CellKey(MINUTE, country, asn, platform), Cell(statuses={"ok": ok}, votes=votes)
 
 
+def taken(*cells: tuple[CellKey, Cell], seen: list[Seen] | None = None) -> Snapshot:
+    figures = StoreFigures(batches=1, cells=1, size_bytes=1, oldest_batch_at=NOW)
+    return take(dict(cells), seen or [], now=NOW, window_s=600, platforms=PLATFORMS, store=figures)
+
+
 def shown(*cells: tuple[CellKey, Cell], seen: list[Seen] | None = None, **limits: int) -> Metrics:
     metrics = Metrics("test", PLATFORMS, lambda: NOW)
-    figures = StoreFigures(batches=1, cells=1, size_bytes=1, oldest_batch_at=NOW)
-    whole = take(dict(cells), seen or [], now=NOW, window_s=600, platforms=PLATFORMS, store=figures)
-    metrics.snapshot(whole, **limits)
+    metrics.snapshot(taken(*cells, seen=seen), **limits)
     return metrics
 
 
@@ -170,6 +175,29 @@ def test_what_the_detector_found_is_shown_as_it_said_it() -> None:
     assert found["reachwatch_incidents_total", (("cause", "shutdown"),)] == 0
     assert found["reachwatch_detector_lag_seconds", ()] == 42
     assert found["reachwatch_detector_duration_seconds", ()] == 0.5
+
+
+def test_every_format_is_whole_and_of_the_newest_snapshot_and_run() -> None:
+    """The gauges are written once for all who ask, until there is something newer."""
+    metrics = shown(voting("PK", 1, "x", 1, 3))
+    ratio, place = "reachwatch_reachability_ratio", {"country": "PK", "platform": "x"}
+
+    def asked(accept: str) -> dict[str, float]:
+        body, content_type = metrics.render(accept)
+        assert body.count(b"# EOF\n") == body.endswith(b"# EOF\n") == ("openmetrics" in content_type)
+        parse = openmetrics_families if "openmetrics" in content_type else text_string_to_metric_families
+        samples = [sample for family in parse(body.decode()) for sample in family.samples]
+        assert len({(one.name, *sorted(one.labels.items())) for one in samples}) == len(samples)
+        return {one.name: one.value for one in samples if one.labels in ({}, place)}
+
+    for accept in (PLAIN, OPEN, PLAIN):
+        assert asked(accept)[ratio] == 0.25
+        assert "reachwatch_detector_duration_seconds" not in asked(accept)
+    metrics.snapshot(taken(voting("PK", 1, "x", 3, 1)))
+    metrics.detected(DetectorFigures(newest_bin_end_at=NOW, duration_s=0.5))
+    for accept in (PLAIN, OPEN, PLAIN):
+        assert asked(accept)[ratio] == 0.75
+        assert asked(accept)["reachwatch_detector_duration_seconds"] == 0.5
 
 
 async def test_each_run_of_the_detector_is_shown(collector: Running) -> None:

@@ -126,6 +126,17 @@ async def test_a_full_queue_says_come_back_later(collector: Running, monkeypatch
         assert (response.status, response.headers["Retry-After"]) == (429, handler.RETRY_AFTER_S)
 
 
+async def test_where_too_many_wait_no_more_is_read(
+    collector: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collector.service.intake.docket._queue, "full", lambda: True)
+    host, port = collector.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(b"POST /v1/batch HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{")
+    assert b" 429 " in await reader.readline(), "before the body came"
+    writer.close()
+
+
 async def test_a_store_that_fails_gives_no_receipt_and_nothing_is_counted_as_stored(
     collector: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
