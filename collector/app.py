@@ -51,7 +51,6 @@ from .web.sources import Sources
 log = logging.getLogger("reachwatch.collector")
 
 SNAPSHOT_S = 2.0
-FIGURES_S = 30.0  # counting every cell is the one slow question, so it is asked seldom
 EXPIRE_S = 3600.0
 DETECT_S = 2.0
 DELIVER_S = 1.0
@@ -82,8 +81,6 @@ class Service:
     _came: list[Mapping[CellKey, Cell]] = field(default_factory=list)
     _heard: list[Seen] = field(default_factory=list)
     _peers: dict[str, tuple[PeerView, ...]] = field(default_factory=dict)
-    _figures: StoreFigures | None = None
-    _figures_at: float = 0.0
 
     def sources(self) -> Sources:
         """What pages and API are made of."""
@@ -117,9 +114,7 @@ class Service:
         """Take a new snapshot from the store."""
         store, now, window_s = self.committer.store, self.wall(), self.config.display.window_s
         orders = self.intake.orders = by_subject(await self.committer.call(store.quarantines))
-        if now - self._figures_at >= FIGURES_S:
-            self._figures = await self.committer.call(store.figures)
-            self._figures_at = now
+        figures = await self.committer.call(store.figures)
         if orders != self.window.orders or now < self.snapshot.at or not self._began:
             # Clocks may be ahead by as much as is admitted, so the newest minute is not now's.
             first, last = int((now - window_s) // 60), int((now + window_s) // 60) + 10
@@ -131,18 +126,20 @@ class Service:
         came, self._came = self._came, []
         heard, self._heard = self._heard, []
         # In a thread: counting thousands of homes takes long enough to hold up a receipt.
-        self.snapshot = await asyncio.to_thread(self._look, came, heard, now)
+        self.snapshot = await asyncio.to_thread(self._look, came, heard, now, figures)
         self._peers = {}
         display = self.config.display
         self.metrics.snapshot(
             self.snapshot, min_prefixes=display.min_prefixes, max_networks=display.max_networks
         )
 
-    def _look(self, came: Sequence[Mapping[CellKey, Cell]], heard: Sequence[Seen], now: float) -> Snapshot:
+    def _look(
+        self, came: Sequence[Mapping[CellKey, Cell]], heard: Sequence[Seen], now: float, figures: StoreFigures
+    ) -> Snapshot:
         for cells in came:
             self.window.add(cells.items(), now)
         self.window.hear(heard)
-        return self.window.snapshot(now, self._figures)
+        return self.window.snapshot(now, figures)
 
     def committed(self, items: Sequence[Ingest], answers: Sequence[Stored]) -> None:
         """Tell detection and the next snapshot what was stored."""

@@ -448,8 +448,6 @@ def _store(snapshot: Snapshot) -> Iterator[Metric]:
     if figures is None:
         return
     yield _gauge("reachwatch_store_size_bytes", "Size of the store.", [], [((), figures.size_bytes)])
-    yield _gauge("reachwatch_store_batches", "Signed batches kept.", [], [((), figures.batches)])
-    yield _gauge("reachwatch_store_cells", "Minute cells kept.", [], [((), figures.cells)])
     if figures.free_bytes is not None:
         yield _gauge(
             "reachwatch_store_free_bytes", "Free space beside the store.", [], [((), figures.free_bytes)]

@@ -117,8 +117,6 @@ class StoreFigures:
     """What an operator watches about the store. `free_bytes` is the room left on its disk; None where
     it is on none."""
 
-    batches: int
-    cells: int
     size_bytes: int
     oldest_batch_at: float | None
     free_bytes: int | None = None
@@ -258,7 +256,7 @@ class Store(Records, Protocol):
         given back, in pages. Short, so that ingest can go on between two calls."""
 
     def figures(self) -> StoreFigures:
-        """Counts and size now."""
+        """As they are now. Cheap, however much is kept: it is asked every few seconds."""
 
     def close(self) -> None:
         """Finish what is open. A second call does nothing."""

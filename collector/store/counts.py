@@ -129,9 +129,3 @@ def _put_together(db: sqlite3.Connection, first_minute: int) -> None:
 def expire(db: sqlite3.Connection, before: float) -> None:
     """Drop the cells of minutes before a moment."""
     db.execute("DELETE FROM cells WHERE minute < ?", (int(before // 60),))
-
-
-def counted(db: sqlite3.Connection) -> int:
-    """How many cells there are."""
-    (count,) = db.execute("SELECT count(*) FROM cells WHERE part = 0").fetchone()
-    return int(count)

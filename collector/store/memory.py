@@ -249,9 +249,7 @@ class MemoryStore:
         """See `base.Store`."""
         oldest = min((batch.received_at for batch in self._batches.values()), default=None)
         size = sum(len(batch.body) for batch in self._batches.values())
-        return StoreFigures(
-            batches=len(self._batches), cells=len(self._cells), size_bytes=size, oldest_batch_at=oldest
-        )
+        return StoreFigures(size_bytes=size, oldest_batch_at=oldest)
 
     def close(self) -> None:
         """See `base.Store`."""

@@ -119,7 +119,7 @@ def dropped_until(db: sqlite3.Connection) -> float | None:
     return None if until is None else float(until)
 
 
-def counted(db: sqlite3.Connection) -> tuple[int, float | None]:
-    """How many batches there are, and when the oldest was received."""
-    count, oldest = db.execute("SELECT coalesce(sum(batches), 0), min(first_at) FROM segments").fetchone()
-    return int(count), oldest
+def oldest(db: sqlite3.Connection) -> float | None:
+    """When the oldest batch was received."""
+    row = db.execute("SELECT first_at FROM segments ORDER BY last_at LIMIT 1").fetchone()
+    return row[0] if row else None

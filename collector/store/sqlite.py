@@ -267,13 +267,10 @@ class SqliteStore:
     def figures(self) -> StoreFigures:
         """See `base.Store`."""
         with _translated(self._folder):
-            batches, oldest = segments.counted(self._db)
-            cells = counts.counted(self._db)
+            oldest = segments.oldest(self._db)
         size = sum(file.stat().st_size for file in self._folder.glob(f"{DATABASE}*"))
         free = shutil.disk_usage(self._folder).free
-        return StoreFigures(
-            batches=batches, cells=cells, size_bytes=size, oldest_batch_at=oldest, free_bytes=free
-        )
+        return StoreFigures(size_bytes=size, oldest_batch_at=oldest, free_bytes=free)
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

@@ -46,7 +46,7 @@ def voting(country: str, asn: int, platform: str, ok: int, failing: int) -> tupl
 
 
 def taken(*cells: tuple[CellKey, Cell], seen: list[Seen] | None = None) -> Snapshot:
-    figures = StoreFigures(batches=1, cells=1, size_bytes=1, oldest_batch_at=NOW)
+    figures = StoreFigures(size_bytes=1, oldest_batch_at=NOW)
     return take(dict(cells), seen or [], now=NOW, window_s=600, platforms=PLATFORMS, store=figures)
 
 

@@ -124,7 +124,7 @@ def declared() -> set[str]:
     """Every metric that a collector exposes, by the names of its samples."""
     platforms = Config().platforms
     metrics = Metrics("test", platforms)
-    store = StoreFigures(batches=0, cells=0, size_bytes=0, oldest_batch_at=0.0, free_bytes=0)
+    store = StoreFigures(size_bytes=0, oldest_batch_at=0.0, free_bytes=0)
     metrics.snapshot(take({}, [], now=0.0, window_s=600, platforms=platforms, store=store))
     metrics.detected(DetectorFigures(newest_bin_end_at=0.0, duration_s=0.0))
     body, _ = metrics.render("")

@@ -380,8 +380,7 @@ def test_retention_drops_old_batches_and_old_cells_and_leaves_the_rest(store: St
     assert everything(store)
     assert store.expire(0, MEASURED.timestamp() + 3600, 0) == 0
     assert not everything(store)
-    figures = store.figures()
-    assert (figures.batches, figures.cells, figures.oldest_batch_at) == (1, 0, NOW)
+    assert store.figures().oldest_batch_at == NOW
 
 
 def test_until_when_batches_were_dropped_is_remembered_and_never_goes_back(store: Store) -> None:
@@ -458,9 +457,9 @@ def test_cells_can_be_gone_through_from_a_minute_on(store: Store) -> None:
     assert dict(store.cells_from(MINUTE + 1)) == one | two
 
 
-def test_figures_of_an_empty_store_are_zero(store: Store) -> None:
+def test_an_empty_store_has_no_oldest_batch(store: Store) -> None:
     figures = store.figures()
-    assert (figures.batches, figures.cells, figures.oldest_batch_at) == (0, 0, None)
+    assert figures.oldest_batch_at is None
     assert figures.free_bytes is None or figures.free_bytes > 0
 
 

@@ -46,7 +46,6 @@ def test_it_is_read_whole(store: SqliteStore) -> None:
     assert len(parts(store)) > 2
     assert store.cells(MINUTE, MINUTE)[KEY] == whole()
     assert dict(store.cells_from(0)) == store.cells(0, MINUTE)
-    assert store.figures().cells == len(MANY[0].cells)
 
 
 def test_what_comes_touches_the_last_part_alone(store: SqliteStore) -> None:
