@@ -113,8 +113,8 @@ class Service:
     async def refresh(self) -> None:
         """Take a new snapshot from the store."""
         store, now, window_s = self.committer.store, self.wall(), self.config.display.window_s
-        orders = self.intake.orders = by_subject(await self.committer.call(store.quarantines))
-        figures = await self.committer.call(store.figures)
+        held, figures = await self.committer.call(lambda: (store.quarantines(), store.figures()))
+        orders = self.intake.orders = by_subject(held)
         if orders != self.window.orders or now < self.snapshot.at or not self._began:
             # Clocks may be ahead by as much as is admitted, so the newest minute is not now's.
             first, last = int((now - window_s) // 60), int((now + window_s) // 60) + 10
@@ -340,9 +340,11 @@ async def _listen(runner: web.AppRunner, where: str) -> str:
 
 
 async def _repeat(work: Callable[[], Awaitable[None]], every_s: float) -> None:
-    """Again and again. What fails is said once on breaking and once on recovery."""
-    broken = ""
+    """Every so often, with a pause of a quarter of that where the work takes longer. What fails is said
+    once on breaking and once on recovery."""
+    broken, clock = "", asyncio.get_running_loop().time
     while True:
+        began = clock()
         try:
             await work()
             if broken:
@@ -353,4 +355,4 @@ async def _repeat(work: Callable[[], Awaitable[None]], every_s: float) -> None:
             if broken != what:
                 log.error("%s_failed error=%s", what, error)
             broken = what
-        await asyncio.sleep(every_s)
+        await asyncio.sleep(max(every_s / 4, every_s - (clock() - began)))

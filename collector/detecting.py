@@ -28,7 +28,7 @@ from .piped import heard, pipes, said
 from .store.base import Records, StoreError
 from .store.sqlite import SqliteStore
 
-NICE = 5  # pages and receipts first: what is folded is told in minutes, not in seconds
+NICE = 10  # pages and receipts first: what is folded is told in minutes, not in seconds
 
 
 class Desk:
