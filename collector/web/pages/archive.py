@@ -6,7 +6,7 @@ Read once for everybody: kept for as long as the detector's findings are the sam
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from collector.detect.claims import describe
@@ -46,6 +46,11 @@ class Archive:
             return await self._sources.revisions(incident)
 
         return await self._said.get(incident, last, load) if last else []
+
+    def now(self, said: Sequence[Revision]) -> Revision:
+        """The last of an incident's revisions as it stands now, which is how lists have it. `said` is how it
+        was told and is never edited; its counts go on until there is something new to tell."""
+        return self._sources.published().get(said[-1].incident.id, said[-1])
 
     def last_words(self, country: str | None = None) -> list[Revision]:
         """The last revision of each incident, of one country or of all, the newest incident first."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
@@ -39,6 +40,7 @@ def plain(html: str) -> str:
     return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", html.replace("<wbr>", ""))).replace("\u00a0", " ")
 
 
+INCIDENTS = "/api/v1/incidents?country=PK"
 PAGES = [
     "/",
     "/country/PK",
@@ -131,6 +133,28 @@ async def test_an_incident_has_its_timeline_evidence_and_picture(told: Stage) ->
     assert "Pakistan: confirmed" in picture
     assert "This is a replay." in picture
     assert "This is a replay." in await text_of(told, "/embed/country/PK.svg")
+
+
+@pytest.mark.slow
+async def test_an_incident_that_goes_on_is_told_alike_wherever_it_is_shown(told: Stage) -> None:
+    """Its counts go on from the last revision, which stays in the timeline as it was told."""
+    service = told.running.service
+    last = service.detector.published[INCIDENT]
+    worse = [
+        replace(part, networks={asn: replace(one, failing=one.of) for asn, one in part.networks.items()})
+        for part in last.incident.parts
+    ]
+    now = replace(last, incident=replace(last.incident, parts=tuple(worse)))
+    with (
+        patch.object(service.detector, "published", {**service.detector.published, INCIDENT: now}),
+        patch.object(service.detector, "findings", replace(service.detector.findings)),
+    ):
+        (claim,) = (one["claim"] for one in json.loads(await text_of(told, INCIDENTS))["incidents"])
+        for path in ("/", "/country/PK", f"/incident/{INCIDENT}"):
+            assert claim[1:] in plain(await text_of(told, path)), path
+        then = json.loads(await text_of(told, f"/api/v1/incidents/{INCIDENT}"))["revisions"][-1]["claim"]
+        assert claim != then
+        assert plain(await text_of(told, f"/incident/{INCIDENT}")).count(then[1:]) == 1
 
 
 @pytest.mark.slow
