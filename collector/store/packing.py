@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import zstandard
@@ -87,26 +87,26 @@ def _batches(data: bytes) -> Iterator[SignedBatch]:
         at += body_bytes
 
 
-def pack_cell(cell: Cell) -> bytes:
-    """A cell as canonical JSON: the same counts, the same bytes."""
-    value = {
+def pack_cells(cells: Mapping[str, Cell]) -> bytes:
+    """Cells, by platform, as canonical JSON: the same counts, the same bytes."""
+    values = {platform: _value(cell) for platform, cell in cells.items()}
+    return json.dumps(values, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _value(cell: Cell) -> dict[str, Any]:
+    return {
         "statuses": dict(cell.statuses),
         "mechanisms": dict(cell.mechanisms),
         "results": {f"{stage} {failure}": n for (stage, failure), n in cell.results.items()},
         "durations": {stage: [*h.counts, h.total_us] for stage, h in cell.durations.items()},
-        # Field by field: `astuple` copies deeply, which took most of the time of storing a batch.
-        "votes": {
-            probe: (vote.at, vote.status, vote.prefix, vote.broke, vote.proven, vote.speed)
-            for probe, vote in cell.votes.items()
-        },
+        "votes": dict(cell.votes),  # which are tuples, and become arrays
     }
-    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
 
 
-def unpack_cell(data: bytes) -> Cell:
-    """A cell from its bytes; raises `Torn`."""
+def unpack_cells(data: bytes) -> dict[str, Cell]:
+    """Cells, by platform, from their bytes; raises `Torn`."""
     try:
-        return _cell(json.loads(data))
+        return {platform: _cell(value) for platform, value in json.loads(data).items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Torn(str(error)) from None
 

@@ -30,8 +30,8 @@ from .folder import DATABASE, lock_folder, make_private
 from .packing import Torn
 
 # 3 keeps votes by probe; 4 what detection saw, tokens and quarantines; 5 speeds, and when probes were there;
-# 6 cells in parts
-VERSION = 6
+# 6 cells in parts; 7 a network's minute in a row
+VERSION = 7
 _COMPACTED_AT_ONCE = 512  # pages, 2 MiB: tens of milliseconds of the store's thread on a slow disk
 
 _KINDS = (segments, counts, presence, told, outbox, roll)

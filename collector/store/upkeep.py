@@ -24,7 +24,7 @@ from collector.detect.saved import unpack_revision
 
 from .base import StoreError
 from .folder import DATABASE, lock_folder
-from .packing import Torn, decompress, unpack_cell, unpack_segment
+from .packing import Torn, decompress, unpack_cells, unpack_segment
 from .sqlite import VERSION
 
 STEPS_AT_ONCE = 1_000_000  # of SQLite's virtual machine, tens of milliseconds
@@ -179,9 +179,8 @@ def _round(data: bytes) -> object:
 # Of every row that holds something packed: what it is called, and its bytes.
 _PACKED: tuple[tuple[str, Callable[[bytes], object]], ...] = (
     (
-        "SELECT 'the cell of minute ' || minute || ', ' || country || ' AS' || asn || ' ' || platform, cell"
-        " FROM cells",
-        unpack_cell,
+        "SELECT 'the cells of minute ' || minute || ', ' || country || ' AS' || asn, cells FROM cells",
+        unpack_cells,
     ),
     ("SELECT 'detection''s state after round ' || number, data FROM settled", decompress),
     ("SELECT 'what detection saw in ' || country || ' in round ' || number, data FROM chronicle", _round),

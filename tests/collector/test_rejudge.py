@@ -213,7 +213,7 @@ def test_a_cell_that_rotted_on_the_disk_is_made_again(data: Path) -> None:
     stored(data, a_batch(CLEAN, -60))
     whole = rows(data)
     with closing(sqlite3.connect(data / "reachwatch.sqlite", isolation_level=None)) as db:
-        db.execute("UPDATE cells SET cell = substr(cell, 1, 9)")
+        db.execute("UPDATE cells SET cells = substr(cells, 1, 9)")
     assert rows(data) != whole
     assert command(data) == 0
     assert rows(data) == whole

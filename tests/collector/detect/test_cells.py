@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.detect.cells import BUCKETS_S, CONNECTIVITY, Cell, Histogram, Vote, merge
-from collector.store.packing import pack_cell, unpack_cell
+from collector.store.packing import pack_cells, unpack_cells
 from probe.wire.failure import Failure
 from probe.wire.observation import GateState, Round
 from tests.batches import CLEAN, cells
@@ -43,7 +43,7 @@ def test_any_order_and_any_grouping_give_the_same_bytes(found: list[Cell], seed:
     shuffled = Random(seed).sample(found, len(found))
     half = len(found) // 2
     grouped = merge(reduce(merge, shuffled[:half], Cell()), reduce(merge, shuffled[half:], Cell()))
-    assert pack_cell(reduce(merge, found, Cell())) == pack_cell(grouped)
+    assert pack_cells({"x": reduce(merge, found, Cell())}) == pack_cells({"x": grouped})
 
 
 @given(CELLS)
@@ -53,7 +53,7 @@ def test_a_probe_has_one_vote_however_often_it_is_merged(cell: Cell) -> None:
 
 @given(CELLS)
 def test_a_cell_survives_its_packing(cell: Cell) -> None:
-    assert unpack_cell(pack_cell(cell)) == cell
+    assert unpack_cells(pack_cells({"x": cell})) == {"x": cell}
 
 
 def test_of_two_votes_of_a_probe_the_newest_stands_whichever_came_first() -> None:

@@ -26,7 +26,7 @@ def store(tmp_path: Path) -> Iterator[SqliteStore]:
     opened.publish(published("pk-1", 1, 2))
     opened.tell([CountryRound(number=7, country="PK")])
     for table, column in (
-        ("cells", "cell"),
+        ("cells", "cells"),
         ("starts", "data"),
         ("revisions", "data"),
         ("chronicle", "data"),
@@ -37,10 +37,10 @@ def store(tmp_path: Path) -> Iterator[SqliteStore]:
     opened.close()
 
 
-CELL = rf"the cell of minute {MINUTE}, PK AS17557 \w+: cannot be read"
+CELLS = f"the cells of minute {MINUTE}, PK AS17557: cannot be read"
 ASKED: dict[str, tuple[Callable[[Store], object], str]] = {
-    "cells": (lambda store: store.cells(0, 10**9), CELL),
-    "a batch of the same minute": (lambda store: store.ingest([ingest(someone(2))]), CELL),
+    "cells": (lambda store: store.cells(0, 10**9), CELLS),
+    "a batch of the same minute": (lambda store: store.ingest([ingest(someone(2))]), CELLS),
     "an incident's start": (lambda store: store.grounds("pk-1"), "the state before pk-1: cannot be read"),
     "revisions": (lambda store: store.revisions("pk-1"), "revision 1 of pk-1: cannot be read"),
     "the chronicle": (
@@ -74,9 +74,8 @@ def test_a_cell_that_rotted_is_made_again(store: SqliteStore) -> None:
 
 def test_a_look_over_the_store_names_each(store: SqliteStore, tmp_path: Path) -> None:
     found = [said.removesuffix(": cannot be read") for said in upkeep.check(tmp_path, lambda: False)]
-    platforms = [key.platform for key in sorted(ingest(someone()).cells, key=lambda key: key.platform)]
     assert found == [
-        *(f"the cell of minute {MINUTE}, PK AS17557 {platform}" for platform in platforms),
+        f"the cells of minute {MINUTE}, PK AS17557",
         "detection's state after round 2",
         "what detection saw in PK in round 7",
         "the state before pk-1",

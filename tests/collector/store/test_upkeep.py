@@ -245,7 +245,7 @@ def spoilt(path: Path, order: str) -> None:
 @pytest.mark.parametrize(
     ("order", "said"),
     [
-        ("PRAGMA user_version = 3", "written by another release (version 3, this one knows 6)"),
+        ("PRAGMA user_version = 3", "written by another release (version 3, this one knows 7)"),
         ("DROP TABLE segments", "is no copy of a collector's store"),
         ("UPDATE segments SET data = x'00' WHERE id = 7", "is damaged: segment 7 (1 batches): "),
     ],
@@ -294,8 +294,8 @@ DAMAGE = [
     ("UPDATE receipts SET sequence = 99 WHERE sequence = 3", SWAPPED),
     ("DELETE FROM segments WHERE id = 3", "1 receipts of segments that are not there"),
     (
-        "UPDATE cells SET cell = x'7b' WHERE platform = 'x'",
-        "the cell of minute 28380424, PK AS17557 x: cannot be read",
+        "UPDATE cells SET cells = x'7b' WHERE asn = 17557",
+        "the cells of minute 28380424, PK AS17557: cannot be read",
     ),
     ("INSERT INTO settled VALUES (1, x'00')", "detection's state after round 1: cannot be read"),
 ]  # fmt: skip
