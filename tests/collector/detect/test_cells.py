@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from collector.detect.cells import BUCKETS_S, CONNECTIVITY, Cell, Histogram, Vote, merge
 from collector.store.packing import pack_cells, unpack_cells
+from probe.verdict import Compared
 from probe.wire.failure import Failure
 from probe.wire.observation import GateState, Round
 from tests.batches import CLEAN, cells
@@ -24,6 +25,15 @@ HISTOGRAMS = st.builds(
     st.lists(st.integers(0, 9), min_size=len(BUCKETS_S) + 1, max_size=len(BUCKETS_S) + 1).map(tuple),
     st.integers(0, 10**9),
 )
+VOTES = st.builds(
+    Vote,
+    at=st.floats(0, 100),
+    status=WORDS,
+    prefix=st.sampled_from("pq"),
+    broke=st.sampled_from(["", "tls eof"]),
+    proven=st.lists(st.sampled_from(["dns", "mitm"]), max_size=2).map(tuple),
+    speed=st.just(()) | st.builds(Compared, ratio=st.floats(0, 99), bps=st.floats(0, 1e9)),
+)
 CELLS = st.builds(
     Cell,
     statuses=st.dictionaries(WORDS, st.integers(1, 9), max_size=3),
@@ -32,9 +42,7 @@ CELLS = st.builds(
         st.tuples(st.sampled_from(["dns", "tcp"]), st.sampled_from(["", "eof"])), st.integers(1, 9)
     ),
     durations=st.dictionaries(st.sampled_from(["tcp", "tls"]), HISTOGRAMS),
-    votes=st.dictionaries(
-        st.sampled_from("abc"), st.builds(Vote, st.floats(0, 100), WORDS, st.sampled_from("pq"))
-    ),
+    votes=st.dictionaries(st.sampled_from("abc"), VOTES),
 )
 
 
