@@ -339,10 +339,12 @@ async def _listen(runner: web.AppRunner, where: str) -> str:
     return f"http://{name}:{bound[1]}"
 
 
-async def _repeat(work: Callable[[], Awaitable[None]], every_s: float) -> None:
+async def _repeat(
+    work: Callable[[], Awaitable[None]], every_s: float, clock: Callable[[], float] = time.monotonic
+) -> None:
     """Every so often, with a pause of a quarter of that where the work takes longer. What fails is said
     once on breaking and once on recovery."""
-    broken, clock = "", asyncio.get_running_loop().time
+    broken = ""
     while True:
         began = clock()
         try:

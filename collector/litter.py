@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import gc
 
-# CPython's own are 700, 10, 10: a search for every seventh batch, and now and then through all that a hundred
-# thousand homes said, which took a third of judging and of a round's detection. Hardly anything here is made
-# in circles; what is waits for the next search, some megabytes of it.
+# CPython's own are 700, 10, 10: a search after every 700 things made and kept, and now and then through all
+# that a hundred thousand homes said, which took a fifth of judging and a third of a round's detection. Hardly
+# anything here is made in circles; what is waits for the next search.
 SEARCHES = (50_000, 20, 100)
 
 

@@ -255,7 +255,7 @@ class _Durations(Collector):
         yield family
 
 
-Shown = tuple[Snapshot, int, int]
+Shown = tuple[Snapshot, int, int]  # with `min_prefixes` and `max_networks`
 
 
 class _Gauges(Collector):

@@ -86,6 +86,7 @@ class Histogram(NamedTuple):
         return Histogram(counts, self.total_us + round(seconds * 1e6))
 
 
+# Without slots, which dataclasses pickle slowly: it goes from the judge to the collector.
 @dataclass(frozen=True)
 class Cell:
     """The counts. Keys are words of the wire's vocabularies; `results` is by ``(stage, failure)``,

@@ -23,7 +23,7 @@ log = logging.getLogger("reachwatch.ingest")
 
 JUDGE = "collector.ingest.judge"
 QUEUE_BATCHES = 2000  # about six seconds of 333 batches a second; more would outlast the clients
-GROUP_BATCHES = 128
+GROUP_BATCHES = 64
 # What one waits for others to come along: a call costs as much as judging a third of a batch.
 GATHER_S = 0.005
 # The largest group of the largest batches takes a Raspberry Pi less.

@@ -28,6 +28,7 @@ class Arrival:
     platforms: frozenset[str]
 
 
+# Without slots, which dataclasses pickle slowly: it goes from the judge to the collector.
 @dataclass(frozen=True, kw_only=True)
 class Judged:
     """A batch that may be stored, without its body: whoever asked has that."""

@@ -10,6 +10,7 @@ from probe.wire.observation import Network
 DATABASE, DECLARED = "database", "declared"
 
 
+# Without slots, which dataclasses pickle slowly: it goes from the judge to the collector.
 @dataclass(frozen=True)
 class Place:
     """Country and AS of a probe; `located_by` is who said the country."""

@@ -234,3 +234,24 @@ async def test_who_looks_again_and_again_says_once_that_the_detector_is_gone(
         "detector_failed error=collector.detecting: ended",
         "detector_recovered",
     ]
+
+
+@pytest.mark.parametrize(("takes_s", "pause_s"), [(0.0, 2.0), (0.5, 1.5), (1.9, 0.5), (60.0, 0.5)])
+async def test_what_is_repeated_begins_every_so_often_and_leaves_a_pause(
+    takes_s: float, pause_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, pauses = 0.0, list[float]()
+
+    async def work() -> None:
+        nonlocal now
+        now += takes_s
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(round(seconds, 6))
+        if len(pauses) == 3:
+            raise asyncio.CancelledError
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    with pytest.raises(asyncio.CancelledError):
+        await _repeat(work, 2.0, lambda: now)
+    assert pauses == [pause_s] * 3

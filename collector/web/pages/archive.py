@@ -47,7 +47,7 @@ class Archive:
 
         return await self._said.get(incident, last, load) if last else []
 
-    def now(self, said: Sequence[Revision]) -> Revision:
+    def to_date(self, said: Sequence[Revision]) -> Revision:
         """The last of an incident's revisions as it stands now, which is how lists have it. `said` is how it
         was told and is never edited; its counts go on until there is something new to tell."""
         return self._sources.published().get(said[-1].incident.id, said[-1])

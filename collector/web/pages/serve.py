@@ -211,7 +211,7 @@ class Pages:
         notice, said = self._pulse.notice(), await self._asked_incident(request)
 
         async def what() -> Preview:
-            last = self._archive.now(said)
+            last = self._archive.to_date(said)
             seen = await self._archive.around(notice, last)
             card, standing = self._archive.card(last), await self._now(notice)
             return of_incident(last, card, notice, standing, seen, self._sources)
@@ -233,7 +233,7 @@ class Pages:
         notice, said = self._pulse.notice(), await self._asked_incident(request)
 
         async def draw() -> Leaf:
-            last, voice = self._archive.now(said), self._sources.voice
+            last, voice = self._archive.to_date(said), self._sources.voice
             standing = await self._now(notice)
             card, seen = self._archive.card(last), await self._archive.around(notice, last)
             preview = of_incident(last, card, notice, standing, seen, self._sources)
@@ -262,7 +262,7 @@ class Pages:
         notice, said = self._pulse.notice(), await self._asked_incident(request)
 
         async def draw() -> Leaf:
-            last = self._archive.now(said)
+            last = self._archive.to_date(said)
             claim = opening(sentence(last, self._sources.voice))
             return await self._drawn(
                 "incident.svg",
