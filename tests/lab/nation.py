@@ -22,6 +22,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
+from collector.detector import LATE_S
 from collector.store import open_store
 from probe.wire.codec import decode
 from probe.wire.observation import Batch
@@ -39,7 +40,8 @@ STORY, SEED = Path(__file__).parent / "nation.toml", 4
 ROUND_S = 60
 MAIN, METRICS, RECEIVER = 8460, 8461, 8462
 COUNTRY = "PK"
-READY_S = 180.0
+# What is there when the detector first looks has a say at once; the rest of the past is late, and waits for it.
+READY_S = LATE_S + 2 * ROUND_S
 ENROLLED_S = 8 * 86_400.0
 
 
