@@ -24,14 +24,16 @@ def judge(
 ) -> tuple[Verdict, ...]:
     """The verdict on every platform the round measured, given what peers elsewhere see now. Pure:
     the same round and peers, the same verdicts."""
-    return tuple(_judge_platform(evidence, rules) for evidence in evidence_of(rnd, peers))
+    where_nothing_failed = [rule for rule in rules if not rule.of_failure]
+    return tuple(
+        _judge_platform(evidence, rules if evidence.failed else where_nothing_failed)
+        for evidence in evidence_of(rnd, peers)
+    )
 
 
 def _judge_platform(evidence: Evidence, rules: Sequence[Rule]) -> Verdict:
     spoke: list[tuple[Rule, list[Fact]]] = []
     for rule in rules:
-        if rule.of_failure and not evidence.failed:
-            continue
         if spoke and not _may_speak(rule, [other for other, _ in spoke]):
             continue
         facts = list(rule.finds(evidence))

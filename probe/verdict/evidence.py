@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -97,6 +97,12 @@ class EndpointEvidence:
         return found
 
     @cached_property
+    def foreign(self) -> Set[str]:
+        """Addresses that show somebody else's certificate, and that no trusted resolver gives."""
+        shown = self.impostors()
+        return shown.keys() - self.addresses(Resolver.DOH) if shown else frozenset()
+
+    @cached_property
     def _shown(self) -> Mapping[str, Sequence[Observation]]:
         """Somebody else's certificates, by the address that showed them again and again."""
         found = {}
@@ -129,7 +135,7 @@ class EndpointEvidence:
             return []
         return [o for o in self.observations if o.http is not None and o.http.status is not None]
 
-    @property
+    @cached_property
     def is_answered(self) -> bool:
         """Whether a person on this line reaches it: the address comes from the line's own resolver
         and the last stage got an answer that is not a server's error (RFC 9110, section 15.6)."""
@@ -262,16 +268,19 @@ def evidence_of(rnd: Round, peers: Iterable[PeerView] = ()) -> Iterator[Evidence
     """Arrange a round's observations for each of its platforms, in the order in which they began:
     they are recorded as they end, and stages that run side by side end by chance."""
     observations = sorted(rnd.observations, key=lambda o: (o.start_s, o.attempt))
-    main = tuple(o for o in observations if o.phase is Phase.MAIN)
     controls = tuple(o for o in observations if o.phase is not Phase.MAIN or o.purpose is Purpose.CONTROL)
     cleartext_is_clean = any(o.http is not None and o.http.body_matches for o in observations)
     trips, views = round_trips(observations), {view.platform: view for view in peers}
+    about: dict[str, list[Observation]] = {}
+    for o in observations:
+        if o.phase is Phase.MAIN:
+            about.setdefault(o.target, []).append(o)
     for platform in rnd.targets:
         yield Evidence(
             platform,
             rnd.gate.state,
             cleartext_is_clean,
-            tuple(_role(platform, role, main) for role in platform.roles),
+            tuple(_role(platform, role, about.get(platform.target(role), ())) for role in platform.roles),
             controls,
             trips,
             views.get(platform.name),
@@ -279,12 +288,13 @@ def evidence_of(rnd: Round, peers: Iterable[PeerView] = ()) -> Iterator[Evidence
 
 
 def _role(platform: Platform, role: Role, observations: Sequence[Observation]) -> RoleEvidence:
+    """One role's evidence, out of what was seen of it."""
     target = platform.target(role)
     return RoleEvidence(
         role,
         target,
         tuple(gather(platform, target, endpoint, observations) for endpoint in role.endpoints),
-        tuple(o for o in observations if o.stage is Stage.TRANSFER and o.target == target),
+        tuple(o for o in observations if o.stage is Stage.TRANSFER),
     )
 
 

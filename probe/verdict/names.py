@@ -193,10 +193,10 @@ def home_or_provider(evidence: Evidence) -> Iterator[Fact]:
 
 def _is_lied_to(endpoint: EndpointEvidence, family: int, resolver: Resolver) -> bool:
     """Whether a lie comes in the place of this resolver's answer, and is not the only one heard."""
+    if not any(_lies(endpoint, seen) for seen in endpoint.lookups(resolver, family)):
+        return False
     lookups = [seen for kind in (Resolver.SYSTEM, *_PAST_HOME) for seen in endpoint.lookups(kind, family)]
-    lies = [seen for seen in lookups if _is_lie(endpoint, seen)]
-    heard = any(_lies(endpoint, seen) for seen in endpoint.lookups(resolver, family))
-    return heard and len(lies) >= CONFIRMING
+    return sum(_is_lie(endpoint, seen) for seen in lookups) >= CONFIRMING
 
 
 def _told_by(evidence: Evidence, who: Liar, text: str) -> Iterator[Fact]:
@@ -317,14 +317,15 @@ def _is_confirmed(endpoint: EndpointEvidence, seen: Observation) -> bool:
 def _is_false(endpoint: EndpointEvidence, answers: Iterable[str]) -> bool:
     """Whether every address is impossible, or shows somebody else's certificate and is not one that
     a trusted resolver gives too."""
-    foreign = set(endpoint.impostors()) - endpoint.addresses(Resolver.DOH)
     told = list(answers)
-    return bool(told) and all(is_bogon(address) or address in foreign for address in told)
+    return bool(told) and all(is_bogon(address) or address in endpoint.foreign for address in told)
 
 
 def _contradicts(endpoint: EndpointEvidence, heard: DnsDetail) -> bool:
     """Whether of two answers to one question one may be true, and the other is false: by itself, or
     because it leads nowhere and only the first leads to the platform."""
+    if not heard.late:
+        return False
     # A router that asks two servers may pass both answers on, and one of them may be in trouble.
     answers: list[DnsDetail | LateAnswer] = [heard, *heard.late]
     answers = [answer for answer in answers if answer.ip_ttl not in NEXT_DOOR]

@@ -139,6 +139,8 @@ def _is_level(theirs: Sequence[Rate]) -> bool:
 
 
 def _behind(evidence: Evidence, ratio: float, fits: Callable[[Sequence[Rate]], bool]) -> Iterator[Fact]:
+    if not any(role.transfers for role in evidence.roles):
+        return
     others = rates(evidence.controls, evidence.round_trips)
     for role in evidence.roles:
         theirs = rates(role.transfers, evidence.round_trips)
@@ -180,6 +182,8 @@ def in_words(rate_bps: float) -> str:
 def handshake_held_back(evidence: Evidence) -> Iterator[Fact]:
     """Handshakes under the platform's name take far longer than under another, on one address."""
     for endpoint in evidence.endpoints():
+        if not endpoint.innocuous:
+            continue
         beside = by_address(endpoint.innocuous)
         for address, walks in by_address(endpoint.walks).items():
             theirs, others = excesses(walks), excesses(beside.get(address, ()))

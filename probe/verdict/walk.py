@@ -31,7 +31,10 @@ class Walk:
 
     def at(self, stage: Stage) -> Observation | None:
         """What was seen at a stage; None where it was not reached."""
-        return next((o for o in self.seen if o.stage is stage), None)
+        for o in self.seen:
+            if o.stage is stage:
+                return o
+        return None
 
     def failure(self, stage: Stage) -> Failure | None:
         """How that stage failed; None where it did not, or was not reached."""

@@ -74,12 +74,16 @@ def decode(kind: type[T], data: bytes) -> T:
     """Read one record of `kind`; raises `DecodeError` and nothing else."""
     if len(data) > MAX_BYTES:
         raise DecodeError("$", f"over {MAX_BYTES} bytes")
-    _look(data)
-    return validate(kind, data)
+    shape = _look(data)
+    try:
+        return validate(kind, data)
+    except DecodeError:
+        _sound(shape)
+        raise
 
 
-def _look(data: bytes) -> None:
-    """Refuse what a lenient reader would take."""
+def _look(data: bytes) -> object:
+    """Refuse what a lenient reader would take; what is there otherwise, as Python reads it."""
     try:
         shape = json.loads(data, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
     except DecodeError:
@@ -91,9 +95,15 @@ def _look(data: bytes) -> None:
     except (RecursionError, ValueError) as error:  # ValueError: an integer of thousands of digits
         reason = "nested too deeply" if isinstance(error, RecursionError) else "number too long"
         raise DecodeError("$", reason) from None
-    if _is_printable(data) and not _is_deep(shape, 1):
-        return
-    # Where it is wrong: with every value's path this takes ten times as long, and most bodies are in order.
+    if not _is_printable(data):
+        _sound(shape)
+    return shape
+
+
+def _sound(shape: object) -> None:
+    """Say where it nests deeper than any record of ours, or holds a control character. With every value's
+    path this takes longer than all the rest, so it is asked only where something is wrong: what nests that
+    deep is no record of ours, since none has a part that could hold just anything."""
     for path, depth, value in _walk(shape, "$", 1):
         if depth > MAX_DEPTH:
             raise DecodeError(path, f"nested deeper than {MAX_DEPTH}")
@@ -107,15 +117,6 @@ def _is_printable(data: bytes) -> bool:
         return b"\\" not in data and data.decode().isprintable()
     except UnicodeDecodeError:
         return False
-
-
-def _is_deep(value: object, depth: int) -> bool:
-    if not value or not isinstance(value, (dict, list)):
-        return depth > MAX_DEPTH
-    if depth >= MAX_DEPTH:
-        return True
-    items = value.values() if isinstance(value, dict) else value
-    return any(_is_deep(item, depth + 1) for item in items if isinstance(item, (dict, list)))
 
 
 def _walk(value: object, path: str, depth: int) -> Iterator[tuple[str, int, object]]:

@@ -40,7 +40,7 @@ STORY, SEED = Path(__file__).parent / "nation.toml", 4
 ROUND_S = 60
 MAIN, METRICS, RECEIVER = 8460, 8461, 8462
 COUNTRY = "PK"
-# What is there when the detector first looks has a say at once; the rest of the past is late, and waits for it.
+# What of the past came before the detector first looked counts at once; the rest is late, and waits.
 READY_S = LATE_S + 2 * ROUND_S
 ENROLLED_S = 8 * 86_400.0
 
