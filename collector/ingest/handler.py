@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from aiohttp import web
 
@@ -71,7 +72,15 @@ _STATUS: Mapping[Code, int] = {
 }
 _COME_BACK = frozenset({429, 503})
 _CROWDED = Refusal(Code.CROWDED, "$", "too much comes from this network prefix at once")
+_GONE = Refusal(Code.TOO_SLOW, "$", "hung up before it was read")
 _OVERLOADED = Refusal(Code.OVERLOADED, "$", "too many batches wait to be stored")
+
+
+class Source(NamedTuple):
+    """Where a request came from: the address, and the tag of the prefix that it is in. Never stored."""
+
+    address: str
+    prefix: str
 
 
 @dataclass
@@ -104,21 +113,14 @@ class Intake:
     def _counted(
         self,
         route: str,
-        act: Callable[[Request, str], Awaitable[Receipt | Refusal]],
+        act: Callable[[Request, Source], Awaitable[Receipt | Refusal]],
         is_full: Callable[[], bool] = lambda: False,
     ) -> Callable[[web.Request], Awaitable[web.Response]]:
         """Read the request, act on it, answer, and count the answer."""
 
         async def handle(http: web.Request) -> web.Response:
             # Who has hung up already has no address any more.
-            prefix = self.tagger.tag(http.remote) if http.remote else ""
-            with self.turnstile.entered(prefix) as is_in:
-                if not is_in:
-                    outcome: Receipt | Refusal = _CROWDED
-                elif is_full():
-                    outcome = _OVERLOADED
-                else:
-                    outcome = await self._outcome(http, act)
+            outcome = await self._outcome(http, http.remote, act, is_full) if http.remote else _GONE
             response = self._refused(outcome) if isinstance(outcome, Refusal) else _json(200, encode(outcome))
             self.metrics.request(route, response.status)
             return response
@@ -126,10 +128,20 @@ class Intake:
         return handle
 
     async def _outcome(
-        self, http: web.Request, act: Callable[[Request, str], Awaitable[Receipt | Refusal]]
+        self,
+        http: web.Request,
+        address: str,
+        act: Callable[[Request, Source], Awaitable[Receipt | Refusal]],
+        is_full: Callable[[], bool],
     ) -> Receipt | Refusal:
-        request = await _read(http)
-        return request if isinstance(request, Refusal) else await act(request, http.remote or "")
+        source = Source(address, self.tagger.tag(address))
+        with self.turnstile.entered(source.prefix) as is_in:
+            if not is_in:
+                return _CROWDED
+            if is_full():
+                return _OVERLOADED
+            request = await _read(http)
+            return request if isinstance(request, Refusal) else await act(request, source)
 
     def _refused(self, refusal: Refusal) -> web.Response:
         self.metrics.refused(refusal.code)
@@ -145,7 +157,7 @@ class Intake:
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self.wall(), UTC)
 
-    async def _enrol(self, request: Request, _address: str) -> Receipt | Refusal:
+    async def _enrol(self, request: Request, _source: Source) -> Receipt | Refusal:
         newcomer = admit_enrolment(request)
         if isinstance(newcomer, Refusal):
             return newcomer
@@ -164,21 +176,21 @@ class Intake:
         self.keys[name] = newcomer.key
         return Receipt(schema=SCHEMA, server_time=self._now(), probe=name)
 
-    async def _heartbeat(self, request: Request, address: str) -> Receipt | Refusal:
+    async def _heartbeat(self, request: Request, source: Source) -> Receipt | Refusal:
         key = key_of(request, self.keys)
         if isinstance(key, Refusal):
             return key
         beat = admit_heartbeat(request, key, self.wall())
         if isinstance(beat, Refusal):
             return beat
-        place = self.netinfo.find(address).place(beat.network)
+        place = self.netinfo.find(source.address).place(beat.network)
         seen = Seen(
             probe=beat.probe,
             at=self.wall(),
             state=beat.state,
             country=place.country,
             asn=place.asn,
-            prefix=self.tagger.tag(address),
+            prefix=source.prefix,
         )
         try:
             await self.committer.see(seen)
@@ -189,7 +201,7 @@ class Intake:
         self.metrics.heartbeat()
         return self._receipt(beat.probe, place)
 
-    async def _batch(self, request: Request, address: str) -> Receipt | Refusal:
+    async def _batch(self, request: Request, source: Source) -> Receipt | Refusal:
         key = key_of(request, self.keys)
         if isinstance(key, Refusal):
             return key
@@ -197,8 +209,8 @@ class Intake:
             request=request,
             key=key,
             at=self.wall(),
-            found=self.netinfo.find(address),
-            prefix=self.tagger.tag(address),
+            found=self.netinfo.find(source.address),
+            prefix=source.prefix,
             platforms=self.platforms,
         )
         try:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Hashable, Iterator
-from dataclasses import MISSING, Field, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
@@ -43,16 +43,21 @@ class DecodeError(ValueError):
 
 def encode(record: object) -> bytes:
     """The record as compact UTF-8 JSON, fields in order of declaration, defaults left out."""
-    return json.dumps(plain(record), ensure_ascii=False, separators=(",", ":")).encode()
+    return _WRITER.encode(plain(record)).encode()
+
+
+_WRITER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 def plain(value: object, *, whole: bool = False) -> Any:
     """The value as JSON's own types; `whole` keeps the fields that hold their default."""
+    if type(value) in _PLAIN:
+        return value
     if is_dataclass(value):
         return {
-            f.name: plain(item, whole=whole)
-            for f in fields(value)
-            if (item := getattr(value, f.name)) != _default(f) or whole
+            name: plain(item, whole=whole)
+            for name, default in _fields(cast(Hashable, type(value)))
+            if (item := getattr(value, name)) != default or whole
         }
     if isinstance(value, (tuple, list)):
         return [plain(item, whole=whole) for item in value]
@@ -61,8 +66,14 @@ def plain(value: object, *, whole: bool = False) -> Any:
     return value
 
 
-def _default(field: Field[Any]) -> object:
-    return MISSING if field.default is MISSING else field.default
+# What most values are.
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+
+
+@cache
+def _fields(kind: Hashable) -> tuple[tuple[str, object], ...]:
+    """Names and defaults, `dataclasses.MISSING` where there is none."""
+    return tuple((f.name, f.default) for f in fields(cast(Any, kind)))
 
 
 def rfc3339(moment: datetime) -> str:

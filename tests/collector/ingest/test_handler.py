@@ -7,9 +7,11 @@ import gzip
 import tracemalloc
 from collections.abc import Sequence
 from pathlib import Path
-from unittest.mock import patch
+from unittest.mock import Mock, patch
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
 
 from collector.config import Config
 from collector.ingest import commit, handler
@@ -135,6 +137,16 @@ async def test_where_too_many_wait_no_more_is_read(
     writer.write(b"POST /v1/batch HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{")
     assert b" 429 " in await reader.readline(), "before the body came"
     writer.close()
+
+
+async def test_who_has_hung_up_has_no_address_and_counts_for_nobody(collector: Running) -> None:
+    gone = Mock(get_extra_info=Mock(return_value=None))
+    request = make_mocked_request("POST", "/v1/batch", transport=gone)
+    route = next(route for route in collector.service.intake.routes() if route.path == "/v1/batch")
+    answer = await route.handler(request)
+    assert isinstance(answer, web.Response)
+    assert answer.status == 408
+    assert 'refusals_total{reason="too_slow"} 1.0' in await collector.get("/metrics")
 
 
 async def test_a_store_that_fails_gives_no_receipt_and_nothing_is_counted_as_stored(
