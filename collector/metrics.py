@@ -15,6 +15,7 @@ import time
 from collections import Counter as Tallied
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import add
 
 from aiohttp import web
 from prometheus_client import (
@@ -187,30 +188,41 @@ class Metrics:
     ) -> None:
         """A group is durable; only what was new is counted as measured. `now` is Unix seconds."""
         self._commit.observe(seconds)
-        for item, answer in zip(group, answers, strict=True):
-            self._batches.labels(answer).inc()
-            if answer is Stored.NEW:
-                self._measured(item, now)
+        for answer, n in Tallied(answers).items():
+            self._batches.labels(answer).inc(n)
+        new = [item for item, answer in zip(group, answers, strict=True) if answer is Stored.NEW]
+        for item in new:
+            self._timed(item, now)
+        self._count((key.platform, cell) for item in new for key, cell in item.cells.items())
 
-    def _measured(self, item: Ingest, now: float) -> None:
+    def _timed(self, item: Ingest, now: float) -> None:
         newest_at = max((vote.at for c in item.cells.values() for vote in c.votes.values()), default=None)
         if newest_at is not None:
             if now - newest_at <= LIVE_S:
                 self._lag.observe(max(0.0, now - newest_at))
             else:
                 self._spooled.inc()
-        for key, cell in item.cells.items():
-            self._count(key.platform if key.platform in self._platforms else UNKNOWN, cell)
 
-    def _count(self, platform: str, cell: Cell) -> None:
-        for status, n in cell.statuses.items():
+    def _count(self, cells: Iterable[tuple[str, Cell]]) -> None:
+        """A group's cells together: a counter costs far more to raise than a number."""
+        rounds, mechanisms = Tallied[tuple[str, str]](), Tallied[tuple[str, str]]()
+        results = Tallied[tuple[str, str, str]]()
+        for name, cell in cells:
+            platform = name if name in self._platforms else UNKNOWN
+            for status, n in cell.statuses.items():
+                rounds[platform, status] += n
+            for mechanism, n in cell.mechanisms.items():
+                mechanisms[platform, mechanism] += n
+            for (stage, failure), n in cell.results.items():
+                results[platform, stage, failure] += n
+            self._durations.add(platform, cell)
+        for (platform, status), n in rounds.items():
             self._rounds.labels(platform, Status(status).label).inc(n)
-        for mechanism, n in cell.mechanisms.items():
+        for (platform, mechanism), n in mechanisms.items():
             self._mechanisms.labels(platform, Mechanism(mechanism).label).inc(n)
-        for (stage, failure), n in cell.results.items():
+        for (platform, stage, failure), n in results.items():
             word = Failure(failure).label if failure else NONE
             self._results.labels(platform, Stage(stage).label, word).inc(n)
-        self._durations.add(platform, cell)
 
     def snapshot(self, snapshot: Snapshot, *, min_prefixes: int = 5, max_networks: int = 300) -> None:
         """What the gauges show from now on: at most `max_networks`, fewer where that many would
@@ -238,8 +250,7 @@ class _Durations(Collector):
         for stage, histogram in cell.durations.items():
             name = (platform, Stage(stage).label)
             counts, total_us = self._sums.get(name, ([0] * (len(BUCKETS_S) + 1), 0))
-            added = [a + b for a, b in zip(counts, histogram.counts, strict=True)]
-            self._sums[name] = (added, total_us + histogram.total_us)
+            self._sums[name] = (list(map(add, counts, histogram.counts)), total_us + histogram.total_us)
 
     def collect(self) -> Iterator[Metric]:
         name = "reachwatch_stage_duration_seconds"
