@@ -1,7 +1,7 @@
 """Batches that wait to be judged, a group at a time, in a process of their own.
 
-Judging costs more than all the rest of a batch's way together, and one interpreter runs one thread at a
-time: done here, it would keep pages and receipts waiting at a few hundred batches a second. One judge is
+Judging is the largest part of a batch's way, and one interpreter runs one thread at a time: done here, it
+would keep pages and receipts waiting at a few hundred batches a second. One judge is
 enough: what this process has to do for a batch takes about as long.
 """
 

@@ -1,7 +1,7 @@
 """What is to be known of a batch before it may be stored: whether it is admitted, and what it adds. PURE.
 
-It is most of what a batch costs, and needs nothing but the batch and a few facts about where it came from;
-so that it can be done in another process.
+It is the largest part of what a batch costs, and needs nothing but the batch and a few facts about where it
+came from; so that it can be done in another process.
 """
 
 from __future__ import annotations
