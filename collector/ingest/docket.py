@@ -1,8 +1,8 @@
 """Batches that wait to be judged, a group at a time, in a process of their own.
 
 Judging is the largest part of a batch's way, and one interpreter runs one thread at a time: done here, it
-would keep pages and receipts waiting at a few hundred batches a second. One judge is
-enough: what this process has to do for a batch takes about as long.
+would keep pages and receipts waiting at a few hundred batches a second. One judge is enough: what this
+process has to do for a batch takes about as long.
 """
 
 from __future__ import annotations
