@@ -77,7 +77,7 @@ _OVERLOADED = Refusal(Code.OVERLOADED, "$", "too many batches wait to be stored"
 
 
 class Source(NamedTuple):
-    """Where a request came from: the address, which is looked up and goes no further, and its prefix's tag."""
+    """Where a request came from: the address, which goes no further than here, and its prefix's tag."""
 
     address: str
     prefix: str
