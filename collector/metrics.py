@@ -15,7 +15,6 @@ import time
 from collections import Counter as Tallied
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from operator import add
 
 from aiohttp import web
 from prometheus_client import (
@@ -31,6 +30,7 @@ from prometheus_client.registry import Collector
 
 from collector.alerts.retries import Result
 from collector.detect.cells import BUCKETS_S, UNKNOWN_COUNTRY, Cell
+from collector.detect.cells import Histogram as Durations
 from collector.detect.figures import DetectorFigures, PlaceFigure, SilenceFigure, WorldFigure
 from collector.detect.incidents import WORLD, Cause
 from collector.detect.network import ALARMED, Condition
@@ -244,13 +244,12 @@ class _Durations(Collector):
     histogram is one addition a bucket, where observing each duration again would be a search."""
 
     def __init__(self) -> None:
-        self._sums: dict[tuple[str, str], tuple[list[int], int]] = {}
+        self._sums: dict[tuple[str, str], Durations] = {}
 
     def add(self, platform: str, cell: Cell) -> None:
         for stage, histogram in cell.durations.items():
             name = (platform, Stage(stage).label)
-            counts, total_us = self._sums.get(name, ([0] * (len(BUCKETS_S) + 1), 0))
-            self._sums[name] = (list(map(add, counts, histogram.counts)), total_us + histogram.total_us)
+            self._sums[name] = self._sums[name].plus(histogram) if name in self._sums else histogram
 
     def collect(self) -> Iterator[Metric]:
         name = "reachwatch_stage_duration_seconds"
