@@ -46,6 +46,7 @@ from .rounds import measured
 from .snapshot import PRESENCE_S, Snapshot, Window
 from .store import open_store
 from .store.base import Ingest, Seen, Stored, StoreError, StoreFigures
+from .targets.offer import Offer
 from .web.sources import Sources
 
 log = logging.getLogger("reachwatch.collector")
@@ -54,6 +55,7 @@ SNAPSHOT_S = 2.0
 EXPIRE_S = 3600.0
 DETECT_S = 2.0
 DELIVER_S = 1.0
+LOOK_S = 10.0
 PRESENCE_DAYS = 5.0  # as far back as detection ever goes: three days, to a state at most one older
 STALE_S = 30.0  # a snapshot older than this is not news
 DRAIN_S = 20.0  # what stopping waits for requests in progress
@@ -178,6 +180,10 @@ class Service:
         if dropped:
             log.info("expired batches=%d", dropped)
 
+    async def look(self) -> None:
+        """Offer the list of targets that lies there now."""
+        await asyncio.to_thread(self.intake.offer.look)
+
     async def end(self) -> None:
         """Be done with the store, and with the processes beside this one."""
         await self.detector.end()
@@ -239,6 +245,7 @@ def build(config: Config, wall: Callable[[], float] = time.time) -> Service:
         wall=wall,
         platforms=frozenset(config.platforms),
         peers=lambda country: service.peers(country),
+        offer=Offer(config.targets_path),
         is_open=config.enrolment.open,
         orders=by_subject(store.quarantines()),
     )
@@ -290,6 +297,7 @@ async def _work(service: Service, stop: asyncio.Event, runners: Sequence[web.App
             group.create_task(service.committer.run()),
             group.create_task(_repeat(service.refresh, SNAPSHOT_S)),
             group.create_task(_repeat(service.expire, EXPIRE_S)),
+            group.create_task(_repeat(service.look, LOOK_S)),
             group.create_task(_repeat(service.detect, DETECT_S)),
             *(group.create_task(_repeat(partial(courier.deliver, h), DELIVER_S)) for h in courier.hooks),
         ]

@@ -33,6 +33,8 @@ from .ingest.netinfo import open_netinfo
 from .rejudge import MINUTE_S, CannotRejudge, Rejudged, rejudge
 from .store import stored
 from .store.base import StoreError
+from .targets import cli as targets_cli
+from .targets.offer import Offer
 
 FINE, OTHER, USAGE = 0, 1, 2
 # How long a thread that computes may keep the interpreter from the others, in seconds. Each request gives it
@@ -73,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     serving.add_argument("--data-dir", metavar="DIR", help="where everything is kept")
     serving.set_defaults(run=_serve)
     foreign_cli.add_commands(commands)
+    targets_cli.add_commands(commands)
     verifying = commands.add_parser(
         "verify", help="make a claim again from its evidence bundle, offline, and say whether it holds"
     )
@@ -149,6 +152,7 @@ def _check(arguments: argparse.Namespace) -> int:
     config = load(arguments.config, {})
     open_netinfo(config.geo)
     open_hooks(config.webhooks)
+    Offer(config.targets_path)
     print(f"{arguments.config or 'defaults'}: usable; {len(config.platforms)} platforms")
     return FINE
 

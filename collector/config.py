@@ -185,13 +185,14 @@ def _is_loopback(host: str) -> bool:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """Everything the collector can be told. `shares` are users' shares of networks, by country and ASN;
-    `mobile_networks` are AS numbers."""
+    `mobile_networks` are AS numbers; `targets_file` is a signed list that agents are offered."""
 
     __pydantic_config__ = STRICT
     listen: Text = "127.0.0.1:8460"
     metrics_listen: Text = "127.0.0.1:8461"
     data_dir: Text = "~/.local/share/reachwatch"
     platforms: Annotated[tuple[Name, ...], Len(1, 16)] = ("x", "facebook", "instagram", "youtube")
+    targets_file: Text = ""
     mobile_networks: tuple[Asn, ...] = (24499, 45669, 56167, 59257)
     geo: Geo = field(default_factory=Geo)
     enrolment: Door = field(default_factory=Door)
@@ -214,6 +215,11 @@ class Config:
             address_of(text)
         if CONNECTIVITY in self.platforms:
             raise ValueError(f"platforms: {CONNECTIVITY!r} is what no platform may be called")
+
+    @property
+    def targets_path(self) -> Path | None:
+        """The signed list of targets to offer; None where there is none."""
+        return Path(self.targets_file).expanduser() if self.targets_file else None
 
     @property
     def data_path(self) -> Path:

@@ -14,7 +14,7 @@ import time
 import uuid
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import count
 
@@ -25,7 +25,8 @@ from .plan import Plan
 from .round import Enter, measure
 from .schedule import Schedule
 from .spool import Spool, SpoolError
-from .upload import Courier, Uploader
+from .targets import Targets
+from .upload import Accepted, Courier, Uploader
 from .wire.codec import MAX_BYTES, encode
 from .wire.exchange import Presence
 from .wire.fit import fit
@@ -50,6 +51,7 @@ class Desk:
     plan: Plan
     identity: Identity
     spool: Spool
+    targets: Targets
     wall: Callable[[], float] = time.time
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -63,7 +65,7 @@ class Desk:
         """Measure one round and judge it. Nothing is kept yet."""
         started_at = datetime.fromtimestamp(round(self.wall(), 3), UTC)
         rnd = await measure(
-            self.plan,
+            replace(self.plan, platforms=self.targets.platforms(self.plan.platforms)),
             round_id=uuid.uuid4().hex,
             started_at=started_at,
             watch=watch,
@@ -192,5 +194,7 @@ class Agent:
 
     async def _heartbeats(self, uploader: Uploader) -> None:
         while True:
-            await uploader.heartbeat(Presence.ALIVE)
+            answer = await uploader.heartbeat(Presence.ALIVE, self.desk.targets.version)
+            if isinstance(answer, Accepted) and answer.receipt.targets is not None:
+                await asyncio.to_thread(self.desk.targets.take, answer.receipt.targets)
             await asyncio.sleep(HEARTBEAT_S)

@@ -92,6 +92,7 @@ def _leave_out(reason: str) -> None:
 
 async def _watched(turn: Turn, address: str, limits: PacketLimits, command: Sequence[str]) -> PacketsDetail:
     port = turn.endpoint.port
+    await turn.come()
     dial = turn.line.net.dial(address, port)
     try:
         async with watch(address, port, dial.own_port, limits, command) as watching:

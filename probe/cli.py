@@ -33,6 +33,7 @@ from .schedule import Schedule
 from .screen import Screen
 from .spool import Spool, SpoolError
 from .stages.dns import DohResolver, PlainResolver
+from .targets import Targets
 from .trust import Trust
 from .upload import Courier, Uploader
 from .wire.platform import Endpoint
@@ -121,7 +122,11 @@ def _desk(config: Config) -> Iterator[Desk]:
     plan = _plan(config)
     identity = Identity.load_or_create(config.state_path)
     with _spool(config) as spool:
-        yield Desk(plan, identity, spool)
+        yield Desk(plan, identity, spool, _targets(config))
+
+
+def _targets(config: Config) -> Targets:
+    return Targets(config.state_path / "targets.json", config.targets.keys, time.time)
 
 
 @contextmanager

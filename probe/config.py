@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,6 +25,7 @@ from .wire.strict import STRICT
 
 Seconds = Annotated[float, Gt(0), Le(3600)]
 
+KEY_BYTES = 32  # RFC 8032, 5.1.5
 MOST_NAMESERVERS = 3  # resolv.conf(5), MAXNS
 
 # Beside this package in a checkout, inside it once installed.
@@ -57,6 +60,19 @@ class Collectors:
     def __post_init__(self) -> None:
         for url in self.urls:
             check_url(url, ("https", "http"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pinned:
+    """The keys (Ed25519, base64) whose signed lists of targets are gone by; two, so that one can follow the
+    other."""
+
+    __pydantic_config__ = STRICT
+    keys: Annotated[tuple[Text, ...], Len(0, 2)] = ()
+
+    def __post_init__(self) -> None:
+        for key in self.keys:
+            check_public_key(key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +176,7 @@ class Config:
     max_addresses: Annotated[int, Ge(1), Le(8)] = 2
     network: Network = field(default_factory=Network)
     collector: Collectors = field(default_factory=Collectors)
+    targets: Pinned = field(default_factory=Pinned)
     resolvers: Resolvers = field(default_factory=Resolvers)
     controls: Controls = field(default_factory=Controls)
     timeouts: Timeouts = field(default_factory=Timeouts)
@@ -171,6 +188,16 @@ class Config:
     def state_path(self) -> Path:
         """The state folder, with the home folder filled in."""
         return Path(self.state_dir).expanduser()
+
+
+def check_public_key(text: str) -> None:
+    """Raise `ValueError` unless it is the base64 of 32 bytes."""
+    try:
+        size = len(base64.b64decode(text, validate=True))
+    except binascii.Error:
+        size = 0
+    if size != KEY_BYTES:
+        raise ValueError(f"{text!r} is not an Ed25519 public key in base64")
 
 
 def load(path: Path | None, flags: Mapping[str, object], environ: Mapping[str, str] = os.environ) -> Config:

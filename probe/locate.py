@@ -98,6 +98,7 @@ async def _hop(turn: Turn, address: str, ttl: int, send: Send, limits: PathLimit
 
 
 async def _fate(turn: Turn, address: str, ttl: int, send: Send, limits: PathLimits) -> Fate | None:
+    await turn.come()
     try:
         dial = turn.line.net.dial(address, turn.endpoint.port)
     except OSError:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from .config import Config
 from .net import Net
+from .pace import Pace
 from .stages.dns import AnyResolver, DohResolver, PlainResolver
 from .stages.line import Clock, Line, Turn
 from .trust import Trust
@@ -40,6 +41,7 @@ class Plan:
     trust: Trust
     clock: Clock
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep
+    pace: Pace = field(default_factory=Pace)
 
     @property
     def resolvers(self) -> tuple[AnyResolver, ...]:

@@ -70,7 +70,8 @@ async def measure(
         watch(observation)
 
     started = plan.clock()
-    line = Line(plan.net, plan.clock, started, plan.config.timeouts, plan.trust, record)
+    plan.pace.forget(started)
+    line = Line(plan.net, plan.clock, started, plan.config.timeouts, plan.trust, record, pace=plan.pace)
     await _measure(plan, line, seen, enter, transfers)
     return Round(
         round_id=round_id,

@@ -113,11 +113,16 @@ class Uploader:
         """Offer a batch to each route until one takes or rejects it."""
         return await self._offer("/v1/batch", item.body, item.signature)
 
-    async def heartbeat(self, state: Presence) -> Answer:
-        """Say that this probe is here, or that it is leaving."""
+    async def heartbeat(self, state: Presence, targets: int | None = None) -> Answer:
+        """Say that this probe is here, or that it is leaving, and which list of targets it goes by."""
         sent_at = datetime.fromtimestamp(self._wall(), UTC)
         beat = Heartbeat(
-            schema=SCHEMA, probe=self._identity.probe_id, state=state, sent_at=sent_at, network=self._network
+            schema=SCHEMA,
+            probe=self._identity.probe_id,
+            state=state,
+            sent_at=sent_at,
+            network=self._network,
+            targets=targets,
         )
         body = encode(beat)
         return await self._offer("/v1/heartbeat", body, self._identity.sign(body))

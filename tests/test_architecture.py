@@ -17,6 +17,7 @@ PURE = (
     "probe.schedule",
     "probe.backoff",
     "probe.outcome",
+    "probe.pace",
     "probe.packets",
     "collector.alerts.feeds",
     "collector.alerts.retries",

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import zlib
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -20,6 +20,7 @@ from aiohttp import web
 from collector.detect.quarantine import Orders, uncounted
 from collector.metrics import Metrics
 from collector.store.base import Ingest, Seen, SignedBatch, Stored, StoreError
+from collector.targets.offer import Offer
 from collector.tokens import digest_of
 from probe.wire.codec import MAX_BYTES, encode
 from probe.wire.exchange import PROBE_HEADER, SIGNATURE_HEADER, PeerView, Receipt, Refused
@@ -98,6 +99,7 @@ class Intake:
     wall: Callable[[], float]
     platforms: frozenset[str]
     peers: Callable[[str], tuple[PeerView, ...]]
+    offer: Offer
     is_open: bool = True
     orders: Orders = field(default_factory=dict)
     turnstile: Turnstile = field(default_factory=Turnstile)
@@ -199,7 +201,7 @@ class Intake:
         except StoreError as error:
             return _store_failed(error)
         self.metrics.heartbeat()
-        return self._receipt(beat.probe, place)
+        return replace(self._receipt(beat.probe, place), targets=self.offer.newer_than(beat.targets))
 
     async def _batch(self, request: Request, source: Source) -> Receipt | Refusal:
         key = key_of(request, self.keys)

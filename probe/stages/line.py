@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from probe.config import Timeouts
 from probe.net import Net
+from probe.pace import Pace
 from probe.trust import Trust
 from probe.wire.failure import Failure
 from probe.wire.observation import Observation, Phase, Purpose
@@ -41,6 +43,8 @@ class Line:
     record: Record
     # Names and addresses whose certificate this machine's own store has refused: once is enough.
     refused: set[tuple[str, str]] = field(default_factory=set)
+    # An installation's own, for all its rounds.
+    pace: Pace = field(default_factory=Pace)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,11 @@ class Turn:
     attempt: int = 1
     # Only the captive-portal check knows the body it must see.
     wanted_body: str | None = None
+
+    async def come(self) -> None:
+        """Wait until its host may be connected to once more."""
+        if wait_s := self.line.pace.wait_s(self.endpoint.host, self.line.clock()):
+            await asyncio.sleep(wait_s)
 
     def observe(
         self,

@@ -28,6 +28,7 @@ _CUT_SHORT = frozenset(
 async def connect(turn: Turn, address: str, _below: Stream | None) -> tuple[Observation, Stream | None]:
     """Connect to the endpoint's port on `address`."""
     line = turn.line
+    await turn.come()
     began = line.clock()
     try:
         async with asyncio.timeout(line.timeouts.tcp_s):

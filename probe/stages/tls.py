@@ -62,6 +62,7 @@ async def _refused_chain(turn: Turn, address: str, verify_error: str) -> TlsDeta
     for context, system_trusted in ((trust.system, True), (trust.anyone, False)):
         if system_trusted and where in refused:
             continue
+        await turn.come()
         try:
             below = await turn.line.net.connect(address, turn.endpoint.port)
         except OSError:

@@ -17,6 +17,7 @@ from .openenum import OpenEnum
 from .platform import Name
 from .stage import Count, Text
 from .strict import STRICT
+from .targets import SignedTargets
 
 PROBE_HEADER = "Reachwatch-Probe"
 SIGNATURE_HEADER = "Reachwatch-Signature"
@@ -44,7 +45,8 @@ class Enrolment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heartbeat:
-    """One a minute, so that the absence of a probe can be told from its silence between rounds."""
+    """One a minute, so that the absence of a probe can be told from its silence between rounds. `targets` is
+    the version of the signed list that the probe goes by, 0 before its first; None where it takes none."""
 
     __pydantic_config__ = STRICT
     schema: Literal["reachwatch/1"]
@@ -52,6 +54,7 @@ class Heartbeat:
     state: Presence
     sent_at: datetime
     network: Network
+    targets: Annotated[int, Ge(0), Le(2**53)] | None = None
 
     def __post_init__(self) -> None:
         if self.sent_at.tzinfo is None:
@@ -71,7 +74,8 @@ class PeerView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """The collector's answer, given only once what it answers is stored durably."""
+    """The collector's answer, given only once what it answers is stored durably. `targets` is what a
+    heartbeat gets whose probe goes by an older list."""
 
     __pydantic_config__ = STRICT
     schema: Literal["reachwatch/1"]
@@ -80,6 +84,7 @@ class Receipt:
     sequence: Annotated[int, Ge(1), Le(2**53)] | None = None
     duplicate: bool = False
     peers: Annotated[tuple[PeerView, ...], Len(0, 16)] = ()
+    targets: SignedTargets | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

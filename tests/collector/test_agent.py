@@ -20,6 +20,7 @@ from probe.net import AsyncioNet
 from probe.outcome import Outcome
 from probe.schedule import Schedule
 from probe.spool import Spool, SpoolError
+from probe.targets import Targets
 from probe.upload import Uploader
 from probe.wire.codec import MAX_BYTES
 from probe.wire.stage import TlsDetail
@@ -29,6 +30,7 @@ from tests.line import Line, a_line
 from tests.probe.wire.test_fit import fat
 
 ME = someone(1)
+NO_TARGETS = Targets(Path("none.json"), (), time.time)
 
 
 async def _loopback(_host: str) -> Sequence[str]:
@@ -49,14 +51,14 @@ def an_agent(line: Line, spool: Spool, collector: Running | None) -> Agent:
             tls=ssl.create_default_context(),
             wall=time.time,
         )
-    return Agent(Desk(line.plan, ME, spool), Schedule(300.0, 0.0), uploader, random.Random(1))
+    return Agent(Desk(line.plan, ME, spool, NO_TARGETS), Schedule(300.0, 0.0), uploader, random.Random(1))
 
 
 def a_spool(folder: Path) -> Spool:
     return Spool.open(folder / "spool.sqlite", max_bytes=1 << 20, max_age_s=1e6)
 
 
-async def _until(question: Callable[[], object], each: Callable[[], Awaitable[None]] | None = None) -> None:
+async def until(question: Callable[[], object], each: Callable[[], Awaitable[None]] | None = None) -> None:
     """Ask again and again; `each` is awaited before each asking."""
     async with asyncio.timeout(30):
         while True:
@@ -71,9 +73,9 @@ async def test_it_measures_sends_beats_and_says_goodbye(collector: Running, tmp_
         agent = an_agent(line, spool, collector)
         running = tasks.create_task(agent.run())
         service = collector.service
-        await _until(lambda: service.snapshot.countries and service.snapshot.probes, service.refresh)
+        await until(lambda: service.snapshot.countries and service.snapshot.probes, service.refresh)
         # What is stored is on the page before its receipt is back.
-        await _until(lambda: not spool.figures().pending)
+        await until(lambda: not spool.figures().pending)
         assert service.snapshot.probes == {"PK": 1}
         assert sum(tally.votes for tally in service.snapshot.countries.values()) == 1
         agent.stop.set()
@@ -89,7 +91,7 @@ async def test_without_a_collector_rounds_stay_in_the_history_and_nothing_is_spo
     async with a_line(tmp_path) as line, asyncio.TaskGroup() as tasks:
         agent = an_agent(line, spool, None)
         running = tasks.create_task(agent.run())
-        await _until(lambda: spool.history(1))
+        await until(lambda: spool.history(1))
         agent.stop.set()
         await running
     assert spool.figures().pending == 0
@@ -108,7 +110,7 @@ async def test_a_full_disk_is_said_and_does_not_end_the_measuring(
     async with a_line(tmp_path) as line, asyncio.TaskGroup() as tasks:
         agent = an_agent(line, spool, None)
         running = tasks.create_task(agent.run())
-        await _until(lambda: "round_not_kept" in caplog.text)
+        await until(lambda: "round_not_kept" in caplog.text)
         assert not running.done()
         agent.stop.set()
         await running
@@ -129,7 +131,7 @@ async def test_who_is_stopped_while_a_round_is_kept_is_stopped_after_it(
 
     monkeypatch.setattr(spool, "remember", slowly)
     async with a_line(tmp_path) as line:
-        desk = Desk(replace(line.plan), ME, spool)
+        desk = Desk(replace(line.plan), ME, spool, NO_TARGETS)
         outcome = await desk.take()
         async with asyncio.TaskGroup() as tasks:
             keeping = tasks.create_task(desk.keep(outcome, upload=True))
@@ -145,7 +147,7 @@ async def test_who_is_stopped_while_a_round_is_kept_is_stopped_after_it(
 async def test_what_is_kept_was_scrubbed_first(tmp_path: Path) -> None:
     spool = a_spool(tmp_path)
     async with a_line(tmp_path) as line:
-        desk = Desk(replace(line.plan), ME, spool)
+        desk = Desk(replace(line.plan), ME, spool, NO_TARGETS)
         line.zone["x.com", "A"] = ["104.244.42.1", "192.0.2.7"]  # the second is this machine's own
         outcome = await desk.take()
         await desk.keep(outcome, upload=True)
@@ -160,7 +162,7 @@ async def test_fat_certificates_cannot_make_a_round_too_large_to_be_taken(tmp_pa
     spool = a_spool(tmp_path)
     chain = tuple(fat(n) for n in range(8))
     async with a_line(tmp_path) as line:
-        desk = Desk(line.plan, ME, spool)
+        desk = Desk(line.plan, ME, spool, NO_TARGETS)
         outcome = await desk.take()
         (shown,) = (o for o in outcome.round.observations if o.tls is not None and o.target == "x/web")
         many = tuple(replace(shown, tls=TlsDetail(chain=chain)) for _ in range(90))
