@@ -20,9 +20,9 @@ HEAD = """# Killed in the middle
 
 Written by `make kills` on {day}: {system}, Python {python}, seed 1, {took:.0f} s.
 Each side was killed (SIGKILL) while it worked, and begun again on the same folder: the collector, all of it,
-the moment one of many homes that send at once had a receipt; the agent when it had just kept a round, or soon
-after. The agent is the real one, but for its rounds, which are made up and follow each other without a pause, so
-that it is always writing.
+the moment one of many homes that send at once had a receipt; the agent when it had just kept a round, or
+soon after. The agent is the real one, but for its rounds, which are made up and follow each other without a
+pause, so that it is always writing.
 
 | killed | kills | promised | lost | stored twice | cells counted wrongly |
 |---|---|---|---|---|---|
