@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 # What `make test` uses from Debian: the lab's kernel tools and servers, Prometheus and Alertmanager, a browser.
 DEBIAN := iproute2 nftables iptables procps unbound dnsmasq-base nginx-light openssl faketime curl bind9-dnsutils prometheus prometheus-alertmanager tor-geoipdb chromium fonts-dejavu-core
 
-.PHONY: run demo test lab lab-report end-to-end golden bench bench-detect bench-fresh kills pin clean help
+.PHONY: run demo test lab lab-report end-to-end golden bench bench-detect bench-fresh kills hostile pin clean help
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -79,6 +79,9 @@ bench-fresh: $(VENV)/ready-dev ## from a batch to page, API and metrics with 100
 
 kills: $(VENV)/ready-dev ## agent and collector killed two hundred times each while they work, into docs/kills.md; half an hour
 	@$(BIN)/python -m tests.kills
+
+hostile: $(VENV)/ready-dev ## every attack at once beside honest homes, into docs/hostile-hour.md; six minutes
+	@$(BIN)/python -m tests.hostile
 
 pin: ## renew the pinned requirements
 	$(BIN)/pip-compile $(PIN) $(BUILD) --extra collector -o requirements.txt pyproject.toml

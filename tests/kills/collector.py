@@ -8,7 +8,8 @@ import signal
 import socket
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -25,6 +26,7 @@ class Lives:
 
     folder: Path
     port: int
+    settings: Mapping[str, str] = field(default_factory=dict)
     process: Process | None = None
 
     @property
@@ -32,17 +34,20 @@ class Lives:
         """Where agents send to."""
         return f"http://127.0.0.1:{self.port}"
 
-    async def begin(self) -> None:
-        """Start it, and wait until it listens."""
+    async def begin(self) -> str:
+        """Start it, and wait until it listens; where its metrics are."""
         self.process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "collector", "serve", "--data-dir", str(self.folder)),
             *("--listen", f"127.0.0.1:{self.port}", "--metrics-listen", "127.0.0.1:0"),
             stdout=PIPE,
             stderr=DEVNULL,
+            env={**os.environ, **self.settings},
         )
         assert self.process.stdout is not None
         async with asyncio.timeout(120):
-            assert await self.process.stdout.readline(), "the collector did not start"
+            lines = [await self.process.stdout.readline() for _ in range(2)]
+        assert lines[1], "the collector did not start"
+        return lines[1].split()[1].decode().removesuffix("/metrics")
 
     async def end(self, number: signal.Signals = signal.SIGTERM) -> None:
         """Send the signal, and wait until it is gone."""
