@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 # What `make test` uses from Debian: the lab's kernel tools and servers, Prometheus and Alertmanager, a browser.
-DEBIAN := iproute2 nftables iptables procps unbound dnsmasq-base nginx-light openssl faketime curl bind9-dnsutils prometheus prometheus-alertmanager tor-geoipdb chromium fonts-dejavu-core
+DEBIAN := iproute2 nftables iptables procps unbound dnsmasq-base nginx-light openssl faketime curl bind9-dnsutils prometheus prometheus-alertmanager tor-geoipdb chromium fonts-dejavu-core systemd
 
 .PHONY: run demo test lab lab-report end-to-end golden bench bench-detect bench-fresh kills hostile pin clean help
 

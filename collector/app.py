@@ -12,6 +12,7 @@ import os
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -130,6 +131,8 @@ class Service:
         # In a thread: counting thousands of homes takes long enough to hold up a receipt.
         self.snapshot = await asyncio.to_thread(self._look, came, heard, now, figures)
         self._peers = {}
+        with suppress(OSError):  # what a health check reads is the file's age
+            (self.config.data_path / "alive").touch()
         display = self.config.display
         self.metrics.snapshot(
             self.snapshot, min_prefixes=display.min_prefixes, max_networks=display.max_networks

@@ -37,6 +37,7 @@ from .targets import cli as targets_cli
 from .targets.offer import Offer
 
 FINE, OTHER, USAGE = 0, 1, 2
+SHELLS = ("bash", "zsh", "fish")
 # How long a thread that computes may keep the interpreter from the others, in seconds. Each request gives it
 # away at every system call; with Python's own 5 ms it took seven times as long while detection ran beside it.
 SWITCH_S = 0.0001
@@ -81,6 +82,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     verifying.add_argument("bundle", type=Path, metavar="BUNDLE", help="the file; - reads standard input")
     verifying.set_defaults(run=_verify)
+    completion = commands.add_parser("completion", help="what a shell needs to complete these commands")
+    completion.add_argument("shell", choices=SHELLS, help="for example: completion bash > FILE")
+    completion.set_defaults(run=lambda arguments: _completion(parser, arguments.shell))
     config = commands.add_parser("config", help="look at the configuration")
     check = config.add_subparsers(required=True, metavar="COMMAND").add_parser(
         "check", help="say whether the configuration can be used"
@@ -99,6 +103,13 @@ def _parser() -> argparse.ArgumentParser:
     judging.add_argument("--since", metavar="TIME", help="no minute before this one (RFC 3339)")
     judging.set_defaults(run=_rejudge)
     return parser
+
+
+def _completion(parser: argparse.ArgumentParser, shell: str) -> int:
+    import shtab
+
+    print(shtab.complete(parser, shell))
+    return FINE
 
 
 def _takes_config(parser: argparse.ArgumentParser) -> None:

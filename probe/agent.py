@@ -37,6 +37,7 @@ from .wire.version import __version__
 log = logging.getLogger("reachwatch.agent")
 
 HEARTBEAT_S = 60.0
+PULSE_S = 20.0
 # A `bye` that cannot be delivered at once is not worth holding up a shutdown for.
 BYE_S = 5.0
 # A collector takes 64 KiB compressed; a clean round is 9.
@@ -121,12 +122,14 @@ class Desk:
 
 @dataclass
 class Agent:
-    """The tasks of ``start``. `stop` ends them; a round in progress is given up whole."""
+    """The tasks of ``start``. `stop` ends them; a round in progress is given up whole. `pulse` is called
+    every so often while it lives."""
 
     desk: Desk
     schedule: Schedule
     uploader: Uploader | None
     rng: random.Random
+    pulse: Callable[[], None] = lambda: None
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     _spooled: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -134,7 +137,7 @@ class Agent:
         """Until `stop` is set."""
         log.info("agent_started interval_s=%g", self.schedule.interval_s)
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._rounds())]
+            tasks = [group.create_task(self._rounds()), group.create_task(self._alive())]
             if self.uploader is not None:
                 tasks.append(group.create_task(self._uploads(self.uploader)))
                 tasks.append(group.create_task(self._heartbeats(self.uploader)))
@@ -151,6 +154,11 @@ class Agent:
             except TimeoutError:
                 pass
         log.info("agent_stopped")
+
+    async def _alive(self) -> None:
+        while True:
+            self.pulse()
+            await asyncio.sleep(PULSE_S)
 
     async def _rounds(self) -> None:
         last: Outcome | None = None

@@ -17,7 +17,8 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ from .wire.platform import Endpoint
 from .wire.settings import ConfigError
 from .wire.version import __version__
 
+SHELLS = ("bash", "zsh", "fish")
 MEASURED, OTHER, USAGE, CANNOT_JUDGE = 0, 1, 2, 3
 
 
@@ -93,6 +95,9 @@ def _parser() -> argparse.ArgumentParser:
     history = command("history", _history, "the last rounds on this machine")
     history.add_argument("--limit", type=int, default=20, metavar="N", help="how many (default 20)")
     command("doctor", _doctor, "what this machine can measure, and what to do where it cannot")
+    completion = commands.add_parser("completion", help="what a shell needs to complete these commands")
+    completion.add_argument("shell", choices=SHELLS, help="for example: completion bash > FILE")
+    completion.set_defaults(run=lambda arguments: _completion(parser, arguments.shell))
     config = commands.add_parser("config", help="look at the configuration").add_subparsers(
         required=True, metavar="COMMAND"
     )
@@ -100,6 +105,13 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--config", type=Path, metavar="FILE", help="a TOML file; defaults otherwise")
     check.set_defaults(run=_config_check)
     return parser
+
+
+def _completion(parser: argparse.ArgumentParser, shell: str) -> int:
+    import shtab
+
+    print(shtab.complete(parser, shell))
+    return MEASURED
 
 
 def _load(arguments: argparse.Namespace, **flags: object) -> Config:
@@ -200,10 +212,16 @@ def _start(arguments: argparse.Namespace) -> int:
 async def _agent(desk: Desk, config: Config) -> None:
     rng = random.SystemRandom()
     schedule = Schedule(interval_s=config.interval_s, phase_s=rng.uniform(0, config.interval_s))
-    agent = Agent(desk, schedule, _uploader(config, desk), rng)
+    agent = Agent(desk, schedule, _uploader(config, desk), rng, pulse=partial(_pulse, config.state_path))
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, agent.stop.set)
     await agent.run()
+
+
+def _pulse(state_dir: Path) -> None:
+    """For whoever watches over the process: the file's age is what a health check reads."""
+    with suppress(OSError):
+        (state_dir / "alive").touch()
 
 
 @contextmanager

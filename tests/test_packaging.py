@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import compileall
+import configparser
 import re
 import shutil
 import subprocess
 import sys
+import tomllib
+import venv
 import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parent.parent
 
@@ -46,6 +51,143 @@ def test_the_wheel_holds_configuration_page_and_licence(tmp_path: Path) -> None:
     assert done.stdout == "defaults: usable; 4 platforms, 20 endpoints\n"
 
 
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, as it would be published."""
+    folder = tmp_path_factory.mktemp("dist")
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)],
+        cwd=ROOT, check=True, capture_output=True,
+    )  # fmt: skip
+    (wheel,) = folder.glob("reachwatch-*.whl")
+    return wheel
+
+
+@pytest.mark.slow
+def test_an_index_would_take_the_wheel(built: Path) -> None:
+    asked = [sys.executable, "-m", "twine", "check", "--strict", str(built)]
+    done = subprocess.run(asked, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_installed_by_itself_the_agent_measures_and_brings_no_server(built: Path, tmp_path: Path) -> None:
+    """What pipx does: a virtual environment of its own, and the commands from it."""
+    venv.create(tmp_path / "venv", with_pip=True)
+    binaries = tmp_path / "venv" / "bin"
+    quiet = ["install", "--quiet", "--disable-pip-version-check"]
+    pinned = ["--require-hashes", "-r", str(ROOT / "requirements-probe.txt")]
+    subprocess.run([binaries / "pip", *quiet, *pinned], check=True, capture_output=True)
+    subprocess.run([binaries / "pip", *quiet, "--no-index", built], check=True, capture_output=True)
+    done = subprocess.run([binaries / "reachwatch-probe", "config", "check"], capture_output=True, text=True)
+    assert done.stdout == "defaults: usable; 4 platforms, 20 endpoints\n"
+    refused = subprocess.run([binaries / "reachwatch-collector", "--version"], capture_output=True, text=True)
+    assert refused.returncode == 1
+    assert refused.stderr == (
+        "reachwatch-collector: needs more than the agent does: pip install 'reachwatch[collector]'\n"
+    )
+
+
+COMPLETE = """
+source /dev/stdin
+COMP_WORDS=({words} "{last}"); COMP_CWORD={at}
+complete -p {command} | grep -o -- '-F [^ ]*' | (read _ function; $function; echo "${{COMPREPLY[@]}}")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("module", "words", "last", "offered"),
+    [
+        ("probe", "reachwatch-probe", "hist", "history"),
+        ("probe", "reachwatch-probe run", "--no-up", "--no-upload"),
+        ("collector", "reachwatch-collector", "ver", "verify"),
+    ],
+)
+def test_a_shell_completes_commands_and_flags(module: str, words: str, last: str, offered: str) -> None:
+    script = subprocess.run(
+        [sys.executable, "-m", module, "completion", "bash"], cwd=ROOT, capture_output=True, text=True
+    ).stdout
+    command = words.split()[0]
+    asked = COMPLETE.format(words=words, last=last, at=len(words.split()), command=command)
+    done = subprocess.run(["bash", "-c", asked], input=script, capture_output=True, text=True)
+    assert done.stdout.split() == [offered], done.stderr
+
+
+# What Python's Alpine image takes by itself, as far as is known here, in MB; no engine is at hand to ask.
+BASE_MB = 50
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("target", "requirements"), [("probe", "requirements-probe.txt"), ("collector", "requirements.txt")]
+)
+def test_an_image_needs_no_compiler_and_stays_under_150_mb(
+    target: str, requirements: str, tmp_path: Path
+) -> None:
+    platforms = [f"--platform=musllinux_1_{minor}_x86_64" for minor in (2, 1)]
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"),
+            *("--require-hashes", "--only-binary", ":all:", *platforms, "--python-version=3.13"),
+            *("--target", str(tmp_path), "-r", str(ROOT / requirements)),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    for source, place in copied(target):
+        if source.endswith("/"):
+            shutil.copytree(ROOT / source, tmp_path / "app" / place)
+    compileall.compile_dir(tmp_path, quiet=1)
+    size = sum(file.stat().st_size for file in tmp_path.rglob("*") if file.is_file())
+    assert size / 1e6 + BASE_MB < 150
+
+
+def test_the_compose_file_hardens_all_and_refers_to_what_is_there() -> None:
+    composed = yaml.safe_load((ROOT / "compose.yaml").read_text())
+    for name, service in composed["services"].items():
+        assert service["read_only"] is True, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        for volume in service["volumes"]:
+            source = volume.split(":")[0]
+            assert source in composed["volumes"] or (ROOT / source).exists(), volume
+    assert composed["services"]["collector"]["ports"] == ["8460:8460"], "metrics stay inside"
+    assert "AS collector\n" in (ROOT / "Dockerfile").read_text()
+
+
+UNITS = ROOT / "configs" / "systemd"
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs Debian's systemd")
+@pytest.mark.parametrize("unit", ["reachwatch-probe", "reachwatch-collector"])
+@pytest.mark.parametrize("with_drop_ins", [False, True])
+def test_a_unit_exposes_little(unit: str, with_drop_ins: bool, tmp_path: Path) -> None:
+    shutil.copy(UNITS / f"{unit}.service", tmp_path)
+    if with_drop_ins and (UNITS / f"{unit}.service.d").exists():
+        shutil.copytree(UNITS / f"{unit}.service.d", tmp_path / f"{unit}.service.d")
+    asked = ["systemd-analyze", "security", "--offline=true", "--no-pager", str(tmp_path / f"{unit}.service")]
+    said = subprocess.run(asked, capture_output=True, text=True).stdout
+    found = re.search(r"Overall exposure level for \S+: ([\d.]+)", said)
+    assert found, said
+    assert float(found[1]) <= 2.0
+
+
+@pytest.mark.parametrize("unit", ["reachwatch-probe", "reachwatch-collector"])
+def test_a_unit_starts_a_command_that_there_is(unit: str) -> None:
+    parser = configparser.ConfigParser(strict=False, interpolation=None)
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    parser.read(UNITS / f"{unit}.service")
+    binary, command, *flags = parser["Service"]["ExecStart"].split()
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    assert Path(binary).name in scripts
+    package = scripts[Path(binary).name].split(".")[0]
+    done = subprocess.run(
+        [sys.executable, "-m", package, command, "--help"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert all(flag in done.stdout for flag in flags if flag.startswith("--"))
+
+
 def copied(target: str) -> list[tuple[str, str]]:
     """What a Dockerfile target copies out of the checkout."""
     text = (ROOT / "Dockerfile").read_text()
@@ -76,9 +218,8 @@ def test_what_an_image_copies_is_enough_to_run(target: str, tmp_path: Path) -> N
 
 
 def test_the_probes_image_holds_the_probe_and_its_configuration_alone() -> None:
-    assert {source for source, _ in copied("probe")} == {
-        "requirements-probe.txt", "probe/", "configs/probe.toml", "configs/platforms/"
-    }  # fmt: skip
+    assert {source for source, _ in copied("probe")} == {"probe/", "configs/probe.toml", "configs/platforms/"}
+    assert copied("probe-packages") == [("requirements-probe.txt", ".")]
 
 
 def test_every_requirement_is_pinned_by_hash_and_none_by_address() -> None:

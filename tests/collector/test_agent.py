@@ -71,6 +71,8 @@ async def test_it_measures_sends_beats_and_says_goodbye(collector: Running, tmp_
     spool = a_spool(tmp_path)
     async with a_line(tmp_path) as line, asyncio.TaskGroup() as tasks:
         agent = an_agent(line, spool, collector)
+        pulses: list[None] = []
+        agent.pulse = lambda: pulses.append(None)
         running = tasks.create_task(agent.run())
         service = collector.service
         await until(lambda: service.snapshot.countries and service.snapshot.probes, service.refresh)
@@ -80,8 +82,10 @@ async def test_it_measures_sends_beats_and_says_goodbye(collector: Running, tmp_
         assert sum(tally.votes for tally in service.snapshot.countries.values()) == 1
         agent.stop.set()
         await running
+    assert pulses, "a health check sees that it lives"
     await collector.service.refresh()
     assert collector.service.snapshot.probes == {}
+    assert (collector.service.config.data_path / "alive").exists()
     assert len(spool.history(10)) == 1
     spool.close()
 
