@@ -18,6 +18,7 @@ PURE = (
     "probe.backoff",
     "probe.outcome",
     "probe.packets",
+    "probe.routes",
     "collector.alerts.feeds",
     "collector.alerts.retries",
     "collector.alerts.signing",

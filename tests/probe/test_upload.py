@@ -8,18 +8,19 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-import ssl
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from probe.spool import Spool
+from probe.trust import Trust
 from probe.upload import Accepted, Answer, Courier, Later, Rejected, Uploader
 from probe.wire.exchange import Presence
 from tests.authority import Authority
-from tests.batches import CLEAN, HERE, NOW, batch, someone
+from tests.batches import CLEAN, NOW, batch, someone
 from tests.loopback import Handler, LoopbackNet, response, tcp_server
+from tests.uploads import an_uploader, to
 
 ME, OTHER = someone(1), someone(2)
 LIAR, TRUE = "192.0.2.66", "192.0.2.80"
@@ -70,15 +71,9 @@ def add(spool: Spool, who: object = ME) -> int:
 
 
 def uploader(
-    *routes: str, net: LoopbackNet, addresses: Sequence[str] = (TRUE,), tls: ssl.SSLContext | None = None
+    *urls: str, net: LoopbackNet, addresses: Sequence[str] = (TRUE,), trust: Trust | None = None
 ) -> Uploader:
-    async def resolve(_host: str) -> Sequence[str]:
-        return addresses
-
-    context = tls or ssl.create_default_context()
-    return Uploader(
-        net=net, routes=routes, identity=ME, network=HERE, resolve=resolve, tls=context, wall=lambda: NOW
-    )
+    return an_uploader(to(*urls), net, ME, lambda: NOW, addresses=addresses, trust=trust)
 
 
 def courier(spool: Spool, up: Uploader) -> Courier:
@@ -106,9 +101,9 @@ async def test_an_address_that_is_not_the_collectors_does_not_hide_the_one_that_
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, liar: str
 ) -> None:
     """Where names are lied about, the first address is often the lie."""
-    monkeypatch.setattr("probe.upload.CONNECT_S", 0.5)
+    monkeypatch.setattr("probe.dial.CONNECT_S", 0.5)
     ours, theirs = Authority("Ours"), Authority("Theirs")
-    trust = ssl.create_default_context(cadata=ours.pem().decode())
+    (tmp_path / "ca.pem").write_bytes(ours.pem())
     pem = theirs.issue(["c.example"], tmp_path) if liar == "foreign certificate" else None
     collector = Collector(heartbeat=[receipt()])
 
@@ -124,19 +119,10 @@ async def test_an_address_that_is_not_the_collectors_does_not_hide_the_one_that_
         tcp_server(collector.handle, ours.issue(["c.example"], tmp_path)) as port,
     ):
         net = LoopbackNet({(LIAR, 443): lie, (TRUE, 443): port})
-        up = uploader("https://c.example", net=net, addresses=[LIAR, TRUE], tls=trust)
+        up = uploader(
+            "https://c.example", net=net, addresses=[LIAR, TRUE], trust=Trust(str(tmp_path / "ca.pem"))
+        )
         assert isinstance(await up.heartbeat(Presence.ALIVE), Accepted)
-
-
-async def test_a_name_that_no_dns_could_hold_is_an_obstacle_and_not_the_agents_end() -> None:
-    async def resolve(host: str) -> Sequence[str]:
-        return [str(entry[4][0]) for entry in await asyncio.get_running_loop().getaddrinfo(host, None)]
-
-    up = uploader("http://a..b", net=LoopbackNet())
-    up._resolve = resolve
-    answer = await up.heartbeat(Presence.ALIVE)
-    assert isinstance(answer, Later)
-    assert set(answer.reasons) == {"http://a..b"}
 
 
 async def test_the_host_field_names_the_port_where_it_is_not_the_schemes_own() -> None:
@@ -147,7 +133,8 @@ async def test_the_host_field_names_the_port_where_it_is_not_the_schemes_own() -
 
 async def test_a_receipt_for_another_probe_is_none() -> None:
     answer = await beat(Collector(heartbeat=[receipt(probe=OTHER.probe_id)]).handle)
-    assert answer == Later({"http://collector.example:8000": "its receipt is for another probe"})
+    assert isinstance(answer, Later)
+    assert answer.reasons["http://collector.example:8000"] == "its receipt is for another probe"
 
 
 async def test_an_unknown_key_is_enrolled_once_and_only_once() -> None:
@@ -205,7 +192,7 @@ async def test_an_obstacle_is_told_as_it_is_now_and_ends_with_the_next_receipt(
         one = courier(spool, up)
         for status in (502, 500):
             await one.push()
-            assert spool.notes()["last_obstacle"] == f"http://c.example:8000: answered {status}"
+            assert spool.notes()["last_obstacle"].startswith(f"http://c.example:8000: answered {status};")
         assert caplog.text.count("upload_failed") == 1
         await courier(spool, up).push()
     assert spool.notes()["last_obstacle"] == ""
