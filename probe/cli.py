@@ -184,7 +184,7 @@ async def _one_round(desk: Desk, config: Config, arguments: argparse.Namespace) 
         courier = Courier(uploader, desk.spool, desk.lock, random.SystemRandom(), time.time)
         if await courier.push() is not None:
             said, gate = desk.spool.notes()["last_obstacle"], str(outcome.round.gate.state)
-            obstacle = display.obstacle(uploader.routes.seen(), said, gate)
+            obstacle = display.obstacle(uploader.routes.seen(time.time()), said, gate)
             print(f"{obstacle}; the round waits on this machine", file=sys.stderr)
     return MEASURED if outcome.could_judge else CANNOT_JUDGE
 
@@ -230,7 +230,7 @@ def _status(arguments: argparse.Namespace) -> int:
     config, screen = _load(arguments), Screen(sys.stdout)
     with _spool(config) as spool:
         running, rounds = _is_running(config.state_path), _rounds(spool, 1)
-        seen = _routes(config, spool).seen()
+        seen = _routes(config, spool).seen(time.time())
         lines = display.status(
             running, spool.figures(), spool.notes(), seen, rounds, time.time(), screen.width
         )

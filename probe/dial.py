@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import nullcontext
 
 from .net import Net, Stream, TlsStream
 from .plan import Plan
-from .proxy import tunnel
+from .proxy import said_of_proxy, tunnel
 from .routes import PIN, Proxy, Route, Way, place_of
 from .stages.dns import resolve
 from .stages.line import Line, Turn
@@ -53,7 +54,8 @@ class Dialler:
         endpoint = way.route.endpoint
         if way.route.proxy:
             proxy = Proxy.read(way.route.proxy)
-            return [(address, proxy.port) for address in await self._system(proxy.host)]
+            with said_of_proxy():
+                return [(address, proxy.port) for address in await self._system(proxy.host)]
         if way.at:
             return [place_of(way.at, endpoint.port)]
         if not way.asked:
@@ -77,8 +79,9 @@ class Dialler:
         return self._said[host]
 
     async def _open_at(self, address: str, port: int, way: Way) -> Stream:
-        async with asyncio.timeout(CONNECT_S):
-            below = await self._net.connect(address, port)
+        with said_of_proxy() if way.route.proxy else nullcontext():
+            async with asyncio.timeout(CONNECT_S):
+                below = await self._net.connect(address, port)
         try:
             return await self._meet(below, way)
         except BaseException:  # cancelled or refused: either way the socket goes
@@ -89,7 +92,8 @@ class Dialler:
         route, endpoint = way.route, way.route.endpoint
         if route.proxy:
             host, port = place_of(way.at, endpoint.port) if way.at else (endpoint.host, endpoint.port)
-            await tunnel(below, Proxy.read(route.proxy), host, port)
+            with said_of_proxy():
+                await tunnel(below, Proxy.read(route.proxy), host, port)
         if not endpoint.is_tls:
             return below
         context = self._trust.anyone if route.pins else self._trust.bundle

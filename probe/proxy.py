@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import base64
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from ipaddress import ip_address
 
 import h11
 
 from .http1 import MAX_HEAD_BYTES
-from .net import Stream
+from .net import Stream, in_words
 from .routes import Proxy
 from .wire.address import is_address
 
@@ -34,6 +36,17 @@ _REPLIES = {
 
 class ProxyError(OSError):
     """The proxy will not, or it is none. The message is for a person."""
+
+
+@contextmanager
+def said_of_proxy() -> Iterator[None]:
+    """What fails in here is the proxy's, and not the collector's behind it."""
+    try:
+        yield
+    except ProxyError:
+        raise
+    except OSError as error:
+        raise ProxyError(f"the proxy: {in_words(error)}") from None
 
 
 async def tunnel(stream: Stream, proxy: Proxy, host: str, port: int) -> None:

@@ -24,6 +24,8 @@ from .wire.strict import STRICT
 
 # A laptop's: home, work, and a few more. What it knew of others it learns again.
 MOST_NETWORKS = 8
+# A way that failed is given another chance before a proxy after this.
+AGAIN_S = 3600.0
 PIN = "sha256/"
 MOST_PROXY_WORD_BYTES = 255  # RFC 1929, section 2
 
@@ -176,8 +178,9 @@ class Seen:
 
 
 class Routes:
-    """The ways, and how each did on the last few networks. What worked last goes first, what was never
-    tried before what failed, what failed last goes last: no way is starved by one that hangs."""
+    """The ways, and how each did on the last few networks. What worked last goes first, what failed last
+    goes last: no way is starved by one that hangs. To a collector who comes through a proxy is where the
+    proxy is, so that a proxy that works goes behind every other way that may work again."""
 
     def __init__(
         self, ways: Iterable[Way], *, kept: str = "", network: Callable[[], str] = lambda: ""
@@ -186,18 +189,16 @@ class Routes:
         self._network = network
         self._networks = _read(kept)  # of each the ways in the order to try them; the last is this one
 
-    def in_order(self) -> list[Way]:
-        """The ways as they are to be tried here and now."""
-        return [way for way, _ in self.seen()]
+    def in_order(self, now: float) -> list[Way]:
+        """The ways as they are to be tried here and now (Unix seconds)."""
+        return [way for way, _ in self.seen(now)]
 
-    def seen(self) -> list[tuple[Way, Seen | None]]:
+    def seen(self, now: float) -> list[tuple[Way, Seen | None]]:
         """The same, each with how it did on this network."""
         here = self._networks.get(self._network(), {})
-        known = [name for name in here if name in self._ways]
-        good = [name for name in known if not here[name].word]
-        new = [name for name in self._ways if name not in here]
-        bad = [name for name in known if here[name].word]
-        return [(self._ways[name], here.get(name)) for name in (*good, *new, *bad)]
+        known = [(self._ways[name], here[name]) for name in here if name in self._ways]
+        new = [(way, None) for name, way in self._ways.items() if name not in here]
+        return sorted([*known, *new], key=lambda one: _rank(one[0], one[1], now))
 
     def worked(self, way: Way, now: float) -> None:
         """It led to a collector."""
@@ -228,6 +229,15 @@ class Routes:
         self._networks[self._network()] = here
         for oldest in list(self._networks)[:-MOST_NETWORKS]:
             del self._networks[oldest]
+
+
+def _rank(way: Way, seen: Seen | None, now: float) -> tuple[bool, bool, bool]:
+    """Less is sooner. Within a rank the order stays: of those that worked the last first, of those that
+    failed the last last."""
+    if seen is None:
+        return False, bool(way.route.proxy), True
+    has_failed = bool(seen.word)
+    return has_failed and abs(now - seen.tried_at) < AGAIN_S, bool(way.route.proxy), has_failed
 
 
 def _read(kept: str) -> dict[str, dict[str, Seen]]:

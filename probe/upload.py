@@ -124,7 +124,7 @@ class Uploader:
         reasons: dict[str, str] = {}
         waits: list[float] = []
         spoken: set[str] = set()  # a collector's own no is none of the way's: it is not asked by another
-        for way in self.routes.in_order():
+        for way in self.routes.in_order(self._wall()):
             if way.route.url in spoken:
                 continue
             answer = _checked(await self._by(way, path, body, signature), sequence)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from probe.routes import Route, Way
 from probe.spool import Spool
 from probe.trust import Trust
 from probe.upload import Accepted, Answer, Courier, Later, Rejected, Uploader
@@ -23,7 +24,7 @@ from tests.loopback import Handler, LoopbackNet, response, tcp_server
 from tests.uploads import an_uploader, to
 
 ME, OTHER = someone(1), someone(2)
-LIAR, TRUE = "192.0.2.66", "192.0.2.80"
+LIAR, TRUE, OTHER_ADDRESS = "192.0.2.66", "192.0.2.80", "192.0.2.81"
 
 
 def receipt(sequence: int | None = None, probe: str = ME.probe_id) -> bytes:
@@ -178,6 +179,42 @@ async def test_a_refusal_for_ever_is_told_from_a_proxys_page_with_the_same_statu
 @pytest.mark.parametrize("status", [301, 404, 408, 429, 500, 502, 503])
 async def test_everything_else_is_tried_again(status: int) -> None:
     assert isinstance(await beat(Collector(heartbeat=[refused(status, "some_code")]).handle), Later)
+
+
+async def test_a_collectors_own_no_is_not_got_round_by_another_way_to_it() -> None:
+    """At overload every way to it would be a load more."""
+    collector = Collector(heartbeat=[refused(429, "too_many")])
+    route = Route(url="http://c.example:8000", addresses=(OTHER_ADDRESS,))
+    async with tcp_server(collector.handle) as port:
+        net = LoopbackNet({(TRUE, 8000): port, (OTHER_ADDRESS, 8000): port})
+        up = an_uploader([route], net, ME, lambda: NOW, addresses=[TRUE])
+        answer = await up.heartbeat(Presence.ALIVE)
+    assert answer == Later({"http://c.example:8000": "answered 429 too_many"}, is_collectors=True)
+    assert net.dialled == [(TRUE, 8000)]
+    assert up.routes.in_order(NOW)[0] == Way(route)
+
+
+async def test_a_receipt_for_another_batch_is_an_echo_and_the_next_way_is_tried(spool: Spool) -> None:
+    sequence = add(spool)
+    echo, collector = Collector(batch=[receipt(sequence - 1)]), Collector(batch=[receipt(sequence)])
+    async with tcp_server(echo.handle) as liar, tcp_server(collector.handle) as port:
+        net = LoopbackNet({(TRUE, 8000): liar, (TRUE, 8001): port})
+        up = uploader("http://c.example:8000", "http://c.example:8001", net=net)
+        assert await courier(spool, up).push() is None
+    assert spool.notes()["last_route"] == "http://c.example:8001"
+
+
+async def test_the_next_agent_on_this_network_begins_with_the_way_that_worked(spool: Spool) -> None:
+    collector = Collector(batch=[receipt(add(spool)) for _ in range(2)])
+    urls = "http://gone.example:8000", "http://c.example:8001"
+    async with tcp_server(collector.handle) as port:
+        first = LoopbackNet({(TRUE, 8001): port})
+        assert await courier(spool, uploader(*urls, net=first)).push() is None
+        again = an_uploader(
+            to(*urls), first, ME, lambda: NOW, addresses=(TRUE,), kept=spool.notes()["routes"]
+        )
+    assert first.dialled == [(TRUE, 8000), (TRUE, 8001), (TRUE, 8001)]
+    assert str(again.routes.in_order(NOW)[0]) == "http://c.example:8001"
 
 
 async def test_an_obstacle_is_told_as_it_is_now_and_ends_with_the_next_receipt(
