@@ -20,7 +20,7 @@ from probe.upload import Accepted, Answer, Courier, Later, Rejected, Uploader
 from probe.wire.exchange import Presence
 from tests.authority import Authority
 from tests.batches import CLEAN, NOW, batch, someone
-from tests.loopback import Handler, LoopbackNet, response, tcp_server
+from tests.loopback import Handler, LoopbackNet, response, says, tcp_server
 from tests.uploads import an_uploader, to
 
 ME, OTHER = someone(1), someone(2)
@@ -192,6 +192,31 @@ async def test_a_collectors_own_no_is_not_got_round_by_another_way_to_it() -> No
     assert answer == Later({"http://c.example:8000": "answered 429 too_many"}, is_collectors=True)
     assert net.dialled == [(TRUE, 8000)]
     assert up.routes.in_order(NOW)[0] == Way(route)
+
+
+OBSTACLES = {
+    "hangs": (says(hang=True), "no answer in time"),
+    "trickles": (says(*[b"H"] * 50, pause_s=0.1), "no answer in time"),
+    "never ends": (says(b"HTTP/1.1 100 Continue\r\n\r\n" * 50_000), "more than was asked for"),
+    "is a portal": (says(response(200, b"<html>Log in")), "answered with no receipt ($: not JSON"),
+    "leads elsewhere": (says(response(302, Location="http://login.example/")), "answered 302"),
+}
+
+
+@pytest.mark.parametrize("story", OBSTACLES)
+async def test_what_stands_in_one_way_does_not_stand_in_the_next(
+    story: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("probe.upload.WAY_S", 0.5)
+    obstacle, word = OBSTACLES[story]
+    collector = Collector(heartbeat=[receipt()])
+    async with tcp_server(obstacle) as first, tcp_server(collector.handle) as second:
+        net = LoopbackNet({(TRUE, 8000): first, (TRUE, 8001): second})
+        up = uploader("http://c.example:8000", "http://c.example:8001", net=net)
+        assert isinstance(await up.heartbeat(Presence.ALIVE), Accepted)
+    (_, seen) = up.routes.seen(NOW)[-1]
+    assert seen is not None
+    assert seen.word.startswith(word)
 
 
 async def test_a_receipt_for_another_batch_is_an_echo_and_the_next_way_is_tried(spool: Spool) -> None:
