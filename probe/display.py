@@ -157,9 +157,10 @@ def status(
 
 
 def obstacle(ways: Sequence[tuple[Way, Seen | None]], said: str, gate: str) -> str:
-    """Why rounds wait: what a collector `said`; else that none can be reached, and whether that is the
-    whole line's trouble, as the round's controls have it."""
-    if any(seen and not seen.word for _, seen in ways):
+    """Why rounds wait: what was `said` where a way leads to a collector (or none is configured here, because
+    the agent has it from a flag); else that none can be reached, and whether that is the whole line's
+    trouble, as the round's controls have it."""
+    if not ways or any(seen and not seen.word for _, seen in ways):
         return said
     if gate == GateState.ONLINE:
         return "the collector is unreachable, though this line is online"

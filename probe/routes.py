@@ -152,7 +152,7 @@ def place_of(text: str, port: int) -> tuple[str, int]:
         host, named = parts.hostname or "", parts.port
     except ValueError:
         host, named = "", None
-    if not is_address(host) or not named or parts.netloc != text:
+    if not is_address(host) or not named or parts.netloc != text or "@" in text:
         raise ValueError(f"{text!r} is not an IP address, with or without a port")
     return host, named
 

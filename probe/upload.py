@@ -42,7 +42,7 @@ T = TypeVar("T")
 
 log = logging.getLogger("reachwatch.upload")
 
-WAY_S = 20.0  # a congested line is given a batch's worth of time, not more, and then the next way its own
+WAY_S = 20.0  # per way: a congested line is given a batch's worth of time, and the next way its turn
 MAX_ANSWER_BYTES = 65_536
 
 # The collector says "never": sending the same bytes again would be answered the same.
@@ -70,7 +70,7 @@ class Rejected:
 @dataclass(frozen=True, slots=True)
 class Later:
     """No route took it now. `reasons` holds what each said; the longest Retry-After counts.
-    `is_collectors`: the collector itself said so, whichever way it was asked."""
+    `is_collectors`, of one way's answer: the collector itself said so, and would by any other way."""
 
     reasons: dict[str, str]
     retry_after_s: float | None = None
@@ -139,7 +139,7 @@ class Uploader:
             reasons |= answer.reasons
             if answer.retry_after_s is not None:
                 waits.append(answer.retry_after_s)
-        return Later(reasons, max(waits, default=None), bool(spoken))
+        return Later(reasons, max(waits, default=None))
 
     async def _by(self, way: Way, path: str, body: bytes, signature: bytes) -> Answer:
         try:

@@ -301,6 +301,11 @@ def test_a_collector_that_no_way_leads_to_is_unreachable_and_the_line_is_what_th
     assert obstacle(seen, "https://one.example: connection reset by peer", gate) == said
 
 
+def test_what_a_collector_itself_has_said_is_no_trouble_of_the_ways() -> None:
+    seen = [(Way(ROUTE), Seen(900.0, 900.0, ""))]
+    assert obstacle(seen, "https://one.example: answered 429 crowded", "online").endswith("429 crowded")
+
+
 def test_status_keeps_the_round_in_one_line_and_folds_the_others_under_themselves() -> None:
     screen = Window(40)
     for line in status(True, FIGURES, NOTES, [], [FOUR], now=1060.0, width=40):

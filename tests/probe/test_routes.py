@@ -163,6 +163,7 @@ def test_any_text_is_a_proxy_or_is_said_to_be_none(text: str) -> None:
     [
         ({"url": "http://a..b"}, "'http://a..b' is not a https or http URL"),
         ({"addresses": ("192.0.2.7:0",)}, "'192.0.2.7:0' is not an IP address, with or without a port"),
+        ({"addresses": ("a@192.0.2.7:1",)}, "'a@192.0.2.7:1' is not an IP address, with or without a port"),
         ({"url": "http://one.example", "pins": (KEY,)}, "pins need an https URL, not 'http://one.example'"),
         ({"pins": ("A" * 43 + "=",)}, f"'{'A' * 43}=' is not a pin, as sha256/ and the base64 of 32 bytes"),
         ({"server_name": "w w", "pins": (KEY,)}, "server_name: 'w w' is not a host's name"),
