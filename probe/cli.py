@@ -25,11 +25,13 @@ from typing import Any
 from . import display, doctor, log
 from .agent import Agent, Desk
 from .config import Config, load, load_platforms, system_resolvers
+from .dial import Dialler, trusted_of
 from .identity import Identity, IdentityError
 from .live import Progress, live
 from .net import AsyncioNet
 from .outcome import document
 from .plan import Plan
+from .routes import Routes
 from .schedule import Schedule
 from .screen import Screen
 from .spool import Spool, SpoolError
@@ -37,7 +39,6 @@ from .stages.dns import DohResolver, PlainResolver
 from .targets import Targets
 from .trust import Trust
 from .upload import Courier, Uploader
-from .wire.platform import Endpoint
 from .wire.settings import ConfigError
 from .wire.version import __version__
 
@@ -154,18 +155,21 @@ def _spool(config: Config) -> Iterator[Spool]:
 
 
 def _uploader(config: Config, desk: Desk) -> Uploader | None:
-    if not config.collector.urls:
+    if not config.collector.ways:
         return None
+    plan = desk.plan
     return Uploader(
-        net=desk.plan.net,
-        routes=config.collector.urls,
+        dial=Dialler(plan.net, plan.trust, _addresses, trusted_of(plan)),
+        routes=_routes(config, desk.spool),
         identity=desk.identity,
         network=config.network,
-        resolve=_addresses,
-        tls=desk.plan.trust.bundle,
         wall=time.time,
         token=config.collector.enrolment_token,
     )
+
+
+def _routes(config: Config, spool: Spool) -> Routes:
+    return Routes(config.collector.ways, kept=spool.notes().get("routes", ""))
 
 
 async def _addresses(host: str) -> list[str]:
@@ -196,7 +200,9 @@ async def _one_round(desk: Desk, config: Config, arguments: argparse.Namespace) 
     if uploader is not None:
         courier = Courier(uploader, desk.spool, desk.lock, random.SystemRandom(), time.time)
         if await courier.push() is not None:
-            print("no collector could be reached; the round waits on this machine", file=sys.stderr)
+            said, gate = desk.spool.notes()["last_obstacle"], str(outcome.round.gate.state)
+            obstacle = display.obstacle(uploader.routes.seen(time.time()), said, gate)
+            print(f"{obstacle}; the round waits on this machine", file=sys.stderr)
     return MEASURED if outcome.could_judge else CANNOT_JUDGE
 
 
@@ -247,7 +253,10 @@ def _status(arguments: argparse.Namespace) -> int:
     config, screen = _load(arguments), Screen(sys.stdout)
     with _spool(config) as spool:
         running, rounds = _is_running(config.state_path), _rounds(spool, 1)
-        lines = display.status(running, spool.figures(), spool.notes(), rounds, time.time(), screen.width)
+        seen = _routes(config, spool).seen(time.time())
+        lines = display.status(
+            running, spool.figures(), spool.notes(), seen, rounds, time.time(), screen.width
+        )
     for line in lines:
         screen.print(line, indent=display.STATUS_INDENT)
     return MEASURED
@@ -273,13 +282,7 @@ def _doctor(arguments: argparse.Namespace) -> int:
 
 async def _examine(config: Config) -> int:
     worst = MEASURED
-    collectors = []
-    for url in config.collector.urls:
-        try:
-            collectors.append((url, await _addresses(Endpoint(url=url).host)))
-        except OSError:
-            collectors.append((url, []))
-    async for finding in doctor.examine(_plan(config), collectors):
+    async for finding in doctor.examine(_plan(config), _addresses, config.collector.ways):
         print(finding, flush=True)
         if finding.health is doctor.Health.FAIL:
             worst = OTHER

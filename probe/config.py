@@ -15,6 +15,7 @@ from typing import Annotated
 
 from annotated_types import Ge, Gt, Le, Len
 
+from .routes import Route, Way, ways
 from .wire.address import is_address, is_name
 from .wire.observation import Network
 from .wire.platform import Endpoint, Name, Platform
@@ -51,15 +52,20 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Collectors:
-    """Where rounds are pushed, and the token that lets a new key in, where one is asked for."""
+    """Where rounds are pushed and how, and the token that lets a new key in, where one is asked for."""
 
     __pydantic_config__ = STRICT
     urls: Annotated[tuple[Text, ...], Len(0, 16)] = ()
+    routes: Annotated[tuple[Route, ...], Len(0, 16)] = ()
     enrolment_token: Annotated[str, Len(0, 100)] = ""
 
     def __post_init__(self) -> None:
-        for url in self.urls:
-            check_url(url, ("https", "http"))
+        self.ways  # noqa: B018 - what cannot be used is said here
+
+    @property
+    def ways(self) -> tuple[Way, ...]:
+        """Every way to a collector: those by a URL alone, then those that take more."""
+        return ways((*(Route(url=url) for url in self.urls), *self.routes))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,10 +11,12 @@ from itertools import islice
 from typing import Any
 
 from .outcome import Outcome
+from .routes import Seen, Way
 from .screen import Screen, cells, clip
 from .spool import SpoolFigures
 from .verdict import Scope, Status, Verdict
 from .verdict.wording import part
+from .wire.observation import GateState
 from .wire.platform import Platform
 
 # A minute is more than any network's delay, and far less than the ten the collector forgives.
@@ -119,6 +121,7 @@ def status(
     running: bool,
     figures: SpoolFigures,
     notes: Mapping[str, str],
+    ways: Sequence[tuple[Way, Seen | None]],
     rounds: Sequence[Mapping[str, Any]],
     now: float,
     width: int | None = None,
@@ -141,7 +144,9 @@ def status(
         way = "ahead of" if skew_s > 0 else "behind"
         lines.append(f"clock        {abs(skew_s):.0f} s {way} the collector's: set it, or turn on NTP")
     if notes.get("last_obstacle"):
-        lines.append(f"obstacle     {notes['last_obstacle']}")
+        gate = rounds[0]["gate"] if rounds else ""
+        lines.append(f"obstacle     {obstacle(ways, notes['last_obstacle'], gate)}")
+    lines += [f"route        {way}: {_did(seen, now)}" for way, seen in ways]
     if figures.dropped:
         lines.append(
             f"dropped      {figures.dropped} rounds, because the spool was full or they were too old"
@@ -149,6 +154,26 @@ def status(
     for code, count in figures.refused.items():
         lines.append(f"refused      {count} rounds, by the collector: {code}")
     return lines
+
+
+def obstacle(ways: Sequence[tuple[Way, Seen | None]], said: str, gate: str) -> str:
+    """Why rounds wait: what was `said` where a way leads to a collector (or none is configured here, because
+    the agent has it from a flag); else that none can be reached, and whether that is the whole line's
+    trouble, as the round's controls have it."""
+    if not ways or any(seen and not seen.word for _, seen in ways):
+        return said
+    if gate == GateState.ONLINE:
+        return "the collector is unreachable, though this line is online"
+    return "the collector is unreachable" + (f", and this line is not well ({gate})" if gate else "")
+
+
+def _did(seen: Seen | None, now: float) -> str:
+    if seen is None:
+        return "not tried on this network"
+    worked = "" if seen.worked_at is None else f"worked {_ago(now - seen.worked_at)}"
+    if not seen.word:
+        return worked
+    return f"failed {_ago(now - seen.tried_at)} ({seen.word})" + (f"; {worked}" if worked else "")
 
 
 def history(rounds: Sequence[Mapping[str, Any]], width: int | None = None) -> list[str]:

@@ -11,11 +11,14 @@ from enum import StrEnum
 
 from . import capture, icmp
 from .config import Config
+from .dial import Dialler, Resolve, trusted_of
 from .http1 import ClosedEarly, Exchange, InvalidResponse
 from .net import SOME_IPV6, Net, TlsStream, in_words
 from .plan import Plan
+from .routes import Way
 from .stages import dns
 from .stages.line import Line, Turn
+from .upload import WAY_S
 from .wire.address import is_bogon
 from .wire.platform import Endpoint
 
@@ -44,8 +47,8 @@ class Finding:
         return f"{self.health:<5} {self.subject:<18} {self.text}"
 
 
-async def examine(plan: Plan, collectors: Sequence[tuple[str, Sequence[str]]]) -> AsyncIterator[Finding]:
-    """Every line in turn. `collectors` are URLs with the addresses their names resolve to."""
+async def examine(plan: Plan, resolve: Resolve, ways: Sequence[Way]) -> AsyncIterator[Finding]:
+    """Every line in turn. `ways` lead to collectors, whose names `resolve` finds as any program would."""
     line = Line(plan.net, plan.clock, plan.clock(), plan.config.timeouts, plan.trust, lambda _: None)
     yield await _system_resolver(plan, line)
     yield await _trusted_resolver(plan, line)
@@ -53,12 +56,12 @@ async def examine(plan: Plan, collectors: Sequence[tuple[str, Sequence[str]]]) -
     yield await _clock(plan, line)
     yield _path_evidence()
     yield _packet_evidence()
-    if not collectors:
+    if not ways:
         yield Finding(
             "collector", Health.NOTE, "none configured: rounds stay on this machine (collector.urls)"
         )
-    for url, addresses in collectors:
-        yield await _collector(plan, url, addresses)
+    for finding in await _collectors(plan, resolve, ways):
+        yield finding
 
 
 def _turn(line: Line, url: str) -> Turn:
@@ -155,15 +158,35 @@ def _packet_evidence() -> Finding:
     return Finding("packet evidence", Health.OK, "packets can be watched: forged resets can be told")
 
 
-async def _collector(plan: Plan, url: str, addresses: Sequence[str]) -> Finding:
-    health = Endpoint(url=url.rstrip("/") + "/healthz")
-    trouble = "its name does not resolve"
-    for address in addresses:
-        began = plan.clock()
-        answer = await _fetch(plan, health, address)
-        if isinstance(answer, Exchange) and answer.status == 200:
-            took_ms = (plan.clock() - began) * 1000
-            return Finding("collector", Health.OK, f"{url} answered in {took_ms:.0f} ms")
-        trouble = answer if isinstance(answer, str) else f"answered {answer.status}"
-    advice = "rounds wait on this machine until it can be reached"
-    return Finding("collector", Health.FAIL, f"{url}: {trouble}; {advice}")
+async def _collectors(plan: Plan, resolve: Resolve, ways: Sequence[Way]) -> list[Finding]:
+    """Each way, all at once; one that fails stands in nobody's way where another works."""
+    async with asyncio.TaskGroup() as group:
+        asked = [group.create_task(_health(plan, resolve, way)) for way in ways]
+    answers = [task.result() for task in asked]
+    works = any(not trouble for trouble, _ in answers)
+    rest = "rounds go another way" if works else "rounds wait on this machine until it can be reached"
+    return [
+        Finding("collector", Health.NOTE if works else Health.FAIL, f"{way}: {trouble}; {rest}")
+        if trouble
+        else Finding("collector", Health.OK, f"{way} answered in {took_s * 1000:.0f} ms")
+        for way, (trouble, took_s) in zip(ways, answers, strict=True)
+    ]
+
+
+async def _health(plan: Plan, resolve: Resolve, way: Way) -> tuple[str, float]:
+    """What is wrong with the way, empty if nothing is, and the seconds it took."""
+    endpoint = Endpoint(url=way.route.url.rstrip("/") + "/healthz")
+    dial = Dialler(plan.net, plan.trust, resolve, trusted_of(plan))
+    began = plan.clock()
+    try:
+        async with asyncio.timeout(WAY_S):
+            stream = await dial.open(way)
+            try:
+                exchange = Exchange(stream, max_body_bytes=4096)
+                await exchange.run("GET", endpoint.authority, endpoint.path)
+            finally:
+                stream.close()
+    except (OSError, ClosedEarly, InvalidResponse) as error:
+        return in_words(error), plan.clock() - began
+    trouble = "" if exchange.status == 200 else f"answered {exchange.status}"
+    return trouble, plan.clock() - began

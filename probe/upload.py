@@ -1,4 +1,4 @@
-"""Every route to the collector: several URLs tried in turn, the one that worked last first.
+"""Every route to the collector: its ways are tried in turn, the one that worked last here first.
 
 A request is signed once, when it is spooled, and sent unchanged as often as it takes. What
 happened comes back as data; `drain` empties the spool with it and stops at the first obstacle.
@@ -10,17 +10,18 @@ import asyncio
 import base64
 import gzip
 import logging
-import ssl
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from random import Random
 from typing import ParamSpec, TypeVar
 
 from .backoff import delay_s, retry_after_s
+from .dial import Dialler
 from .http1 import ClosedEarly, Exchange, InvalidResponse
 from .identity import Identity
-from .net import Net, Stream, TlsStream, in_words
+from .net import in_words
+from .routes import Routes, Way
 from .spool import Item, Spool
 from .wire.codec import DecodeError, decode, encode
 from .wire.exchange import (
@@ -41,8 +42,7 @@ T = TypeVar("T")
 
 log = logging.getLogger("reachwatch.upload")
 
-ROUTE_S = 20.0  # per route: a congested line is given a batch's worth of time, not more
-CONNECT_S = 8.0  # four SYNs (RFC 6298); a route that drops packets must not hold up the next
+WAY_S = 20.0  # per way: a congested line is given a batch's worth of time, and the next way its turn
 MAX_ANSWER_BYTES = 65_536
 
 # The collector says "never": sending the same bytes again would be answered the same.
@@ -53,7 +53,7 @@ _NEVER_FITS = (401, "bad_signature")
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """Stored durably, says the receipt, by the collector at `route`."""
+    """Stored durably, says the receipt, by the collector that `route` leads to."""
 
     receipt: Receipt
     route: str
@@ -69,10 +69,12 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """No route took it now. `reasons` holds what each said; the longest Retry-After counts."""
+    """No route took it now. `reasons` holds what each said; the longest Retry-After counts.
+    `is_collectors`, of one way's answer: the collector itself said so, and would by any other way."""
 
     reasons: dict[str, str]
     retry_after_s: float | None = None
+    is_collectors: bool = False
 
 
 Answer = Accepted | Rejected | Later
@@ -91,27 +93,23 @@ class Uploader:
     def __init__(
         self,
         *,
-        net: Net,
-        routes: Sequence[str],
+        dial: Dialler,
+        routes: Routes,
         identity: Identity,
         network: Network,
-        resolve: Callable[[str], Awaitable[Sequence[str]]],
-        tls: ssl.SSLContext,
         wall: Callable[[], float],
         token: str = "",
     ) -> None:
-        self._net = net
-        self._routes = list(routes)
+        self._dial = dial
+        self.routes = routes
         self._identity = identity
         self._network = network
-        self._resolve = resolve
-        self._tls = tls
         self._wall = wall
         self._token = token
 
     async def batch(self, item: Item) -> Answer:
-        """Offer a batch to each route until one takes or rejects it."""
-        return await self._offer("/v1/batch", item.body, item.signature)
+        """Offer a batch by each way until a collector takes or rejects it."""
+        return await self._offer("/v1/batch", item.body, item.signature, item.sequence)
 
     async def heartbeat(self, state: Presence, targets: int | None = None) -> Answer:
         """Say that this probe is here, or that it is leaving, and which list of targets it goes by."""
@@ -127,37 +125,48 @@ class Uploader:
         body = encode(beat)
         return await self._offer("/v1/heartbeat", body, self._identity.sign(body))
 
-    async def _offer(self, path: str, body: bytes, signature: bytes) -> Answer:
+    async def _offer(self, path: str, body: bytes, signature: bytes, sequence: int | None = None) -> Answer:
         reasons: dict[str, str] = {}
         waits: list[float] = []
-        for route in list(self._routes):
-            try:
-                async with asyncio.timeout(ROUTE_S):
-                    answer = await self._introduced(route, path, body, signature)
-            except (OSError, UnicodeError, ClosedEarly, InvalidResponse) as error:
-                reasons[route] = in_words(error)  # UnicodeError: a name that no DNS could hold
+        spoken: set[str] = set()  # a collector's own no is none of the way's: it is not asked by another
+        for way in self.routes.in_order(self._wall()):
+            if way.route.url in spoken:
                 continue
+            answer = _checked(await self._by(way, path, body, signature), sequence)
+            if not isinstance(answer, Later) or answer.is_collectors:
+                self.routes.worked(way, self._wall())
+            else:
+                self.routes.failed(way, self._wall(), answer.reasons[str(way)])
             if not isinstance(answer, Later):
-                self._prefer(route)
                 return answer
+            if answer.is_collectors:
+                spoken.add(way.route.url)
             reasons |= answer.reasons
             if answer.retry_after_s is not None:
                 waits.append(answer.retry_after_s)
         return Later(reasons, max(waits, default=None))
 
-    async def _introduced(self, route: str, path: str, body: bytes, signature: bytes) -> Answer:
+    async def _by(self, way: Way, path: str, body: bytes, signature: bytes) -> Answer:
+        try:
+            async with asyncio.timeout(WAY_S):
+                return await self._introduced(way, path, body, signature)
+        except (OSError, ClosedEarly, InvalidResponse) as error:
+            return Later({str(way): in_words(error)})
+
+    async def _introduced(self, way: Way, path: str, body: bytes, signature: bytes) -> Answer:
         """Post; where the collector does not know this key yet, enrol and post again, once."""
-        response = await self._post(route, path, body, signature)
+        response = await self._post(way, path, body, signature)
         if response.status == 401 and _refusal(response.body)[0] == "unknown_probe":
-            enrolled = await self._enrol(route)
+            enrolled = await self._enrol(way)
             if isinstance(enrolled, Rejected):  # the key was, and not what waits to be sent
-                return Later({route: f"refused this key: {enrolled.code} {enrolled.message}"})
+                said = f"refused this key: {enrolled.code} {enrolled.message}"
+                return Later({str(way): said}, is_collectors=True)
             if isinstance(enrolled, Later):
                 return enrolled
-            response = await self._post(route, path, body, signature)
-        return self._read(response, route)
+            response = await self._post(way, path, body, signature)
+        return self._read(response, way)
 
-    async def _enrol(self, route: str) -> Answer:
+    async def _enrol(self, way: Way) -> Answer:
         enrolment = encode(
             Enrolment(
                 schema=SCHEMA,
@@ -167,18 +176,18 @@ class Uploader:
                 token=self._token or None,
             )
         )
-        response = await self._post(route, "/v1/enrol", enrolment, self._identity.sign(enrolment))
-        return self._read(response, route)
+        response = await self._post(way, "/v1/enrol", enrolment, self._identity.sign(enrolment))
+        return self._read(response, way)
 
-    async def _post(self, route: str, path: str, body: bytes, signature: bytes) -> _Response:
-        endpoint = Endpoint(url=route.rstrip("/") + path)
+    async def _post(self, way: Way, path: str, body: bytes, signature: bytes) -> _Response:
+        endpoint = Endpoint(url=way.route.url.rstrip("/") + path)
         headers = (
             ("Content-Type", "application/json"),
             ("Content-Encoding", "gzip"),
             (PROBE_HEADER, self._identity.probe_id),
             (SIGNATURE_HEADER, base64.b64encode(signature).decode()),
         )
-        stream = await self._open(endpoint)
+        stream = await self._dial.open(way)
         try:
             exchange = Exchange(stream, max_body_bytes=MAX_ANSWER_BYTES)
             packed = gzip.compress(body, compresslevel=6, mtime=0)
@@ -187,50 +196,23 @@ class Uploader:
             stream.close()
         return _Response(exchange.status or 0, exchange.body, exchange.headers.get("retry-after", ""))
 
-    async def _open(self, endpoint: Endpoint) -> Stream:
-        trouble: OSError = OSError("its name does not resolve")
-        for address in await self._resolve(endpoint.host):
-            try:
-                return await self._open_at(address, endpoint)
-            except OSError as error:  # a lie of the resolver's may be in front of the true address
-                trouble = error
-        raise trouble
-
-    async def _open_at(self, address: str, endpoint: Endpoint) -> Stream:
-        async with asyncio.timeout(CONNECT_S):
-            below = await self._net.connect(address, endpoint.port)
-        if not endpoint.is_tls:
-            return below
-        try:
-            tls = TlsStream(below, self._tls, endpoint.host)
-            async with asyncio.timeout(CONNECT_S):
-                await tls.handshake()
-        except BaseException:  # cancelled or refused: either way the socket goes
-            below.close()
-            raise
-        return tls
-
-    def _read(self, response: _Response, route: str) -> Answer:
+    def _read(self, response: _Response, way: Way) -> Answer:
         if response.status == 200:
-            return self._receipt(response, route)
+            return self._receipt(response, way)
         code, message = _refusal(response.body)
         if code and (response.status in _PERMANENT or (response.status, code) == _NEVER_FITS):
             return Rejected(code, message)
         wait_s = retry_after_s(response.retry_after, self._wall()) if response.retry_after else None
-        return Later({route: f"answered {response.status} {code}".rstrip()}, wait_s)
+        return Later({str(way): f"answered {response.status} {code}".rstrip()}, wait_s, bool(code))
 
-    def _receipt(self, response: _Response, route: str) -> Answer:
+    def _receipt(self, response: _Response, way: Way) -> Answer:
         try:
             receipt = decode(Receipt, response.body)
         except DecodeError as error:
-            return Later({route: f"answered with no receipt ({error})"})
+            return Later({str(way): f"answered with no receipt ({error})"})
         if receipt.probe != self._identity.probe_id:
-            return Later({route: "its receipt is for another probe"})
-        return Accepted(receipt, route)
-
-    def _prefer(self, route: str) -> None:
-        self._routes.remove(route)
-        self._routes.insert(0, route)
+            return Later({str(way): "its receipt is for another probe"})
+        return Accepted(receipt, str(way))
 
 
 def _refusal(body: bytes) -> tuple[str, str]:
@@ -251,9 +233,9 @@ def elsewhere(receipt: Receipt) -> str:
     )
 
 
-def _checked(answer: Answer, item: Item) -> Answer:
+def _checked(answer: Answer, sequence: int | None) -> Answer:
     """A receipt for another batch is no receipt for this one."""
-    if isinstance(answer, Accepted) and answer.receipt.sequence != item.sequence:
+    if isinstance(answer, Accepted) and answer.receipt.sequence != sequence:
         return Later({answer.route: f"its receipt is for batch {answer.receipt.sequence}"})
     return answer
 
@@ -277,12 +259,15 @@ class Courier:
 
     async def push(self) -> float | None:
         """Send until nothing waits (None) or something stands in the way (seconds to wait)."""
-        while (item := await self._call(self.spool.peek)) is not None:
-            answer = _checked(await self.uploader.batch(item), item)
+        wait_s = None
+        while wait_s is None and (item := await self._call(self.spool.peek)) is not None:
+            answer = await self.uploader.batch(item)
             if isinstance(answer, Later):
-                return await self._broken(answer)
-            await self._settled(item, answer)
-        return None
+                wait_s = await self._broken(answer)
+            else:
+                await self._settled(item, answer)
+        await self._call(self.spool.note, "routes", self.uploader.routes.text())
+        return wait_s
 
     async def _settled(self, item: Item, answer: Accepted | Rejected) -> None:
         if isinstance(answer, Rejected):

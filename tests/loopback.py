@@ -223,14 +223,15 @@ async def watched(port: int, act: Act) -> AsyncIterator[int]:
         beyond_reader, beyond = await asyncio.open_connection("127.0.0.1", port)
         beyond.write(first)
         async with asyncio.TaskGroup() as group:
-            group.create_task(_pass_on(reader, beyond))
-            group.create_task(_pass_on(beyond_reader, writer))
+            group.create_task(pass_on(reader, beyond))
+            group.create_task(pass_on(beyond_reader, writer))
 
     async with tcp_server(handler) as own:
         yield own
 
 
-async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Whatever comes, to the other side."""
     try:
         while data := await reader.read(65_536):
             writer.write(data)

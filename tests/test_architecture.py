@@ -19,6 +19,7 @@ PURE = (
     "probe.outcome",
     "probe.pace",
     "probe.packets",
+    "probe.routes",
     "collector.alerts.feeds",
     "collector.alerts.retries",
     "collector.alerts.signing",

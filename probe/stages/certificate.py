@@ -34,17 +34,30 @@ def describe(der: bytes) -> Certificate | None:
     """
     try:
         certificate = x509.load_der_x509_certificate(der)
-        spki = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         return Certificate(
             subject=_printable(certificate.subject.rfc4514_string()),
             issuer=_printable(certificate.issuer.rfc4514_string()),
             not_before=certificate.not_valid_before_utc,
             not_after=certificate.not_valid_after_utc,
-            spki_sha256=hashlib.sha256(spki).hexdigest()[:32],
+            spki_sha256=_spki_sha256(certificate).hex()[:32],
             names=_names(certificate),
         )
     except _UNREADABLE:
         return None
+
+
+def spki_sha256(der: bytes) -> bytes | None:
+    """The SHA-256 of the certificate's SubjectPublicKeyInfo (RFC 7469, section 2.4), its key's name in
+    32 bytes; None for bytes that are no certificate."""
+    try:
+        return _spki_sha256(x509.load_der_x509_certificate(der))
+    except _UNREADABLE:
+        return None
+
+
+def _spki_sha256(certificate: x509.Certificate) -> bytes:
+    spki = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return hashlib.sha256(spki).digest()
 
 
 def _names(certificate: x509.Certificate) -> tuple[str, ...]:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import gzip
 import random
-import ssl
 import threading
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,20 +20,16 @@ from probe.outcome import Outcome
 from probe.schedule import Schedule
 from probe.spool import Spool, SpoolError
 from probe.targets import Targets
-from probe.upload import Uploader
 from probe.wire.codec import MAX_BYTES
 from probe.wire.stage import TlsDetail
-from tests.batches import HERE, someone
+from tests.batches import someone
 from tests.collector.conftest import Running
 from tests.line import Line, a_line
 from tests.probe.wire.test_fit import fat
+from tests.uploads import an_uploader, to
 
 ME = someone(1)
 NO_TARGETS = Targets(Path("none.json"), (), time.time)
-
-
-async def _loopback(_host: str) -> Sequence[str]:
-    return ["127.0.0.1"]
 
 
 def an_agent(line: Line, spool: Spool, collector: Running | None) -> Agent:
@@ -42,15 +37,7 @@ def an_agent(line: Line, spool: Spool, collector: Running | None) -> Agent:
     uploader = None
     if collector is not None:
         collector.clock.now = time.time()
-        uploader = Uploader(
-            net=AsyncioNet(),
-            routes=[collector.url],
-            identity=ME,
-            network=HERE,
-            resolve=_loopback,
-            tls=ssl.create_default_context(),
-            wall=time.time,
-        )
+        uploader = an_uploader(to(collector.url), AsyncioNet(), ME, time.time)
     return Agent(Desk(line.plan, ME, spool, NO_TARGETS), Schedule(300.0, 0.0), uploader, random.Random(1))
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-import ssl
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,32 +14,21 @@ from collector.config import Config, Door
 from collector.store.base import Seen
 from collector.tokens import Token, digest_of
 from probe.net import AsyncioNet
+from probe.routes import Routes, ways
 from probe.spool import Spool
 from probe.upload import Accepted, Courier, Later, Rejected, Uploader
 from probe.wire.exchange import Presence
 from probe.wire.observation import Round
-from tests.batches import CLEAN, HERE, at, batch, someone
+from tests.batches import CLEAN, at, batch, someone
 from tests.collector.conftest import Clock, Running, collecting
 from tests.loopback import response, says, tcp_server
+from tests.uploads import an_uploader, to
 
 ME = someone(1)
 
 
-async def _loopback(_host: str) -> Sequence[str]:
-    return ["127.0.0.1"]
-
-
-def uploader(*routes: str, clock: Clock | None = None, token: str = "") -> Uploader:
-    return Uploader(
-        net=AsyncioNet(),
-        routes=routes,
-        identity=ME,
-        network=HERE,
-        resolve=_loopback,
-        tls=ssl.create_default_context(),
-        wall=clock or Clock(),
-        token=token,
-    )
+def uploader(*urls: str, clock: Clock | None = None, token: str = "") -> Uploader:
+    return an_uploader(to(*urls), AsyncioNet(), ME, clock or Clock(), token=token)
 
 
 @pytest.fixture
@@ -193,7 +181,7 @@ async def test_a_clock_hours_off_is_refused_and_says_why(collector: Running) -> 
 
 
 async def test_a_collector_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("probe.upload.ROUTE_S", 0.2)
+    monkeypatch.setattr("probe.upload.WAY_S", 0.2)
     async with tcp_server(says(hang=True)) as port:
         answer = await uploader(f"http://127.0.0.1:{port}").heartbeat(Presence.ALIVE)
     assert isinstance(answer, Later)
@@ -209,7 +197,7 @@ async def test_drain_goes_on_until_the_collector_is_back(collector: Running, spo
         async def wait(seconds: float) -> None:
             waits.append(seconds)
             if len(waits) == 3:
-                up._routes[:] = [collector.url]
+                up.routes = Routes(ways(to(collector.url)))
 
         patient = replace(courier(spool, up), sleep=wait)
         await patient.drain()

@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 
 from . import actions, servers, wiring, world
 from .actions import Orders, Target, place_of
-from .effects import EVERYWHERE, Elsewhere
+from .effects import EVERYWHERE, Effect, Elsewhere
 from .names import DOH_PORT, write_zone
 from .namespace import PREFIX, Namespace, python, stop, sweep, wait_for
 from .scenarios import OK, SCENARIOS, Scenario, Truth
@@ -114,7 +114,15 @@ class Lab:
         """Make the scenario true, for some platforms and providers only if any are named."""
         self.scenario = SCENARIOS[name]
         self.target = self._target(self.scenario, platforms, isps)
-        before, self._orders = self._orders, actions.orders_for(self.scenario.effects, self.target)
+        self._carry_out(self.scenario.effects, self.target)
+
+    def block_collector(self, effect: Effect) -> None:
+        """Do to the collector's name, at both providers, what is done to a platform's. No scenario, because
+        no verdict is about it; the next `switch` undoes it."""
+        self._carry_out((effect,), Target(self.zone, (world.COLLECTOR_SITE,), tuple(ISPS.values())))
+
+    def _carry_out(self, chosen: Iterable[Effect], target: Target) -> None:
+        before, self._orders = self._orders, actions.orders_for(chosen, target)
         write_zone(self.folder / "zone.json", self.zone.without(self._orders.gone))
         for place in ("router", "isp-a", "isp-b", "internet"):
             self.places[place].nft(_ruleset(place, self._orders))

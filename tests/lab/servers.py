@@ -187,6 +187,12 @@ def router(certs: Certificates) -> Iterator[str]:
     yield _server(_wildcard(Port.INTERCEPTION, tls=True), "return 200 'Checked.';", pem=certs.home_ca)
 
 
+def before_collector(pem: Path) -> Iterator[str]:
+    """TLS at both of the collector's addresses, whichever name is shown."""
+    forward = f"location / {{ proxy_pass http://{world.COLLECTOR}:8460; }}"
+    yield _server(_tls_on((world.COLLECTOR, world.COLLECTOR_ELSEWHERE)), forward, pem=pem)
+
+
 _LEADS_TO_TLS = (
     "location = /success.txt { default_type text/plain; return 200 'success\\n'; }\n"
     "  location / { return 301 https://$host$request_uri; }"

@@ -128,11 +128,13 @@ def _wire_abroad(places: Places) -> None:
         at, device = (transit, "abroad") if name == "abroad" else (internet, "col")
         _cable(at, device, places[name], "eth0", near)
         places[name].ip(*(f"route add default via {address}" for address in near))
+    places["collector"].ip(_add(world.COLLECTOR_ELSEWHERE, "lo"))
     transit.ip(*(f"route add default via {end}" for end in _far(_SEA)))
     # What nobody has dies here without a word.
     internet.ip(
         *(f"route add {network} via {_of(_SEA, network)}" for network in _country()),
         *(f"route add {address} via {_of(_SEA, address)}" for address in world.ABROAD),
+        f"route add {world.COLLECTOR_ELSEWHERE} via {world.COLLECTOR}",
         "route add blackhole default",
         "-6 route add blackhole default",
         *(_add(address, "lo") for address in _foreign_addresses()),

@@ -34,7 +34,7 @@ PUBLIC_RESOLVERS = {  # service address: the address its own questions come from
 NO_RESOLVER = "192.0.2.53"  # RFC 5737: nobody is there, so whoever answers stands in between
 WHOAMI = "whoami.akamai.net"
 ABROAD = ("94.130.20.9", "2a01:4f8:c0c:1::9")
-COLLECTOR = "198.51.100.10"
+COLLECTOR, COLLECTOR_ELSEWHERE = "198.51.100.10", "95.217.20.10"
 
 # At home, in the country itself: what the exchange reaches without transit.
 DOMESTIC_AUTHORITY = "203.101.184.53"
@@ -165,6 +165,11 @@ PLATFORMS = {
     )
 }  # fmt: skip
 
+# As a censor sees it: one more name to block. Its second address is in no DNS.
+COLLECTOR_SITE = Platform(
+    "collector", {"web": ("collector.example.net",)}, (), domains=("collector.example.net",)
+)
+
 # X's other home: the same names on Cloudflare, in the scenario `x_other_cdn`.
 X_ON_CLOUDFLARE = Owner(
     "x-on-cloudflare",
@@ -279,6 +284,8 @@ def zone(seed: int = 0, *, x_elsewhere: bool = False) -> Zone:
             family: (of_family(isp.block_page, family),) for family in FAMILIES
         }
         country[isp.block_host] = public[isp.block_host] = page
+    for host in COLLECTOR_SITE.hosts:
+        country[host] = public[host] = {4: (COLLECTOR,), 6: ()}
     return Zone(country, public)
 
 

@@ -62,10 +62,11 @@ def test_a_round_is_in_the_history_and_waits_for_its_collector(tmp_path: Path) -
     done = probe(tmp_path, "run", **collector)
     assert done.returncode == 3
     assert "the round waits on this machine" in done.stderr
-    status = probe(tmp_path, "status").stdout
+    status = probe(tmp_path, "status", **collector).stdout
     assert "agent        not running" in status
     assert "waiting      1 rounds" in status
-    assert "obstacle     http://127.0.0.1:9: " in status
+    assert "obstacle     the collector is unreachable, and this line is not well (offline)" in status
+    assert "route        http://127.0.0.1:9: failed " in status
     (line,) = probe(tmp_path, "history").stdout.splitlines()
     assert "offline  x insufficient  facebook insufficient" in line
 

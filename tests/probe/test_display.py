@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probe.config import Config, load_platforms
-from probe.display import HINTS, STATUS_INDENT, history, sentence, sentences, show, status
+from probe.display import HINTS, STATUS_INDENT, history, obstacle, sentence, sentences, show, status
 from probe.outcome import Outcome, outcome_of, summary
+from probe.routes import Route, Seen, Way
 from probe.screen import Screen, cells
 from probe.spool import SpoolFigures
 from probe.verdict import Finding, Level, Mechanism, Reason, Scope, Status, Verdict, judge
@@ -258,9 +259,17 @@ NOTES = {
 FIGURES = SpoolFigures(pending=2, size_bytes=4096, oldest_at=1000.0, dropped=3, refused={"too_old": 1})
 
 
+ROUTE = Route(url="https://one.example")
+WAYS = [
+    (Way(ROUTE), Seen(900.0, 900.0, "")),
+    (Way(ROUTE, at="192.0.2.7"), None),
+    (Way(ROUTE, asked=True), Seen(1048.0, 700.0, "connection refused")),
+]
+
+
 def test_status_says_what_waits_what_stands_in_the_way_and_what_others_see() -> None:
     rounds = [summary(outcome_of(BLOCKED))]
-    assert status(True, FIGURES, NOTES, rounds, now=1060.0) == [
+    assert status(True, FIGURES, NOTES, WAYS, rounds, now=1060.0) == [
         "agent        running",
         "last round   2023-12-17T15:04:00.000Z  online   x blocked(dns)",
         "waiting      2 rounds, 4 KiB, the oldest from 60 s ago",
@@ -268,14 +277,38 @@ def test_status_says_what_waits_what_stands_in_the_way_and_what_others_see() -> 
         "elsewhere    x fails from 0 of 9 in 3 countries",
         "clock        7200 s behind the collector's: set it, or turn on NTP",
         "obstacle     https://two.example: connection refused",
+        "route        https://one.example: worked 3 min ago",
+        "route        https://one.example at 192.0.2.7: not tried on this network",
+        "route        https://one.example by the trusted resolver: failed 12 s ago (connection refused);"
+        " worked 6 min ago",
         "dropped      3 rounds, because the spool was full or they were too old",
         "refused      1 rounds, by the collector: too_old",
     ]
 
 
+@pytest.mark.parametrize(
+    ("gate", "said"),
+    [
+        ("online", "the collector is unreachable, though this line is online"),
+        ("offline", "the collector is unreachable, and this line is not well (offline)"),
+        ("", "the collector is unreachable"),
+    ],
+)
+def test_a_collector_that_no_way_leads_to_is_unreachable_and_the_line_is_what_the_controls_say(
+    gate: str, said: str
+) -> None:
+    seen = [(Way(ROUTE), Seen(900.0, None, "connection reset by peer")), (Way(ROUTE, asked=True), None)]
+    assert obstacle(seen, "https://one.example: connection reset by peer", gate) == said
+
+
+def test_what_a_collector_itself_has_said_is_no_trouble_of_the_ways() -> None:
+    seen = [(Way(ROUTE), Seen(900.0, 900.0, ""))]
+    assert obstacle(seen, "https://one.example: answered 429 crowded", "online").endswith("429 crowded")
+
+
 def test_status_keeps_the_round_in_one_line_and_folds_the_others_under_themselves() -> None:
     screen = Window(40)
-    for line in status(True, FIGURES, NOTES, [FOUR], now=1060.0, width=40):
+    for line in status(True, FIGURES, NOTES, [], [FOUR], now=1060.0, width=40):
         screen.print(line, indent=STATUS_INDENT)
     lines = screen.text().splitlines()
     assert "last round   12-17 15:04Z  x blocked(..." in lines

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -15,12 +16,14 @@ from probe.config import Timeouts
 from probe.doctor import examine
 from probe.endpoint import choose
 from probe.outcome import document
+from probe.routes import ways
 from probe.wire.failure import Failure
 from probe.wire.observation import GateState, Phase
 from probe.wire.stage import Stage
 from tests.line import CONFIG, CONTROLS, OWN_HOST, SixToo, a_line
 from tests.loopback import response, says, tcp_server
 from tests.rounds import X_ADDRESS, dns
+from tests.uploads import to
 
 
 async def test_a_clean_line_is_measured_once_stage_by_stage(tmp_path: Path) -> None:
@@ -198,6 +201,10 @@ async def test_broken_ipv6_at_home_is_no_censorship(tmp_path: Path) -> None:
     assert outcome.verdicts[0].status == "ok"
 
 
+async def nowhere(_host: str) -> Sequence[str]:
+    return []
+
+
 async def test_the_doctor_finds_nothing_wrong_with_a_good_line(tmp_path: Path) -> None:
     date = format_datetime(datetime.now(UTC), usegmt=True)
     page = says(response(200, b"success\n", Date=date))
@@ -208,8 +215,9 @@ async def test_the_doctor_finds_nothing_wrong_with_a_good_line(tmp_path: Path) -
     ):
         line.net.doors["9.9.9.4", 80] = portal
         line.net.doors["198.51.100.10", 8460] = health
-        collectors = [("http://collector.example:8460", ["198.51.100.10"]), ("http://gone.example", [])]
-        found = [finding async for finding in examine(line.plan, collectors)]
+        found = [
+            finding async for finding in examine(line.plan, nowhere, ways(to("http://198.51.100.10:8460")))
+        ]
     told = {f.subject: f for f in found[:4]}
     assert [told[s].health for s in ("resolver", "trusted resolver", "IPv6", "clock")] == [
         "ok",
@@ -217,16 +225,31 @@ async def test_the_doctor_finds_nothing_wrong_with_a_good_line(tmp_path: Path) -
         "note",
         "ok",
     ]
-    reached, gone = found[-2:]
-    assert (reached.health, gone.health) == ("ok", "FAIL")
-    assert "its name does not resolve" in gone.text
+    assert found[-1].health == "ok"
+    assert found[-1].text.startswith("http://198.51.100.10:8460 answered in ")
+
+
+async def test_the_doctor_tells_of_each_route_and_one_that_works_is_enough(tmp_path: Path) -> None:
+    gone = to("http://gone.example")
+    async with a_line(tmp_path) as line, tcp_server(says(response(200))) as health:
+        line.net.doors["198.51.100.10", 8460] = health
+        routes = ways((*gone, *to("http://198.51.100.10:8460")))
+        some = [f async for f in examine(line.plan, nowhere, routes) if f.subject == "collector"]
+        none = [f async for f in examine(line.plan, nowhere, ways(gone)) if f.subject == "collector"]
+    assert [str(f.health) for f in some] == ["note", "ok", "note"]
+    assert some[0].text == "http://gone.example: its name does not resolve; rounds go another way"
+    assert [str(f.health) for f in none] == ["FAIL", "FAIL"]
+    assert none[1].text == (
+        "http://gone.example by the trusted resolver: its name does not resolve (dns_nxdomain_error);"
+        " rounds wait on this machine until it can be reached"
+    )
 
 
 async def test_the_doctor_says_when_the_clock_is_hours_off(tmp_path: Path) -> None:
     page = says(response(200, b"success\n", Date="Sun, 17 Dec 2023 15:04:00 GMT"))
     async with a_line(tmp_path) as line, tcp_server(page) as portal:
         line.net.doors["9.9.9.4", 80] = portal
-        (clock,) = [f async for f in examine(line.plan, []) if f.subject == "clock"]
+        (clock,) = [f async for f in examine(line.plan, nowhere, []) if f.subject == "clock"]
     assert clock.health == "FAIL"
     assert "turn on NTP" in clock.text
 
@@ -234,7 +257,7 @@ async def test_the_doctor_says_when_the_clock_is_hours_off(tmp_path: Path) -> No
 async def test_the_doctor_knocks_at_no_private_address(tmp_path: Path) -> None:
     async with a_line(tmp_path) as line:
         line.zone["portal.example", "A"] = ["192.168.1.1"]
-        (clock,) = [f async for f in examine(line.plan, []) if f.subject == "clock"]
+        (clock,) = [f async for f in examine(line.plan, nowhere, []) if f.subject == "clock"]
     assert clock.health == "note"
     assert "192.168.1.1" not in {address for address, _ in line.net.dialled}
 

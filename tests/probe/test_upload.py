@@ -8,21 +8,23 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-import ssl
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
+from probe.routes import Route, Way
 from probe.spool import Spool
+from probe.trust import Trust
 from probe.upload import Accepted, Answer, Courier, Later, Rejected, Uploader
 from probe.wire.exchange import Presence
 from tests.authority import Authority
-from tests.batches import CLEAN, HERE, NOW, batch, someone
-from tests.loopback import Handler, LoopbackNet, response, tcp_server
+from tests.batches import CLEAN, NOW, batch, someone
+from tests.loopback import Handler, LoopbackNet, response, says, tcp_server
+from tests.uploads import an_uploader, to
 
 ME, OTHER = someone(1), someone(2)
-LIAR, TRUE = "192.0.2.66", "192.0.2.80"
+LIAR, TRUE, OTHER_ADDRESS = "192.0.2.66", "192.0.2.80", "192.0.2.81"
 
 
 def receipt(sequence: int | None = None, probe: str = ME.probe_id) -> bytes:
@@ -70,15 +72,9 @@ def add(spool: Spool, who: object = ME) -> int:
 
 
 def uploader(
-    *routes: str, net: LoopbackNet, addresses: Sequence[str] = (TRUE,), tls: ssl.SSLContext | None = None
+    *urls: str, net: LoopbackNet, addresses: Sequence[str] = (TRUE,), trust: Trust | None = None
 ) -> Uploader:
-    async def resolve(_host: str) -> Sequence[str]:
-        return addresses
-
-    context = tls or ssl.create_default_context()
-    return Uploader(
-        net=net, routes=routes, identity=ME, network=HERE, resolve=resolve, tls=context, wall=lambda: NOW
-    )
+    return an_uploader(to(*urls), net, ME, lambda: NOW, addresses=addresses, trust=trust)
 
 
 def courier(spool: Spool, up: Uploader) -> Courier:
@@ -106,9 +102,9 @@ async def test_an_address_that_is_not_the_collectors_does_not_hide_the_one_that_
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, liar: str
 ) -> None:
     """Where names are lied about, the first address is often the lie."""
-    monkeypatch.setattr("probe.upload.CONNECT_S", 0.5)
+    monkeypatch.setattr("probe.dial.CONNECT_S", 0.5)
     ours, theirs = Authority("Ours"), Authority("Theirs")
-    trust = ssl.create_default_context(cadata=ours.pem().decode())
+    (tmp_path / "ca.pem").write_bytes(ours.pem())
     pem = theirs.issue(["c.example"], tmp_path) if liar == "foreign certificate" else None
     collector = Collector(heartbeat=[receipt()])
 
@@ -124,19 +120,10 @@ async def test_an_address_that_is_not_the_collectors_does_not_hide_the_one_that_
         tcp_server(collector.handle, ours.issue(["c.example"], tmp_path)) as port,
     ):
         net = LoopbackNet({(LIAR, 443): lie, (TRUE, 443): port})
-        up = uploader("https://c.example", net=net, addresses=[LIAR, TRUE], tls=trust)
+        up = uploader(
+            "https://c.example", net=net, addresses=[LIAR, TRUE], trust=Trust(str(tmp_path / "ca.pem"))
+        )
         assert isinstance(await up.heartbeat(Presence.ALIVE), Accepted)
-
-
-async def test_a_name_that_no_dns_could_hold_is_an_obstacle_and_not_the_agents_end() -> None:
-    async def resolve(host: str) -> Sequence[str]:
-        return [str(entry[4][0]) for entry in await asyncio.get_running_loop().getaddrinfo(host, None)]
-
-    up = uploader("http://a..b", net=LoopbackNet())
-    up._resolve = resolve
-    answer = await up.heartbeat(Presence.ALIVE)
-    assert isinstance(answer, Later)
-    assert set(answer.reasons) == {"http://a..b"}
 
 
 async def test_the_host_field_names_the_port_where_it_is_not_the_schemes_own() -> None:
@@ -147,7 +134,8 @@ async def test_the_host_field_names_the_port_where_it_is_not_the_schemes_own() -
 
 async def test_a_receipt_for_another_probe_is_none() -> None:
     answer = await beat(Collector(heartbeat=[receipt(probe=OTHER.probe_id)]).handle)
-    assert answer == Later({"http://collector.example:8000": "its receipt is for another probe"})
+    assert isinstance(answer, Later)
+    assert answer.reasons["http://collector.example:8000"] == "its receipt is for another probe"
 
 
 async def test_an_unknown_key_is_enrolled_once_and_only_once() -> None:
@@ -193,6 +181,68 @@ async def test_everything_else_is_tried_again(status: int) -> None:
     assert isinstance(await beat(Collector(heartbeat=[refused(status, "some_code")]).handle), Later)
 
 
+async def test_a_collectors_own_no_is_not_got_round_by_another_way_to_it() -> None:
+    """At overload every way to it would be a load more."""
+    collector = Collector(heartbeat=[refused(429, "too_many")])
+    route = Route(url="http://c.example:8000", addresses=(OTHER_ADDRESS,))
+    async with tcp_server(collector.handle) as port:
+        net = LoopbackNet({(TRUE, 8000): port, (OTHER_ADDRESS, 8000): port})
+        up = an_uploader([route], net, ME, lambda: NOW, addresses=[TRUE])
+        answer = await up.heartbeat(Presence.ALIVE)
+    assert answer == Later({"http://c.example:8000": "answered 429 too_many"})
+    assert net.dialled == [(TRUE, 8000)]
+    assert up.routes.in_order(NOW)[0] == Way(route)
+
+
+OBSTACLES = {
+    "hangs": (says(hang=True), "no answer in time"),
+    "trickles": (says(*[b"H"] * 50, pause_s=0.1), "no answer in time"),
+    "never ends": (says(b"HTTP/1.1 100 Continue\r\n\r\n" * 50_000), "more than was asked for"),
+    "is a portal": (says(response(200, b"<html>Log in")), "answered with no receipt ($: not JSON"),
+    "leads elsewhere": (says(response(302, Location="http://login.example/")), "answered 302"),
+}
+
+
+@pytest.mark.parametrize("story", OBSTACLES)
+async def test_what_stands_in_one_way_does_not_stand_in_the_next(
+    story: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    obstacle, word = OBSTACLES[story]
+    if word == "no answer in time":
+        monkeypatch.setattr("probe.upload.WAY_S", 0.5)
+    collector = Collector(heartbeat=[receipt()])
+    async with tcp_server(obstacle) as first, tcp_server(collector.handle) as second:
+        net = LoopbackNet({(TRUE, 8000): first, (TRUE, 8001): second})
+        up = uploader("http://c.example:8000", "http://c.example:8001", net=net)
+        assert isinstance(await up.heartbeat(Presence.ALIVE), Accepted)
+    (_, seen) = up.routes.seen(NOW)[-1]
+    assert seen is not None
+    assert seen.word.startswith(word)
+
+
+async def test_a_receipt_for_another_batch_is_an_echo_and_the_next_way_is_tried(spool: Spool) -> None:
+    sequence = add(spool)
+    echo, collector = Collector(batch=[receipt(sequence - 1)]), Collector(batch=[receipt(sequence)])
+    async with tcp_server(echo.handle) as liar, tcp_server(collector.handle) as port:
+        net = LoopbackNet({(TRUE, 8000): liar, (TRUE, 8001): port})
+        up = uploader("http://c.example:8000", "http://c.example:8001", net=net)
+        assert await courier(spool, up).push() is None
+    assert spool.notes()["last_route"] == "http://c.example:8001"
+
+
+async def test_the_next_agent_on_this_network_begins_with_the_way_that_worked(spool: Spool) -> None:
+    collector = Collector(batch=[receipt(add(spool)) for _ in range(2)])
+    urls = "http://gone.example:8000", "http://c.example:8001"
+    async with tcp_server(collector.handle) as port:
+        first = LoopbackNet({(TRUE, 8001): port})
+        assert await courier(spool, uploader(*urls, net=first)).push() is None
+        again = an_uploader(
+            to(*urls), first, ME, lambda: NOW, addresses=(TRUE,), kept=spool.notes()["routes"]
+        )
+    assert first.dialled == [(TRUE, 8000), (TRUE, 8001), (TRUE, 8001)]
+    assert str(again.routes.in_order(NOW)[0]) == "http://c.example:8001"
+
+
 async def test_an_obstacle_is_told_as_it_is_now_and_ends_with_the_next_receipt(
     spool: Spool, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -205,7 +255,7 @@ async def test_an_obstacle_is_told_as_it_is_now_and_ends_with_the_next_receipt(
         one = courier(spool, up)
         for status in (502, 500):
             await one.push()
-            assert spool.notes()["last_obstacle"] == f"http://c.example:8000: answered {status}"
+            assert spool.notes()["last_obstacle"].startswith(f"http://c.example:8000: answered {status};")
         assert caplog.text.count("upload_failed") == 1
         await courier(spool, up).push()
     assert spool.notes()["last_obstacle"] == ""
