@@ -30,7 +30,7 @@ ROOT = Path(__file__).parent.parent.parent
 OUT = ROOT / "docs" / "ingest.md"
 SECONDS = 15.0
 GUESS = 1500.0  # what is signed beforehand, in batches a second
-GROUPS = 1000
+GROUPS = 100
 SERVED, LOADING = 0, 1  # the cores
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -151,7 +151,7 @@ def _pushed(rnd: Round, seconds: float) -> Load | None:
             except OSError:
                 time.sleep(0.1)
         first = list(pushes(rnd, GROUPS, GROUPS))
-        asyncio.run(steadily(port, first, 50.0))
+        asyncio.run(steadily(port, first, 20.0))
         return asyncio.run(most(port, pushes(rnd, GROUPS, 10**9), seconds))
 
 
