@@ -11,7 +11,7 @@ WORKDIR /app
 RUN adduser -S -u 10001 -h /state reachwatch && pip uninstall --yes --quiet pip
 # The official image ships the standard library without .pyc, and nothing could write them later: each start would
 # compile it anew, which doubles what starting takes and holds 3 MB more.
-RUN python -m compileall -q /usr/local/lib/python3.13
+RUN python -m compileall -q -x '/(ensurepip|idlelib|pydoc_data|tkinter|turtledemo)/' /usr/local/lib/python3.13
 
 # pip compiles what it installs, for the same reason.
 FROM python:3.13-alpine AS probe-packages
