@@ -9,8 +9,11 @@ FROM python:3.13-alpine AS base
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 WORKDIR /app
 RUN adduser -S -u 10001 -h /state reachwatch && pip uninstall --yes --quiet pip
+# The official image ships the standard library without .pyc, and nothing could write them later: each start would
+# compile it anew, which doubles what starting takes and holds 3 MB more.
+RUN python -m compileall -q -x '/(ensurepip|idlelib|pydoc_data|tkinter|turtledemo)/' /usr/local/lib/python3.13
 
-# Packages are compiled once, here: without that each start compiles them anew, and holds 5 MB more.
+# pip compiles what it installs, for the same reason.
 FROM python:3.13-alpine AS probe-packages
 COPY requirements-probe.txt .
 RUN pip install --no-cache-dir --disable-pip-version-check --require-hashes --only-binary :all: \
