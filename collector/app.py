@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 
 from aiohttp import web
 
@@ -26,7 +24,7 @@ from . import web as pages
 from .admin import local
 from .alerts.webhooks import Courier, open_hooks
 from .beside import Gone
-from .config import Config, address_of
+from .config import Config
 from .detect.cells import Cell, CellKey
 from .detect.figures import figures_of
 from .detect.quarantine import by_subject
@@ -39,7 +37,7 @@ from .ingest.handler import Intake
 from .ingest.netinfo import open_netinfo
 from .ingest.prefix import Tagger
 from .language import words
-from .log import HTTP
+from .listening import hear, listen, runner_of, sources_of
 from .lookout import Lookout
 from .metrics import Metrics
 from .rounds import measured
@@ -56,12 +54,7 @@ DETECT_S = 2.0
 DELIVER_S = 1.0
 PRESENCE_DAYS = 5.0  # as far back as detection ever goes: three days, to a state at most one older
 STALE_S = 30.0  # a snapshot older than this is not news
-DRAIN_S = 20.0  # what stopping waits for requests in progress
 DAY_S = 86_400.0
-
-
-class CannotListen(Exception):
-    """An address that cannot be bound; the message names it."""
 
 
 @dataclass
@@ -185,7 +178,10 @@ class Service:
 
     def main_app(self) -> web.Application:
         """What agents and readers reach."""
-        app = web.Application()
+        proxies = self.config.proxies
+        app = web.Application(
+            middlewares=[sources_of(proxies, self.intake.refused)] if proxies.trusted else []
+        )
         app.add_routes(self.intake.routes())
         pages.install(app, self.sources())
         app.add_routes([web.get("/healthz", self._healthz), web.get("/readyz", self._readyz)])
@@ -267,13 +263,13 @@ async def serve(
     """Run until `stop` is set. `listening` is told both addresses once they are bound. `wall` is the
     clock that receipts, admission and the page go by: Unix seconds."""
     service = build(config, wall)
-    runners = [_runner(app) for app in (service.main_app(), service.metrics_app(), service.admin_app())]
+    runners = [runner_of(app) for app in (service.main_app(), service.metrics_app(), service.admin_app())]
     try:
         await service.refresh()
         await service.detector.start()
-        await _hear(runners[2], config.data_path)
-        main = await _listen(runners[0], config.listen)
-        listening(main, await _listen(runners[1], config.metrics_listen))
+        await hear(runners[2], config.data_path)
+        main = await listen(runners[0], config.listen)
+        listening(main, await listen(runners[1], config.metrics_listen))
         await _work(service, stop, runners)
     finally:
         for runner in runners:
@@ -300,43 +296,6 @@ async def _work(service: Service, stop: asyncio.Event, runners: Sequence[web.App
         for task in tasks:
             task.cancel()
     log.info("stopped")
-
-
-def _runner(app: web.Application) -> web.AppRunner:
-    return web.AppRunner(
-        app,
-        access_log=None,
-        logger=HTTP,
-        auto_decompress=False,  # ours is bounded
-        shutdown_timeout=DRAIN_S,
-        keepalive_timeout=75,
-        lingering_time=2,
-    )
-
-
-async def _hear(runner: web.AppRunner, folder: Path) -> None:
-    """Take orders from now on. What stands in the way of that is no reason to take no batches."""
-    try:
-        ear = local.listen(folder)
-    except local.CannotHear as error:
-        log.warning("admin_socket_failed error=%s", error)
-        return
-    await runner.setup()
-    await web.SockSite(runner, ear).start()
-
-
-async def _listen(runner: web.AppRunner, where: str) -> str:
-    """Bind, and say where: the port is the kernel's choice where it was 0."""
-    host, port = address_of(where)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, host, port).start()
-    except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error)
-        raise CannotListen(f"cannot listen on {where}: {reason}") from None
-    bound = runner.addresses[0]
-    name = f"[{bound[0]}]" if ":" in str(bound[0]) else bound[0]
-    return f"http://{name}:{bound[1]}"
 
 
 async def _repeat(

@@ -22,7 +22,7 @@ from . import litter, log
 from .admin import cli as admin_cli
 from .admin.desk import CannotDo
 from .alerts.webhooks import open_hooks
-from .app import DAY_S, CannotListen, serve
+from .app import DAY_S, serve
 from .beside import Gone
 from .config import Config, load, moment_of
 from .detect.evidence import NoEvidence, read
@@ -30,6 +30,7 @@ from .detect.verifying import checked, headline
 from .foreign import cli as foreign_cli
 from .foreign.cli import CannotWrite
 from .ingest.netinfo import open_netinfo
+from .listening import CannotListen
 from .rejudge import MINUTE_S, CannotRejudge, Rejudged, rejudge
 from .store import stored
 from .store.base import StoreError

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import SplitResult, urlsplit
@@ -25,6 +25,7 @@ from probe.wire.strict import STRICT
 
 from .alerts.signing import key_of
 from .detect.cells import CONNECTIVITY
+from .forwarded import Proxies
 from .language import LANGUAGE, languages
 
 # Agents bring what they measured for 72 hours, and detection folds again from a state at most a day older.
@@ -184,12 +185,13 @@ def _is_loopback(host: str) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """Everything the collector can be told. `shares` are users' shares of networks, by country and ASN;
-    `mobile_networks` are AS numbers."""
+    """Everything the collector can be told. `trusted_proxies` are networks, as ``address/length``; `shares`
+    are users' shares of networks, by country and ASN; `mobile_networks` are AS numbers."""
 
     __pydantic_config__ = STRICT
     listen: Text = "127.0.0.1:8460"
     metrics_listen: Text = "127.0.0.1:8461"
+    trusted_proxies: Annotated[tuple[Text, ...], Len(0, 64)] = ()
     data_dir: Text = "~/.local/share/reachwatch"
     platforms: Annotated[tuple[Name, ...], Len(1, 16)] = ("x", "facebook", "instagram", "youtube")
     mobile_networks: tuple[Asn, ...] = (24499, 45669, 56167, 59257)
@@ -212,13 +214,30 @@ class Config:
                 raise ValueError(f"shares.{country}: more than the whole: {sum(networks.values()):g}")
         for text in (self.listen, self.metrics_listen):
             address_of(text)
+        for text in self.trusted_proxies:
+            _network(text)
         if CONNECTIVITY in self.platforms:
             raise ValueError(f"platforms: {CONNECTIVITY!r} is what no platform may be called")
+
+    @property
+    def proxies(self) -> Proxies:
+        """Whose word is taken for where a request came from."""
+        return Proxies(tuple(_network(text) for text in self.trusted_proxies))
 
     @property
     def data_path(self) -> Path:
         """The data folder, with the home folder filled in."""
         return Path(self.data_dir).expanduser()
+
+
+def _network(text: str) -> IPv4Network | IPv6Network:
+    try:
+        network = ip_network(text)
+    except ValueError as error:
+        raise ValueError(f"trusted_proxies: {error}") from None
+    if network.prefixlen == 0:
+        raise ValueError(f"trusted_proxies: {text} is everybody")
+    return network
 
 
 def address_of(text: str) -> tuple[str, int]:

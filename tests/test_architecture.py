@@ -29,6 +29,7 @@ PURE = (
     "collector.foreign.ooni",
     "collector.foreign.suppose",
     "collector.foreign.written",
+    "collector.forwarded",
     "collector.ingest.admit",
     "collector.ingest.judging",
     "collector.ingest.place",

@@ -51,6 +51,7 @@ class Code(StrEnum):
     ENTRY_USED_UP = "token_used_up"
     OVERLOADED = "overloaded"
     STORE_FAILED = "store_failed"
+    BAD_FORWARDED = "bad_forwarded"
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,6 +69,7 @@ _STATUS: Mapping[Code, int] = {
     Code.CROWDED: 429,
     Code.OVERLOADED: 429,
     Code.STORE_FAILED: 503,
+    Code.BAD_FORWARDED: 503,  # a proxy's fault and not the sender's, which keeps what it has and comes again
 }
 _COME_BACK = frozenset({429, 503})
 _CROWDED = Refusal(Code.CROWDED, "$", "too much comes from this network prefix at once")
@@ -121,7 +122,7 @@ class Intake:
         async def handle(http: web.Request) -> web.Response:
             # Who has hung up already has no address any more.
             outcome = await self._outcome(http, http.remote, act, is_full) if http.remote else _GONE
-            response = self._refused(outcome) if isinstance(outcome, Refusal) else _json(200, encode(outcome))
+            response = self.refused(outcome) if isinstance(outcome, Refusal) else _json(200, encode(outcome))
             self.metrics.request(route, response.status)
             return response
 
@@ -143,7 +144,8 @@ class Intake:
             request = await _read(http)
             return request if isinstance(request, Refusal) else await act(request, source)
 
-    def _refused(self, refusal: Refusal) -> web.Response:
+    def refused(self, refusal: Refusal) -> web.Response:
+        """The answer to what is refused, which is counted."""
         self.metrics.refused(refusal.code)
         status = _STATUS[refusal.code]
         answer = Refused(

@@ -1,0 +1,81 @@
+"""The sockets the collector stands behind: for everybody, for Prometheus, and for its operator's orders."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from aiohttp import web
+from aiohttp.typedefs import Middleware
+
+from .admin import local
+from .config import address_of
+from .forwarded import HEADER, Proxies, Unreadable
+from .ingest.admit import Code, Refusal
+from .log import HTTP
+
+log = logging.getLogger("reachwatch.collector")
+
+DRAIN_S = 20.0  # what stopping waits for requests in progress
+
+
+class CannotListen(Exception):
+    """An address that cannot be bound; the message names it."""
+
+
+def sources_of(proxies: Proxies, refused: Callable[[Refusal], web.Response]) -> Middleware:
+    """Gives every request, of agents and of readers, the address it came from as its `remote`."""
+
+    @web.middleware
+    async def told(
+        request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        if request.remote is None:  # has hung up
+            return await handler(request)
+        try:
+            source = proxies.source(request.remote, request.headers.getall(HEADER, ()))
+        except Unreadable:
+            return refused(Refusal(Code.BAD_FORWARDED, HEADER, "a trusted proxy wrote what is no address"))
+        return await handler(request.clone(remote=source))
+
+    return told
+
+
+def runner_of(app: web.Application) -> web.AppRunner:
+    """What serves it."""
+    return web.AppRunner(
+        app,
+        access_log=None,
+        logger=HTTP,
+        auto_decompress=False,  # ours is bounded
+        shutdown_timeout=DRAIN_S,
+        keepalive_timeout=75,
+        lingering_time=2,
+    )
+
+
+async def hear(runner: web.AppRunner, folder: Path) -> None:
+    """Take orders from now on. What stands in the way of that is no reason to take no batches."""
+    try:
+        ear = local.listen(folder)
+    except local.CannotHear as error:
+        log.warning("admin_socket_failed error=%s", error)
+        return
+    await runner.setup()
+    await web.SockSite(runner, ear).start()
+
+
+async def listen(runner: web.AppRunner, where: str) -> str:
+    """Bind, and say where: the port is the kernel's choice where it was 0."""
+    host, port = address_of(where)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port).start()
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise CannotListen(f"cannot listen on {where}: {reason}") from None
+    bound = runner.addresses[0]
+    name = f"[{bound[0]}]" if ":" in str(bound[0]) else bound[0]
+    return f"http://{name}:{bound[1]}"
