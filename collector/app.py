@@ -24,6 +24,7 @@ from . import web as pages
 from .admin import local
 from .alerts.webhooks import Courier, open_hooks
 from .beside import Gone
+from .certificate import Certificate, opened_where_set
 from .config import Config
 from .detect.cells import Cell, CellKey
 from .detect.figures import figures_of
@@ -52,6 +53,7 @@ SNAPSHOT_S = 2.0
 EXPIRE_S = 3600.0
 DETECT_S = 2.0
 DELIVER_S = 1.0
+CERTIFICATE_S = 5.0
 PRESENCE_DAYS = 5.0  # as far back as detection ever goes: three days, to a state at most one older
 STALE_S = 30.0  # a snapshot older than this is not news
 DAY_S = 86_400.0
@@ -70,6 +72,7 @@ class Service:
     detector: Lookout
     courier: Courier
     window: Window
+    certificate: Certificate | None = None
     _began: bool = False
     _came: list[Mapping[CellKey, Cell]] = field(default_factory=list)
     _heard: list[Seen] = field(default_factory=list)
@@ -155,6 +158,12 @@ class Service:
             )
             self.metrics.detected(figures)
 
+    async def look_at_certificate(self) -> None:
+        """Take a renewed one."""
+        if self.certificate is not None:
+            await asyncio.to_thread(self.certificate.look)
+            self.metrics.certificate(self.certificate.not_after, is_current=self.certificate.is_current)
+
     async def expire(self) -> None:
         """Drop what retention says may go."""
         now, keep = self.wall(), self.config.retention
@@ -220,6 +229,7 @@ class Service:
 def build(config: Config, wall: Callable[[], float] = time.time) -> Service:
     """Open everything; raises `ConfigError` or `StoreError`."""
     netinfo = open_netinfo(config.geo)
+    certificate = opened_where_set(config.tls)
     hooks = open_hooks(config.webhooks)
     metrics = Metrics(__version__, config.platforms, wall)
     store = open_store(f"sqlite://{config.data_path}")
@@ -249,7 +259,7 @@ def build(config: Config, wall: Callable[[], float] = time.time) -> Service:
     )
     courier = Courier(committer, hooks, voice, metrics, wall, random.SystemRandom())
     empty = window.snapshot(wall())
-    service = Service(config, committer, intake, metrics, wall, empty, detector, courier, window)
+    service = Service(config, committer, intake, metrics, wall, empty, detector, courier, window, certificate)
     committer.committed, committer.heard = service.committed, service.heard
     return service
 
@@ -268,7 +278,8 @@ async def serve(
         await service.refresh()
         await service.detector.start()
         await hear(runners[2], config.data_path)
-        main = await listen(runners[0], config.listen)
+        certificate = service.certificate
+        main = await listen(runners[0], config.listen, certificate.context if certificate else None)
         listening(main, await listen(runners[1], config.metrics_listen))
         await _work(service, stop, runners)
     finally:
@@ -286,6 +297,7 @@ async def _work(service: Service, stop: asyncio.Event, runners: Sequence[web.App
             group.create_task(service.committer.run()),
             group.create_task(_repeat(service.refresh, SNAPSHOT_S)),
             group.create_task(_repeat(service.expire, EXPIRE_S)),
+            group.create_task(_repeat(service.look_at_certificate, CERTIFICATE_S)),
             group.create_task(_repeat(service.detect, DETECT_S)),
             *(group.create_task(_repeat(partial(courier.deliver, h), DELIVER_S)) for h in courier.hooks),
         ]

@@ -43,6 +43,19 @@ _LISTEN = re.compile(r"(?:\[(?P<six>[0-9a-fA-F:.]+)\]|(?P<host>[^:\[\]]+)):(?P<p
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tls:
+    """The certificate chain and its key, in PEM; both empty where TLS is not served here."""
+
+    __pydantic_config__ = STRICT
+    certificate_file: Text = ""
+    key_file: Text = ""
+
+    def __post_init__(self) -> None:
+        if bool(self.certificate_file) != bool(self.key_file):
+            raise ValueError("needs both certificate_file and key_file, or neither")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Geo:
     """Databases that tell country and AS from an address; each empty when there is none."""
 
@@ -195,6 +208,7 @@ class Config:
     data_dir: Text = "~/.local/share/reachwatch"
     platforms: Annotated[tuple[Name, ...], Len(1, 16)] = ("x", "facebook", "instagram", "youtube")
     mobile_networks: tuple[Asn, ...] = (24499, 45669, 56167, 59257)
+    tls: Tls = field(default_factory=Tls)
     geo: Geo = field(default_factory=Geo)
     enrolment: Door = field(default_factory=Door)
     retention: Retention = field(default_factory=Retention)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import ssl
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -67,15 +68,15 @@ async def hear(runner: web.AppRunner, folder: Path) -> None:
     await web.SockSite(runner, ear).start()
 
 
-async def listen(runner: web.AppRunner, where: str) -> str:
+async def listen(runner: web.AppRunner, where: str, tls: ssl.SSLContext | None = None) -> str:
     """Bind, and say where: the port is the kernel's choice where it was 0."""
     host, port = address_of(where)
     await runner.setup()
     try:
-        await web.TCPSite(runner, host, port).start()
+        await web.TCPSite(runner, host, port, ssl_context=tls).start()
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
         raise CannotListen(f"cannot listen on {where}: {reason}") from None
     bound = runner.addresses[0]
     name = f"[{bound[0]}]" if ":" in str(bound[0]) else bound[0]
-    return f"http://{name}:{bound[1]}"
+    return f"{'https' if tls else 'http'}://{name}:{bound[1]}"
