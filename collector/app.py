@@ -21,6 +21,7 @@ from probe.wire.version import __version__
 
 from . import metrics as metrics_routes
 from . import web as pages
+from .accepting import Crowds, most_connections
 from .admin import local
 from .alerts.webhooks import Courier, open_hooks
 from .beside import Gone
@@ -32,6 +33,7 @@ from .detect.quarantine import by_subject
 from .detect.thresholds import Thresholds
 from .detect.words import Voice
 from .evidence import bundle
+from .forwarded import Proxies
 from .ingest.commit import Committer
 from .ingest.docket import Docket
 from .ingest.handler import Intake
@@ -39,6 +41,7 @@ from .ingest.netinfo import open_netinfo
 from .ingest.prefix import Tagger
 from .language import words
 from .listening import hear, listen, runner_of, sources_of
+from .log import for_http
 from .lookout import Lookout
 from .metrics import Metrics
 from .rounds import measured
@@ -56,6 +59,7 @@ DELIVER_S = 1.0
 CERTIFICATE_S = 5.0
 PRESENCE_DAYS = 5.0  # as far back as detection ever goes: three days, to a state at most one older
 STALE_S = 30.0  # a snapshot older than this is not news
+MOST_SCRAPERS = 64  # connections to the metrics
 DAY_S = 86_400.0
 
 
@@ -273,14 +277,18 @@ async def serve(
     """Run until `stop` is set. `listening` is told both addresses once they are bound. `wall` is the
     clock that receipts, admission and the page go by: Unix seconds."""
     service = build(config, wall)
-    runners = [runner_of(app) for app in (service.main_app(), service.metrics_app(), service.admin_app())]
+    http_log = for_http(service.metrics.unreadable)
+    apps = (service.main_app(), service.metrics_app(), service.admin_app())
+    runners = [runner_of(app, http_log) for app in apps]
     try:
         await service.refresh()
         await service.detector.start()
         await hear(runners[2], config.data_path)
         certificate = service.certificate
-        main = await listen(runners[0], config.listen, certificate.context if certificate else None)
-        listening(main, await listen(runners[1], config.metrics_listen))
+        crowds = Crowds(most_connections(), config.proxies, service.metrics.turned_away)
+        main = await listen(runners[0], config.listen, crowds, certificate.context if certificate else None)
+        scrapers = Crowds(MOST_SCRAPERS, Proxies(), service.metrics.turned_away)
+        listening(main, await listen(runners[1], config.metrics_listen, scrapers))
         await _work(service, stop, runners)
     finally:
         for runner in runners:

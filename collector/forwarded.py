@@ -30,14 +30,15 @@ class Proxies:
         address that is not trusted, or the left-most where all are. Raises `Unreadable`."""
         address = _plain(ip_address(peer))
         hops = _from_the_right(forwarded)
-        while self._trust(address) and (hop := next(hops, None)) is not None:
+        while self.trust(address) and (hop := next(hops, None)) is not None:
             try:
                 address = _plain(ip_address(hop))
             except ValueError:
                 raise Unreadable(f"{HEADER}: not an address") from None
         return str(address)
 
-    def _trust(self, address: IPv4Address | IPv6Address) -> bool:
+    def trust(self, address: IPv4Address | IPv6Address) -> bool:
+        """Whether it is one of theirs."""
         return any(address in network for network in self.trusted)
 
 

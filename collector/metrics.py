@@ -28,6 +28,7 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from collector.accepting import Crowd
 from collector.alerts.retries import Result
 from collector.detect.cells import BUCKETS_S, UNKNOWN_COUNTRY, Cell
 from collector.detect.cells import Histogram as Durations
@@ -144,6 +145,15 @@ class Metrics:
         self._dead_letters = Gauge(
             "reachwatch_webhook_dead_letters", "Deliveries that were given up and are kept.", registry=own
         )
+        self._turned_away = Counter(
+            "reachwatch_connections_turned_away_total",
+            "Connections ended at once: too many of one prefix, or in all.",
+            ["reason"],
+            registry=own,
+        )
+        self._unreadable = Counter(
+            "reachwatch_unreadable_requests_total", "Requests that are no HTTP, or too long.", registry=own
+        )
         self._durations = _Durations()
         self.registry.register(self._durations)
 
@@ -153,6 +163,8 @@ class Metrics:
             self._refusals.labels(code)
         for result in Stored:
             self._batches.labels(result)
+        for reason in Crowd:
+            self._turned_away.labels(reason)
         for delivery in Result:
             self._webhooks.labels(delivery)
         for platform in platforms:
@@ -184,6 +196,14 @@ class Metrics:
     def dead_letters(self, count: int) -> None:
         """How many deliveries are given up now."""
         self._dead_letters.set(count)
+
+    def turned_away(self, reason: Crowd) -> None:
+        """One connection ended as soon as it was made."""
+        self._turned_away.labels(reason).inc()
+
+    def unreadable(self) -> None:
+        """One request that could not be read, whoever sent it."""
+        self._unreadable.inc()
 
     def certificate(self, not_after: float, *, is_current: bool) -> None:
         """The certificate that is served: when it ends (Unix seconds), and whether the files say the same."""

@@ -44,6 +44,7 @@ class Code(StrEnum):
     BAD_ENCODING = "bad_encoding"
     TOO_SLOW = "too_slow"
     CROWDED = "crowded"
+    TOO_OFTEN = "too_often"
     ENTRY_CLOSED = "token_required"
     ENTRY_UNKNOWN = "token_unknown"
     ENTRY_REVOKED = "token_revoked"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from typing import NamedTuple
 from aiohttp import web
 
 from collector.detect.quarantine import Orders, uncounted
+from collector.limit import Limiter
 from collector.metrics import Metrics
 from collector.store.base import Ingest, Seen, SignedBatch, Stored, StoreError
 from collector.tokens import digest_of
@@ -47,7 +49,10 @@ log = logging.getLogger("reachwatch.ingest")
 
 MAX_BODY_BYTES = 64 * 1024
 BODY_S = 15.0  # a 64 KiB body over a 56 kbit/s line takes ten
-RETRY_AFTER_S = "30"
+RETRY_AFTER_S = "30"  # agents add chance to it, so that they do not all come back at once
+# From one prefix, heartbeats included: what three thousand agents behind one carrier's send, and a sixteenth
+# of what the collector can take.
+MOST_A_MINUTE = 3600
 
 _STATUS: Mapping[Code, int] = {
     Code.MALFORMED: 400,
@@ -67,12 +72,14 @@ _STATUS: Mapping[Code, int] = {
     Code.FUTURE: 422,
     Code.TOO_OLD: 422,
     Code.CROWDED: 429,
+    Code.TOO_OFTEN: 429,
     Code.OVERLOADED: 429,
     Code.STORE_FAILED: 503,
     Code.BAD_FORWARDED: 503,  # a proxy's fault and not the sender's, which keeps what it has and comes again
 }
 _COME_BACK = frozenset({429, 503})
 _CROWDED = Refusal(Code.CROWDED, "$", "too much comes from this network prefix at once")
+_TOO_OFTEN = Refusal(Code.TOO_OFTEN, "$", "too much came from this network prefix within a minute")
 _GONE = Refusal(Code.TOO_SLOW, "$", "hung up before it was read")
 _OVERLOADED = Refusal(Code.OVERLOADED, "$", "too many batches wait to be stored")
 
@@ -102,6 +109,7 @@ class Intake:
     is_open: bool = True
     orders: Orders = field(default_factory=dict)
     turnstile: Turnstile = field(default_factory=Turnstile)
+    pace: Limiter = field(default_factory=lambda: Limiter(MOST_A_MINUTE, secrets.token_bytes(32)))
 
     def routes(self) -> list[web.RouteDef]:
         """The three requests."""
@@ -139,6 +147,8 @@ class Intake:
         with self.turnstile.entered(source.prefix) as is_in:
             if not is_in:
                 return _CROWDED
+            if self.pace.wait_s(source.prefix, self.wall()):
+                return _TOO_OFTEN
             if is_full():
                 return _OVERLOADED
             request = await _read(http)
@@ -277,6 +287,8 @@ async def _read(http: web.Request) -> Request | Refusal:
                 body += chunk
                 if len(body) > MAX_BODY_BYTES:
                     return Refusal(Code.TOO_LARGE, "$", f"over {MAX_BODY_BYTES} bytes")
+    except ConnectionError:
+        return _GONE
     except TimeoutError:
         return Refusal(Code.TOO_SLOW, "$", f"not whole after {BODY_S:.0f} s")
     plain = _unpacked(bytes(body)) if encoding == "gzip" else bytes(body)

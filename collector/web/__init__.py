@@ -10,8 +10,9 @@ import secrets
 
 from aiohttp import web
 
+from collector.limit import Limiter, Places
+
 from . import api, feeds
-from .api.limit import Limiter, Places
 from .live import CLIENTS, EACH, Live
 from .pages.answer import HEADERS
 from .pages.serve import Pages

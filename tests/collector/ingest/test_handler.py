@@ -16,6 +16,7 @@ from aiohttp.test_utils import make_mocked_request
 from collector.config import Config
 from collector.ingest import commit, handler
 from collector.ingest.admit import Refusal, Request
+from collector.limit import Limiter
 from collector.store.base import Ingest, Stored, StoreError
 from probe.wire.codec import MAX_BYTES
 from probe.wire.exchange import Presence
@@ -126,6 +127,19 @@ async def test_a_full_queue_says_come_back_later(collector: Running, monkeypatch
         headers={"Reachwatch-Probe": ME.probe_id, "Reachwatch-Signature": signed(ME, batch(ME)).signature},
     ) as response:
         assert (response.status, response.headers["Retry-After"]) == (429, handler.RETRY_AFTER_S)
+
+
+async def test_a_prefix_may_send_so_much_a_minute(
+    collector: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await collector.enrol(ME)
+    monkeypatch.setattr(collector.service.intake, "pace", Limiter(2, b"key"))
+    statuses = [await collector.post("/v1/heartbeat", signed(ME, heartbeat(ME))) for _ in range(3)]
+    assert statuses == [200, 200, 429]
+    assert collector.answers[-1]["code"] == "too_often"
+    collector.clock.now += 30
+    assert await collector.post("/v1/heartbeat", signed(ME, heartbeat(ME))) == 200
+    assert 'refusals_total{reason="too_often"} 1.0' in await collector.get("/metrics")
 
 
 async def test_where_too_many_wait_no_more_is_read(
