@@ -38,6 +38,7 @@ from .ingest.commit import Committer
 from .ingest.docket import Docket
 from .ingest.handler import Intake
 from .ingest.netinfo import open_netinfo
+from .ingest.porter import Porter
 from .ingest.prefix import Tagger
 from .language import words
 from .listening import hear, listen, runner_of, sources_of
@@ -249,7 +250,7 @@ def build(config: Config, wall: Callable[[], float] = time.time) -> Service:
         wall=wall,
         platforms=frozenset(config.platforms),
         peers=lambda country: service.peers(country),
-        is_open=config.enrolment.open,
+        porter=Porter(config.enrolment, wall),
         orders=by_subject(store.quarantines()),
     )
     limits = Thresholds(round_s=config.detection.round_s)

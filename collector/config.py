@@ -22,6 +22,7 @@ from probe.wire.platform import Name
 from probe.wire.settings import ConfigError, settle
 from probe.wire.stage import Text
 from probe.wire.strict import STRICT
+from probe.wire.work import MOST_BITS
 
 from .alerts.signing import key_of
 from .detect.cells import CONNECTIVITY
@@ -107,10 +108,11 @@ class Display:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Door:
-    """Who may bring a key: everybody where it is `open`, else whoever has a token."""
+    """Who may bring a key beside those with a token: everybody, nobody, or who has done so much work."""
 
     __pydantic_config__ = STRICT
-    open: bool = True
+    mode: Literal["open", "token", "work"] = "open"
+    work_bits: Annotated[int, Ge(1), Le(MOST_BITS)] = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

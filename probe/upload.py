@@ -35,6 +35,8 @@ from .wire.exchange import (
 from .wire.observation import SCHEMA, Network
 from .wire.platform import Endpoint
 from .wire.version import __version__
+from .wire.work import Wanted, Work
+from .working import TooMuch, Worker
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -108,6 +110,7 @@ class Uploader:
         self._tls = tls
         self._wall = wall
         self._token = token
+        self._worker = Worker(identity.public_key, wall)
 
     async def batch(self, item: Item) -> Answer:
         """Offer a batch to each route until one takes or rejects it."""
@@ -153,6 +156,15 @@ class Uploader:
         return self._read(response, route)
 
     async def _enrol(self, route: str) -> Answer:
+        response = await self._introduce(route)
+        if wanted := _wanted(response.body):
+            try:
+                response = await self._introduce(route, await self._worker.work(wanted))
+            except TooMuch as error:
+                return Later({route: str(error)})
+        return self._read(response, route)
+
+    async def _introduce(self, route: str, work: Work | None = None) -> _Response:
         enrolment = encode(
             Enrolment(
                 schema=SCHEMA,
@@ -160,10 +172,10 @@ class Uploader:
                 agent=f"reachwatch-probe/{__version__}",
                 network=self._network,
                 token=self._token or None,
+                work=work,
             )
         )
-        response = await self._post(route, "/v1/enrol", enrolment, self._identity.sign(enrolment))
-        return self._read(response, route)
+        return await self._post(route, "/v1/enrol", enrolment, self._identity.sign(enrolment))
 
     async def _post(self, route: str, path: str, body: bytes, signature: bytes) -> _Response:
         endpoint = Endpoint(url=route.rstrip("/") + path)
@@ -235,6 +247,14 @@ def _refusal(body: bytes) -> tuple[str, str]:
     except DecodeError:
         return "", ""
     return refused.code, f"{refused.path}: {refused.message}"
+
+
+def _wanted(body: bytes) -> Wanted | None:
+    """The work that a `Refused` asks for, if it is one and does."""
+    try:
+        return decode(Refused, body).work
+    except DecodeError:
+        return None
 
 
 def elsewhere(receipt: Receipt) -> str:

@@ -42,6 +42,7 @@ from .docket import Docket
 from .judging import Arrival, Judged
 from .netinfo import NetInfo
 from .place import Place
+from .porter import Porter
 from .prefix import Tagger
 from .turnstile import Turnstile
 
@@ -61,6 +62,7 @@ _STATUS: Mapping[Code, int] = {
     Code.UNKNOWN_PROBE: 401,
     Code.BAD_SIGNATURE: 401,
     Code.WRONG_PROBE: 403,
+    Code.WORK_REQUIRED: 403,
     Code.ENTRY_CLOSED: 403,
     Code.ENTRY_UNKNOWN: 403,
     Code.ENTRY_REVOKED: 403,
@@ -94,8 +96,7 @@ class Source(NamedTuple):
 @dataclass
 class Intake:
     """What the requests need. `keys` is the enrolled keys, kept current by enrolment; `orders` are the
-    quarantines in force, kept current by whoever orders them. Where it is not `is_open`, a new key needs
-    a token."""
+    quarantines in force, kept current by whoever orders them."""
 
     committer: Committer
     docket: Docket
@@ -106,7 +107,7 @@ class Intake:
     wall: Callable[[], float]
     platforms: frozenset[str]
     peers: Callable[[str], tuple[PeerView, ...]]
-    is_open: bool = True
+    porter: Porter
     orders: Orders = field(default_factory=dict)
     turnstile: Turnstile = field(default_factory=Turnstile)
     pace: Limiter = field(default_factory=lambda: Limiter(MOST_A_MINUTE, secrets.token_bytes(32)))
@@ -159,7 +160,11 @@ class Intake:
         self.metrics.refused(refusal.code)
         status = _STATUS[refusal.code]
         answer = Refused(
-            code=refusal.code, path=refusal.path[:255], message=refusal.message[:500], server_time=self._now()
+            code=refusal.code,
+            path=refusal.path[:255],
+            message=refusal.message[:500],
+            server_time=self._now(),
+            work=refusal.work,
         )
         response = _json(status, encode(answer))
         if status in _COME_BACK:
@@ -174,8 +179,8 @@ class Intake:
         if isinstance(newcomer, Refusal):
             return newcomer
         name = probe_id(newcomer.key)
-        if not self.is_open and newcomer.token is None and name not in self.keys:
-            return Refusal(Code.ENTRY_CLOSED, "$.token", "this collector takes new keys with a token only")
+        if name not in self.keys and (refusal := self.porter.refused(newcomer)):
+            return refusal
         digest = None if newcomer.token is None else digest_of(newcomer.token)
         try:
             entry = await self.committer.call(
