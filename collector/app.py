@@ -17,6 +17,7 @@ from functools import partial
 from aiohttp import web
 
 from probe.wire.exchange import PeerView
+from probe.wire.settings import ConfigError
 from probe.wire.version import __version__
 
 from . import metrics as metrics_routes
@@ -238,6 +239,11 @@ def build(config: Config, wall: Callable[[], float] = time.time) -> Service:
     hooks = open_hooks(config.webhooks)
     metrics = Metrics(__version__, config.platforms, wall)
     store = open_store(f"sqlite://{config.data_path}")
+    try:
+        tagger = Tagger(config.prefix_key_path, wall)
+    except ConfigError:
+        store.close()
+        raise
     committer = Committer(store, metrics, wall)
     window = Window(config.display.window_s, config.platforms)
     intake = Intake(
@@ -245,7 +251,7 @@ def build(config: Config, wall: Callable[[], float] = time.time) -> Service:
         docket=Docket(),
         keys=dict(store.keys()),
         netinfo=netinfo,
-        tagger=Tagger(wall),
+        tagger=tagger,
         metrics=metrics,
         wall=wall,
         platforms=frozenset(config.platforms),

@@ -37,6 +37,7 @@ OneCountry = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
 WebhookName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
 Asn = Annotated[int, Ge(1), Le(4_294_967_294)]  # RFC 6793; the last is reserved by RFC 7300
 Share = Annotated[float, Gt(0), Le(1)]
+PREFIX_KEY = "prefix.key"  # in the data folder
 # What shares may sum up to: published ones are rounded.
 WHOLE = 1.01
 _HOME = re.compile(r"https?://[^/?#@\s]+/?")
@@ -208,6 +209,7 @@ class Config:
     metrics_listen: Text = "127.0.0.1:8461"
     trusted_proxies: Annotated[tuple[Text, ...], Len(0, 64)] = ()
     data_dir: Text = "~/.local/share/reachwatch"
+    prefix_key_file: Text = ""
     platforms: Annotated[tuple[Name, ...], Len(1, 16)] = ("x", "facebook", "instagram", "youtube")
     mobile_networks: tuple[Asn, ...] = (24499, 45669, 56167, 59257)
     tls: Tls = field(default_factory=Tls)
@@ -239,6 +241,13 @@ class Config:
     def proxies(self) -> Proxies:
         """Whose word is taken for where a request came from."""
         return Proxies(tuple(_network(text) for text in self.trusted_proxies))
+
+    @property
+    def prefix_key_path(self) -> Path:
+        """Where the key of prefixes' tags is."""
+        return (
+            Path(self.prefix_key_file).expanduser() if self.prefix_key_file else self.data_path / PREFIX_KEY
+        )
 
     @property
     def data_path(self) -> Path:
