@@ -8,7 +8,6 @@ at. The source address is used to find country, AS and prefix tag, and dropped.
 from __future__ import annotations
 
 import asyncio
-import logging
 import secrets
 import zlib
 from collections.abc import Awaitable, Callable, Mapping
@@ -46,8 +45,6 @@ from .porter import Porter
 from .prefix import Tagger
 from .turnstile import Turnstile
 
-log = logging.getLogger("reachwatch.ingest")
-
 MAX_BODY_BYTES = 64 * 1024
 BODY_S = 15.0  # a 64 KiB body over a 56 kbit/s line takes ten
 RETRY_AFTER_S = "30"  # agents add chance to it, so that they do not all come back at once
@@ -84,6 +81,7 @@ _CROWDED = Refusal(Code.CROWDED, "$", "too much comes from this network prefix a
 _TOO_OFTEN = Refusal(Code.TOO_OFTEN, "$", "too much came from this network prefix within a minute")
 _GONE = Refusal(Code.TOO_SLOW, "$", "hung up before it was read")
 _OVERLOADED = Refusal(Code.OVERLOADED, "$", "too many batches wait to be stored")
+_STORE_FAILED = Refusal(Code.STORE_FAILED, "$", "could not be stored now")
 
 
 class Source(NamedTuple):
@@ -186,8 +184,8 @@ class Intake:
             entry = await self.committer.call(
                 self.committer.store.enrol, name, newcomer.key, self.wall(), digest
             )
-        except StoreError as error:
-            return _store_failed(error)
+        except StoreError:
+            return _STORE_FAILED
         if refused := entry_refused(entry):
             return refused
         self.keys[name] = newcomer.key
@@ -213,8 +211,8 @@ class Intake:
             await self.committer.see(seen)
         except Overloaded:
             return Refusal(Code.OVERLOADED, "$", "too many heartbeats wait to be stored")
-        except StoreError as error:
-            return _store_failed(error)
+        except StoreError:
+            return _STORE_FAILED
         self.metrics.heartbeat()
         return self._receipt(beat.probe, place)
 
@@ -237,8 +235,8 @@ class Intake:
             stored = await self.committer.submit(self._item(arrival, judged))
         except Overloaded:
             return _OVERLOADED
-        except StoreError as error:
-            return _store_failed(error)
+        except StoreError:
+            return _STORE_FAILED
         return self._receipt(request.probe, judged.place, judged.sequence, stored)
 
     def _item(self, arrival: Arrival, judged: Judged) -> Ingest:
@@ -267,11 +265,6 @@ class Intake:
             duplicate=stored is Stored.DUPLICATE,
             peers=self.peers(place.country),
         )
-
-
-def _store_failed(error: StoreError) -> Refusal:
-    log.error("store_failed error=%s", error)
-    return Refusal(Code.STORE_FAILED, "$", "could not be stored now")
 
 
 def _json(status: int, body: bytes) -> web.Response:
