@@ -42,13 +42,13 @@ class Crowds:
     ) -> None:
         self._most, self._each = most, each
         self._proxies, self._turned_away = proxies, turned_away
-        self._inside = Counter[str]()
+        self._inside, self._all = Counter[str](), 0
 
     def enter(self, address: str) -> str | None:
         """What is given back when the connection ends; None where there is no room for it."""
         who = "" if self._proxies.trust(ip_address(address)) else prefix_of(address)
         crowd = None
-        if self._inside.total() >= self._most:
+        if self._all >= self._most:
             crowd = Crowd.ALL
         elif who and self._inside[who] >= self._each:
             crowd = Crowd.PREFIX
@@ -56,11 +56,13 @@ class Crowds:
             self._turned_away(crowd)
             return None
         self._inside[who] += 1
+        self._all += 1
         return who
 
     def leave(self, who: str) -> None:
         """One of them has ended."""
         self._inside[who] -= 1
+        self._all -= 1
         if not self._inside[who]:
             del self._inside[who]
 
@@ -107,7 +109,8 @@ class _Visit(socket.socket):
 
 def most_connections() -> int:
     """How many this process may hold in all; its limit of open files is raised first, as far as it may be."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    files = min(hard, MOST_FILES) if hard != resource.RLIM_INFINITY else MOST_FILES
-    resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    files = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < files:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
     return max(files // 2, files - KEPT_FILES)

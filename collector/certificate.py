@@ -41,6 +41,7 @@ class Certificate:
         """Take what the files hold now, if it is something else and can be used. Said once on breaking."""
         stamp = _stamp(self._tls)
         if stamp == self._stamp:
+            self.is_current = True
             return
         try:
             self._latest, self.not_after = opened(self._tls)

@@ -106,6 +106,12 @@ def test_a_certificate_is_not_taken_before_its_key_is_there_too(tmp_path: Path) 
     key.write_bytes(new.read_bytes())
     certificate.look()
     assert certificate.is_current
+    away = chain.rename(tmp_path / "away.pem")
+    certificate.look()
+    assert not certificate.is_current
+    away.rename(chain)
+    certificate.look()
+    assert certificate.is_current
 
 
 def test_bad_files_are_one_line(tmp_path: Path) -> None:
