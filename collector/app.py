@@ -8,39 +8,43 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 
 from aiohttp import web
 
 from probe.wire.exchange import PeerView
+from probe.wire.settings import ConfigError
 from probe.wire.version import __version__
 
 from . import metrics as metrics_routes
 from . import web as pages
+from .accepting import Crowds, most_connections
 from .admin import local
 from .alerts.webhooks import Courier, open_hooks
 from .beside import Gone
-from .config import Config, address_of
+from .certificate import Certificate, opened_where_set
+from .config import Config
 from .detect.cells import Cell, CellKey
 from .detect.figures import figures_of
 from .detect.quarantine import by_subject
 from .detect.thresholds import Thresholds
 from .detect.words import Voice
 from .evidence import bundle
+from .forwarded import Proxies
 from .ingest.commit import Committer
 from .ingest.docket import Docket
 from .ingest.handler import Intake
 from .ingest.netinfo import open_netinfo
+from .ingest.porter import Porter
 from .ingest.prefix import Tagger
 from .language import words
-from .log import HTTP
+from .listening import hear, listen, runner_of, sources_of
+from .log import for_http
 from .lookout import Lookout
 from .metrics import Metrics
 from .rounds import measured
@@ -57,14 +61,11 @@ EXPIRE_S = 3600.0
 DETECT_S = 2.0
 DELIVER_S = 1.0
 LOOK_S = 10.0
+CERTIFICATE_S = 5.0
 PRESENCE_DAYS = 5.0  # as far back as detection ever goes: three days, to a state at most one older
 STALE_S = 30.0  # a snapshot older than this is not news
-DRAIN_S = 20.0  # what stopping waits for requests in progress
+MOST_SCRAPERS = 64  # connections to the metrics
 DAY_S = 86_400.0
-
-
-class CannotListen(Exception):
-    """An address that cannot be bound; the message names it."""
 
 
 @dataclass
@@ -80,6 +81,7 @@ class Service:
     detector: Lookout
     courier: Courier
     window: Window
+    certificate: Certificate | None = None
     _began: bool = False
     _came: list[Mapping[CellKey, Cell]] = field(default_factory=list)
     _heard: list[Seen] = field(default_factory=list)
@@ -167,6 +169,12 @@ class Service:
             )
             self.metrics.detected(figures)
 
+    async def look_at_certificate(self) -> None:
+        """Take a renewed one."""
+        if self.certificate is not None:
+            await asyncio.to_thread(self.certificate.look)
+            self.metrics.certificate(self.certificate.not_after, is_current=self.certificate.is_current)
+
     async def expire(self) -> None:
         """Drop what retention says may go."""
         now, keep = self.wall(), self.config.retention
@@ -194,7 +202,10 @@ class Service:
 
     def main_app(self) -> web.Application:
         """What agents and readers reach."""
-        app = web.Application()
+        proxies = self.config.proxies
+        app = web.Application(
+            middlewares=[sources_of(proxies, self.intake.refused)] if proxies.trusted else []
+        )
         app.add_routes(self.intake.routes())
         pages.install(app, self.sources())
         app.add_routes([web.get("/healthz", self._healthz), web.get("/readyz", self._readyz)])
@@ -233,9 +244,15 @@ class Service:
 def build(config: Config, wall: Callable[[], float] = time.time) -> Service:
     """Open everything; raises `ConfigError` or `StoreError`."""
     netinfo = open_netinfo(config.geo)
+    certificate = opened_where_set(config.tls)
     hooks = open_hooks(config.webhooks)
     metrics = Metrics(__version__, config.platforms, wall)
     store = open_store(f"sqlite://{config.data_path}")
+    try:
+        tagger = Tagger(config.prefix_key_path, wall)
+    except ConfigError:
+        store.close()
+        raise
     committer = Committer(store, metrics, wall)
     window = Window(config.display.window_s, config.platforms)
     intake = Intake(
@@ -243,13 +260,13 @@ def build(config: Config, wall: Callable[[], float] = time.time) -> Service:
         docket=Docket(),
         keys=dict(store.keys()),
         netinfo=netinfo,
-        tagger=Tagger(wall),
+        tagger=tagger,
         metrics=metrics,
         wall=wall,
         platforms=frozenset(config.platforms),
         peers=lambda country: service.peers(country),
         offer=Offer(config.targets_path),
-        is_open=config.enrolment.open,
+        porter=Porter(config.enrolment, wall),
         orders=by_subject(store.quarantines()),
     )
     limits = Thresholds(round_s=config.detection.round_s)
@@ -263,7 +280,7 @@ def build(config: Config, wall: Callable[[], float] = time.time) -> Service:
     )
     courier = Courier(committer, hooks, voice, metrics, wall, random.SystemRandom())
     empty = window.snapshot(wall())
-    service = Service(config, committer, intake, metrics, wall, empty, detector, courier, window)
+    service = Service(config, committer, intake, metrics, wall, empty, detector, courier, window, certificate)
     committer.committed, committer.heard = service.committed, service.heard
     return service
 
@@ -277,13 +294,18 @@ async def serve(
     """Run until `stop` is set. `listening` is told both addresses once they are bound. `wall` is the
     clock that receipts, admission and the page go by: Unix seconds."""
     service = build(config, wall)
-    runners = [_runner(app) for app in (service.main_app(), service.metrics_app(), service.admin_app())]
+    http_log = for_http(service.metrics.unreadable)
+    apps = (service.main_app(), service.metrics_app(), service.admin_app())
+    runners = [runner_of(app, http_log) for app in apps]
     try:
         await service.refresh()
         await service.detector.start()
-        await _hear(runners[2], config.data_path)
-        main = await _listen(runners[0], config.listen)
-        listening(main, await _listen(runners[1], config.metrics_listen))
+        await hear(runners[2], config.data_path)
+        certificate = service.certificate
+        crowds = Crowds(most_connections(), config.proxies, service.metrics.turned_away)
+        main = await listen(runners[0], config.listen, crowds, certificate.context if certificate else None)
+        scrapers = Crowds(MOST_SCRAPERS, Proxies(), service.metrics.turned_away)
+        listening(main, await listen(runners[1], config.metrics_listen, scrapers))
         await _work(service, stop, runners)
     finally:
         for runner in runners:
@@ -301,6 +323,7 @@ async def _work(service: Service, stop: asyncio.Event, runners: Sequence[web.App
             group.create_task(_repeat(service.refresh, SNAPSHOT_S)),
             group.create_task(_repeat(service.expire, EXPIRE_S)),
             group.create_task(_repeat(service.look, LOOK_S)),
+            group.create_task(_repeat(service.look_at_certificate, CERTIFICATE_S)),
             group.create_task(_repeat(service.detect, DETECT_S)),
             *(group.create_task(_repeat(partial(courier.deliver, h), DELIVER_S)) for h in courier.hooks),
         ]
@@ -311,43 +334,6 @@ async def _work(service: Service, stop: asyncio.Event, runners: Sequence[web.App
         for task in tasks:
             task.cancel()
     log.info("stopped")
-
-
-def _runner(app: web.Application) -> web.AppRunner:
-    return web.AppRunner(
-        app,
-        access_log=None,
-        logger=HTTP,
-        auto_decompress=False,  # ours is bounded
-        shutdown_timeout=DRAIN_S,
-        keepalive_timeout=75,
-        lingering_time=2,
-    )
-
-
-async def _hear(runner: web.AppRunner, folder: Path) -> None:
-    """Take orders from now on. What stands in the way of that is no reason to take no batches."""
-    try:
-        ear = local.listen(folder)
-    except local.CannotHear as error:
-        log.warning("admin_socket_failed error=%s", error)
-        return
-    await runner.setup()
-    await web.SockSite(runner, ear).start()
-
-
-async def _listen(runner: web.AppRunner, where: str) -> str:
-    """Bind, and say where: the port is the kernel's choice where it was 0."""
-    host, port = address_of(where)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, host, port).start()
-    except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error)
-        raise CannotListen(f"cannot listen on {where}: {reason}") from None
-    bound = runner.addresses[0]
-    name = f"[{bound[0]}]" if ":" in str(bound[0]) else bound[0]
-    return f"http://{name}:{bound[1]}"
 
 
 async def _repeat(

@@ -22,14 +22,16 @@ from . import litter, log
 from .admin import cli as admin_cli
 from .admin.desk import CannotDo
 from .alerts.webhooks import open_hooks
-from .app import DAY_S, CannotListen, serve
+from .app import DAY_S, serve
 from .beside import Gone
+from .certificate import opened_where_set
 from .config import Config, load, moment_of
 from .detect.evidence import NoEvidence, read
 from .detect.verifying import checked, headline
 from .foreign import cli as foreign_cli
 from .foreign.cli import CannotWrite
 from .ingest.netinfo import open_netinfo
+from .listening import CannotListen
 from .rejudge import MINUTE_S, CannotRejudge, Rejudged, rejudge
 from .store import stored
 from .store.base import StoreError
@@ -164,8 +166,14 @@ def _check(arguments: argparse.Namespace) -> int:
     open_netinfo(config.geo)
     open_hooks(config.webhooks)
     Offer(config.targets_path)
-    print(f"{arguments.config or 'defaults'}: usable; {len(config.platforms)} platforms")
+    certificate = opened_where_set(config.tls)
+    until = f"; certificate until {_minute(certificate.not_after)}" if certificate else ""
+    print(f"{arguments.config or 'defaults'}: usable; {len(config.platforms)} platforms{until}")
     return FINE
+
+
+def _minute(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%MZ")
 
 
 def _rejudge(arguments: argparse.Namespace) -> int:
@@ -181,7 +189,7 @@ def _rejudge(arguments: argparse.Namespace) -> int:
 
 
 def _told(done: Rejudged) -> Iterator[str]:
-    began = datetime.fromtimestamp(done.first_minute * MINUTE_S, UTC).strftime("%Y-%m-%dT%H:%MZ")
+    began = _minute(done.first_minute * MINUTE_S)
     yield f"rounds: {done.rounds} judged, measured from {began} on"
     yield f"cells: {done.before.cells} -> {done.after.cells}, {done.changed} changed"
     before, after = done.before.statuses, done.after.statuses

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import SplitResult, urlsplit
@@ -22,9 +22,11 @@ from probe.wire.platform import Name
 from probe.wire.settings import ConfigError, settle
 from probe.wire.stage import Text
 from probe.wire.strict import STRICT
+from probe.wire.work import MOST_BITS
 
 from .alerts.signing import key_of
 from .detect.cells import CONNECTIVITY
+from .forwarded import Proxies
 from .language import LANGUAGE, languages
 
 # Agents bring what they measured for 72 hours, and detection folds again from a state at most a day older.
@@ -35,10 +37,24 @@ OneCountry = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
 WebhookName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
 Asn = Annotated[int, Ge(1), Le(4_294_967_294)]  # RFC 6793; the last is reserved by RFC 7300
 Share = Annotated[float, Gt(0), Le(1)]
+PREFIX_KEY = "prefix.key"  # in the data folder
 # What shares may sum up to: published ones are rounded.
 WHOLE = 1.01
 _HOME = re.compile(r"https?://[^/?#@\s]+/?")
 _LISTEN = re.compile(r"(?:\[(?P<six>[0-9a-fA-F:.]+)\]|(?P<host>[^:\[\]]+)):(?P<port>[0-9]{1,5})")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tls:
+    """The certificate chain and its key, in PEM; both empty where TLS is not served here."""
+
+    __pydantic_config__ = STRICT
+    certificate_file: Text = ""
+    key_file: Text = ""
+
+    def __post_init__(self) -> None:
+        if bool(self.certificate_file) != bool(self.key_file):
+            raise ValueError("needs both certificate_file and key_file, or neither")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,10 +109,11 @@ class Display:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Door:
-    """Who may bring a key: everybody where it is `open`, else whoever has a token."""
+    """Who may bring a key beside those with a token: everybody, nobody, or who has done so much work."""
 
     __pydantic_config__ = STRICT
-    open: bool = True
+    mode: Literal["open", "token", "work"] = "open"
+    work_bits: Annotated[int, Ge(1), Le(MOST_BITS)] = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,16 +201,20 @@ def _is_loopback(host: str) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """Everything the collector can be told. `shares` are users' shares of networks, by country and ASN;
-    `mobile_networks` are AS numbers; `targets_file` is a signed list that agents are offered."""
+    """Everything the collector can be told. `trusted_proxies` are networks, as ``address/length``; `shares`
+    are users' shares of networks, by country and ASN; `mobile_networks` are AS numbers;
+    `targets_file` is a signed list that agents are offered."""
 
     __pydantic_config__ = STRICT
     listen: Text = "127.0.0.1:8460"
     metrics_listen: Text = "127.0.0.1:8461"
+    trusted_proxies: Annotated[tuple[Text, ...], Len(0, 64)] = ()
     data_dir: Text = "~/.local/share/reachwatch"
+    prefix_key_file: Text = ""
     platforms: Annotated[tuple[Name, ...], Len(1, 16)] = ("x", "facebook", "instagram", "youtube")
     targets_file: Text = ""
     mobile_networks: tuple[Asn, ...] = (24499, 45669, 56167, 59257)
+    tls: Tls = field(default_factory=Tls)
     geo: Geo = field(default_factory=Geo)
     enrolment: Door = field(default_factory=Door)
     retention: Retention = field(default_factory=Retention)
@@ -213,6 +234,8 @@ class Config:
                 raise ValueError(f"shares.{country}: more than the whole: {sum(networks.values()):g}")
         for text in (self.listen, self.metrics_listen):
             address_of(text)
+        for text in self.trusted_proxies:
+            _network(text)
         if CONNECTIVITY in self.platforms:
             raise ValueError(f"platforms: {CONNECTIVITY!r} is what no platform may be called")
 
@@ -222,9 +245,31 @@ class Config:
         return Path(self.targets_file).expanduser() if self.targets_file else None
 
     @property
+    def proxies(self) -> Proxies:
+        """Whose word is taken for where a request came from."""
+        return Proxies(tuple(_network(text) for text in self.trusted_proxies))
+
+    @property
+    def prefix_key_path(self) -> Path:
+        """Where the key of prefixes' tags is."""
+        return (
+            Path(self.prefix_key_file).expanduser() if self.prefix_key_file else self.data_path / PREFIX_KEY
+        )
+
+    @property
     def data_path(self) -> Path:
         """The data folder, with the home folder filled in."""
         return Path(self.data_dir).expanduser()
+
+
+def _network(text: str) -> IPv4Network | IPv6Network:
+    try:
+        network = ip_network(text)
+    except ValueError as error:
+        raise ValueError(f"trusted_proxies: {error}") from None
+    if network.prefixlen == 0:
+        raise ValueError(f"trusted_proxies: {text} is everybody")
+    return network
 
 
 def address_of(text: str) -> tuple[str, int]:

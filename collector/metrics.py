@@ -28,6 +28,7 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from collector.accepting import Crowd
 from collector.alerts.retries import Result
 from collector.detect.cells import BUCKETS_S, UNKNOWN_COUNTRY, Cell
 from collector.detect.cells import Histogram as Durations
@@ -79,6 +80,8 @@ class Metrics:
         self._gauges = _Gauges()
         self._written = _Written(self._gauges)
         self.registry.register(_Lag(self._gauges, wall))
+        self._certificate = _Certificate()
+        self.registry.register(self._certificate)
         self._build.labels(version).set(1)
         self._start_at_zero(platforms)
 
@@ -142,6 +145,15 @@ class Metrics:
         self._dead_letters = Gauge(
             "reachwatch_webhook_dead_letters", "Deliveries that were given up and are kept.", registry=own
         )
+        self._turned_away = Counter(
+            "reachwatch_connections_turned_away_total",
+            "Connections ended at once: too many of one prefix, or in all.",
+            ["reason"],
+            registry=own,
+        )
+        self._unreadable = Counter(
+            "reachwatch_unreadable_requests_total", "Requests that are no HTTP, or too long.", registry=own
+        )
         self._durations = _Durations()
         self.registry.register(self._durations)
 
@@ -151,6 +163,8 @@ class Metrics:
             self._refusals.labels(code)
         for result in Stored:
             self._batches.labels(result)
+        for reason in Crowd:
+            self._turned_away.labels(reason)
         for delivery in Result:
             self._webhooks.labels(delivery)
         for platform in platforms:
@@ -182,6 +196,18 @@ class Metrics:
     def dead_letters(self, count: int) -> None:
         """How many deliveries are given up now."""
         self._dead_letters.set(count)
+
+    def turned_away(self, reason: Crowd) -> None:
+        """One connection ended as soon as it was made."""
+        self._turned_away.labels(reason).inc()
+
+    def unreadable(self) -> None:
+        """One request that could not be read, whoever sent it."""
+        self._unreadable.inc()
+
+    def certificate(self, not_after: float, *, is_current: bool) -> None:
+        """The certificate that is served: when it ends (Unix seconds), and whether the files say the same."""
+        self._certificate.served = (not_after, is_current)
 
     def committed(
         self, seconds: float, group: Sequence[Ingest], answers: Sequence[Stored], now: float
@@ -338,6 +364,22 @@ class _Lag(Collector):
         lag_s = max(0.0, self._wall() - figures.newest_bin_end_at)
         text = "Since the end of the newest bin detected."
         yield _gauge("reachwatch_detector_lag_seconds", text, [], [((), lag_s)])
+
+
+class _Certificate(Collector):
+    """What TLS is served with, where it is served here: a zero would be a certificate long over."""
+
+    def __init__(self) -> None:
+        self.served: tuple[float, bool] | None = None
+
+    def collect(self) -> Iterator[Metric]:
+        if self.served is None:
+            return
+        not_after, is_current = self.served
+        text = "When the first certificate of the chain that is served ends."
+        yield _gauge("reachwatch_tls_certificate_expiry_timestamp_seconds", text, [], [((), not_after)])
+        text = "1 where the newest certificate and key could be used, 0 while older ones are kept."
+        yield _gauge("reachwatch_tls_certificate_last_reload_successful", text, [], [((), is_current)])
 
 
 Rows = Iterable[tuple[tuple[str, ...], float]]

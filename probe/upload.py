@@ -36,6 +36,8 @@ from .wire.exchange import (
 from .wire.observation import SCHEMA, Network
 from .wire.platform import Endpoint
 from .wire.version import __version__
+from .wire.work import Wanted, Work
+from .working import TooMuch, Worker
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -106,6 +108,7 @@ class Uploader:
         self._network = network
         self._wall = wall
         self._token = token
+        self._worker = Worker(identity.public_key, wall)
 
     async def batch(self, item: Item) -> Answer:
         """Offer a batch by each way until a collector takes or rejects it."""
@@ -167,6 +170,15 @@ class Uploader:
         return self._read(response, way)
 
     async def _enrol(self, way: Way) -> Answer:
+        response = await self._introduce(way)
+        if wanted := _wanted(response.body):
+            try:
+                response = await self._introduce(way, await self._worker.work(wanted))
+            except TooMuch as error:
+                return Later({str(way): str(error)}, is_collectors=True)
+        return self._read(response, way)
+
+    async def _introduce(self, way: Way, work: Work | None = None) -> _Response:
         enrolment = encode(
             Enrolment(
                 schema=SCHEMA,
@@ -174,10 +186,10 @@ class Uploader:
                 agent=f"reachwatch-probe/{__version__}",
                 network=self._network,
                 token=self._token or None,
+                work=work,
             )
         )
-        response = await self._post(way, "/v1/enrol", enrolment, self._identity.sign(enrolment))
-        return self._read(response, way)
+        return await self._post(way, "/v1/enrol", enrolment, self._identity.sign(enrolment))
 
     async def _post(self, way: Way, path: str, body: bytes, signature: bytes) -> _Response:
         endpoint = Endpoint(url=way.route.url.rstrip("/") + path)
@@ -222,6 +234,14 @@ def _refusal(body: bytes) -> tuple[str, str]:
     except DecodeError:
         return "", ""
     return refused.code, f"{refused.path}: {refused.message}"
+
+
+def _wanted(body: bytes) -> Wanted | None:
+    """The work that a `Refused` asks for, if it is one and does."""
+    try:
+        return decode(Refused, body).work
+    except DecodeError:
+        return None
 
 
 def elsewhere(receipt: Receipt) -> str:

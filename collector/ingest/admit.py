@@ -22,6 +22,7 @@ from collector.tokens import Entry
 from probe.wire.codec import DecodeError, decode
 from probe.wire.exchange import Enrolment, Heartbeat
 from probe.wire.observation import Batch, Network
+from probe.wire.work import Wanted, Work
 
 T = TypeVar("T")
 
@@ -44,6 +45,8 @@ class Code(StrEnum):
     BAD_ENCODING = "bad_encoding"
     TOO_SLOW = "too_slow"
     CROWDED = "crowded"
+    TOO_OFTEN = "too_often"
+    WORK_REQUIRED = "work_required"
     ENTRY_CLOSED = "token_required"
     ENTRY_UNKNOWN = "token_unknown"
     ENTRY_REVOKED = "token_revoked"
@@ -51,15 +54,17 @@ class Code(StrEnum):
     ENTRY_USED_UP = "token_used_up"
     OVERLOADED = "overloaded"
     STORE_FAILED = "store_failed"
+    BAD_FORWARDED = "bad_forwarded"
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why not. `path` is a JSON path into the body, or the header's name."""
+    """Why not. `path` is a JSON path into the body, or the header's name; `work` what to do for it."""
 
     code: Code
     path: str
     message: str
+    work: Wanted | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +91,15 @@ def probe_id(public_key: bytes) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Newcomer:
-    """A key that may be enrolled, and the token that came with it."""
+    """A key that may be enrolled, and the token or work that came with it."""
 
     key: bytes
-    token: str | None
+    token: str | None = None
+    work: Work | None = None
 
 
 def admit_enrolment(request: Request) -> Newcomer | Refusal:
-    """The public key of a well-formed enrolment signed with it, and its token."""
+    """The public key of a well-formed enrolment signed with it, and what came with it."""
     record = _decoded(Enrolment, request.body)
     if isinstance(record, Refusal):
         return record
@@ -106,7 +112,7 @@ def admit_enrolment(request: Request) -> Newcomer | Refusal:
         return signature
     if probe_id(key) != request.probe:
         return Refusal(Code.WRONG_PROBE, "$.public_key", "the probe's name does not follow from this key")
-    return Newcomer(key, record.token)
+    return Newcomer(key, record.token, record.work)
 
 
 def entry_refused(entry: Entry) -> Refusal | None:

@@ -8,6 +8,7 @@ back.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,8 @@ from typing import ParamSpec, TypeVar
 
 from collector.metrics import Metrics
 from collector.store.base import Ingest, Seen, Store, Stored, StoreError
+
+log = logging.getLogger("reachwatch.ingest")
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -53,6 +56,7 @@ class Committer:
     _queue: asyncio.Queue[_Waiting] = field(default_factory=lambda: asyncio.Queue(QUEUE_BATCHES))
     _heartbeats: asyncio.Queue[_Heard] = field(default_factory=lambda: asyncio.Queue(QUEUE_HEARTBEATS))
     _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "store"))
+    _is_broken: bool = False
 
     async def submit(self, item: Ingest) -> Stored:
         """Wait until the batch is durable; raises `Overloaded` or `StoreError`."""
@@ -102,6 +106,7 @@ class Committer:
             failed = error
         else:
             self.heard(heartbeats)
+        self._tell(failed)
         for heard in group:
             if heard.durable.done():  # a client that hung up has cancelled its own
                 continue
@@ -109,6 +114,14 @@ class Committer:
                 heard.durable.set_exception(failed)
             else:
                 heard.durable.set_result(None)
+
+    def _tell(self, failed: StoreError | None) -> None:
+        """Once on breaking and once on recovery: a full disk is not helped by a line for every request."""
+        if failed is not None and not self._is_broken:
+            log.error("store_failed error=%s", failed)
+        elif failed is None and self._is_broken:
+            log.info("store_recovered")
+        self._is_broken = failed is not None
 
     async def _run_batches(self) -> None:
         while True:
@@ -139,7 +152,9 @@ class Committer:
             for waiting in group:
                 if not waiting.answer.done():
                     waiting.answer.set_exception(error)
+            self._tell(error)
             return
+        self._tell(None)
         self.metrics.committed(time.perf_counter() - began, items, answers, self.wall())
         self.committed(items, answers)
         for waiting, answer in zip(group, answers, strict=True):

@@ -8,7 +8,7 @@ at. The source address is used to find country, AS and prefix tag, and dropped.
 from __future__ import annotations
 
 import asyncio
-import logging
+import secrets
 import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -18,6 +18,7 @@ from typing import NamedTuple
 from aiohttp import web
 
 from collector.detect.quarantine import Orders, uncounted
+from collector.limit import Limiter
 from collector.metrics import Metrics
 from collector.store.base import Ingest, Seen, SignedBatch, Stored, StoreError
 from collector.targets.offer import Offer
@@ -41,14 +42,16 @@ from .docket import Docket
 from .judging import Arrival, Judged
 from .netinfo import NetInfo
 from .place import Place
+from .porter import Porter
 from .prefix import Tagger
 from .turnstile import Turnstile
 
-log = logging.getLogger("reachwatch.ingest")
-
 MAX_BODY_BYTES = 64 * 1024
 BODY_S = 15.0  # a 64 KiB body over a 56 kbit/s line takes ten
-RETRY_AFTER_S = "30"
+RETRY_AFTER_S = "30"  # agents add chance to it, so that they do not all come back at once
+# From one prefix, heartbeats included: what three thousand agents behind one carrier's send, and a sixteenth
+# of what the collector can take.
+MOST_A_MINUTE = 3600
 
 _STATUS: Mapping[Code, int] = {
     Code.MALFORMED: 400,
@@ -57,6 +60,7 @@ _STATUS: Mapping[Code, int] = {
     Code.UNKNOWN_PROBE: 401,
     Code.BAD_SIGNATURE: 401,
     Code.WRONG_PROBE: 403,
+    Code.WORK_REQUIRED: 403,
     Code.ENTRY_CLOSED: 403,
     Code.ENTRY_UNKNOWN: 403,
     Code.ENTRY_REVOKED: 403,
@@ -68,13 +72,17 @@ _STATUS: Mapping[Code, int] = {
     Code.FUTURE: 422,
     Code.TOO_OLD: 422,
     Code.CROWDED: 429,
+    Code.TOO_OFTEN: 429,
     Code.OVERLOADED: 429,
     Code.STORE_FAILED: 503,
+    Code.BAD_FORWARDED: 503,  # a proxy's fault and not the sender's, which keeps what it has and comes again
 }
 _COME_BACK = frozenset({429, 503})
 _CROWDED = Refusal(Code.CROWDED, "$", "too much comes from this network prefix at once")
+_TOO_OFTEN = Refusal(Code.TOO_OFTEN, "$", "too much came from this network prefix within a minute")
 _GONE = Refusal(Code.TOO_SLOW, "$", "hung up before it was read")
 _OVERLOADED = Refusal(Code.OVERLOADED, "$", "too many batches wait to be stored")
+_STORE_FAILED = Refusal(Code.STORE_FAILED, "$", "could not be stored now")
 
 
 class Source(NamedTuple):
@@ -87,8 +95,7 @@ class Source(NamedTuple):
 @dataclass
 class Intake:
     """What the requests need. `keys` is the enrolled keys, kept current by enrolment; `orders` are the
-    quarantines in force, kept current by whoever orders them. Where it is not `is_open`, a new key needs
-    a token."""
+    quarantines in force, kept current by whoever orders them."""
 
     committer: Committer
     docket: Docket
@@ -100,9 +107,10 @@ class Intake:
     platforms: frozenset[str]
     peers: Callable[[str], tuple[PeerView, ...]]
     offer: Offer
-    is_open: bool = True
+    porter: Porter
     orders: Orders = field(default_factory=dict)
     turnstile: Turnstile = field(default_factory=Turnstile)
+    pace: Limiter = field(default_factory=lambda: Limiter(MOST_A_MINUTE, secrets.token_bytes(32)))
 
     def routes(self) -> list[web.RouteDef]:
         """The three requests."""
@@ -123,7 +131,7 @@ class Intake:
         async def handle(http: web.Request) -> web.Response:
             # Who has hung up already has no address any more.
             outcome = await self._outcome(http, http.remote, act, is_full) if http.remote else _GONE
-            response = self._refused(outcome) if isinstance(outcome, Refusal) else _json(200, encode(outcome))
+            response = self.refused(outcome) if isinstance(outcome, Refusal) else _json(200, encode(outcome))
             self.metrics.request(route, response.status)
             return response
 
@@ -140,16 +148,23 @@ class Intake:
         with self.turnstile.entered(source.prefix) as is_in:
             if not is_in:
                 return _CROWDED
+            if self.pace.wait_s(source.prefix, self.wall()):
+                return _TOO_OFTEN
             if is_full():
                 return _OVERLOADED
             request = await _read(http)
             return request if isinstance(request, Refusal) else await act(request, source)
 
-    def _refused(self, refusal: Refusal) -> web.Response:
+    def refused(self, refusal: Refusal) -> web.Response:
+        """The answer to what is refused, which is counted."""
         self.metrics.refused(refusal.code)
         status = _STATUS[refusal.code]
         answer = Refused(
-            code=refusal.code, path=refusal.path[:255], message=refusal.message[:500], server_time=self._now()
+            code=refusal.code,
+            path=refusal.path[:255],
+            message=refusal.message[:500],
+            server_time=self._now(),
+            work=refusal.work,
         )
         response = _json(status, encode(answer))
         if status in _COME_BACK:
@@ -164,15 +179,15 @@ class Intake:
         if isinstance(newcomer, Refusal):
             return newcomer
         name = probe_id(newcomer.key)
-        if not self.is_open and newcomer.token is None and name not in self.keys:
-            return Refusal(Code.ENTRY_CLOSED, "$.token", "this collector takes new keys with a token only")
+        if name not in self.keys and (refusal := self.porter.refused(newcomer)):
+            return refusal
         digest = None if newcomer.token is None else digest_of(newcomer.token)
         try:
             entry = await self.committer.call(
                 self.committer.store.enrol, name, newcomer.key, self.wall(), digest
             )
-        except StoreError as error:
-            return _store_failed(error)
+        except StoreError:
+            return _STORE_FAILED
         if refused := entry_refused(entry):
             return refused
         self.keys[name] = newcomer.key
@@ -198,8 +213,8 @@ class Intake:
             await self.committer.see(seen)
         except Overloaded:
             return Refusal(Code.OVERLOADED, "$", "too many heartbeats wait to be stored")
-        except StoreError as error:
-            return _store_failed(error)
+        except StoreError:
+            return _STORE_FAILED
         self.metrics.heartbeat()
         return replace(self._receipt(beat.probe, place), targets=self.offer.newer_than(beat.targets))
 
@@ -222,8 +237,8 @@ class Intake:
             stored = await self.committer.submit(self._item(arrival, judged))
         except Overloaded:
             return _OVERLOADED
-        except StoreError as error:
-            return _store_failed(error)
+        except StoreError:
+            return _STORE_FAILED
         return self._receipt(request.probe, judged.place, judged.sequence, stored)
 
     def _item(self, arrival: Arrival, judged: Judged) -> Ingest:
@@ -254,11 +269,6 @@ class Intake:
         )
 
 
-def _store_failed(error: StoreError) -> Refusal:
-    log.error("store_failed error=%s", error)
-    return Refusal(Code.STORE_FAILED, "$", "could not be stored now")
-
-
 def _json(status: int, body: bytes) -> web.Response:
     return web.Response(status=status, body=body, content_type="application/json")
 
@@ -277,6 +287,8 @@ async def _read(http: web.Request) -> Request | Refusal:
                 body += chunk
                 if len(body) > MAX_BODY_BYTES:
                     return Refusal(Code.TOO_LARGE, "$", f"over {MAX_BODY_BYTES} bytes")
+    except ConnectionError:
+        return _GONE
     except TimeoutError:
         return Refusal(Code.TOO_SLOW, "$", f"not whole after {BODY_S:.0f} s")
     plain = _unpacked(bytes(body)) if encoding == "gzip" else bytes(body)

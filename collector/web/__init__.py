@@ -10,8 +10,9 @@ import secrets
 
 from aiohttp import web
 
+from collector.limit import Limiter, Places
+
 from . import api, feeds
-from .api.limit import Limiter, Places
 from .live import CLIENTS, EACH, Live
 from .pages.answer import HEADERS
 from .pages.serve import Pages
@@ -24,7 +25,6 @@ def install(app: web.Application, sources: Sources) -> None:
     key, per_minute = secrets.token_bytes(32), sources.api.requests_a_minute
     limiter = Limiter(per_minute, key)
     pulse = Pulse(sources)
-    # Where a proxy in front hides addresses there is no limit by them, neither of questions nor of streams.
     live = Live(pulse, HEADERS, Places(CLIENTS, EACH if per_minute else 0, key))
     app.add_routes([*Pages(sources, pulse, limiter).routes(), web.get("/live", live.stream)])
     app.add_subapp("/feeds", feeds.application(sources, limiter))

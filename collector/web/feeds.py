@@ -16,9 +16,9 @@ from email.utils import format_datetime
 from aiohttp import web
 
 from collector.alerts.feeds import EVERYWHERE, Feed, atom, feed, json_feed
+from collector.limit import Limiter
 
 from .api.answer import Sheet, gate, refusal, sent
-from .api.limit import Limiter
 from .shelf import Leaf, Shelf
 from .sources import Sources
 

@@ -12,7 +12,8 @@ import json
 
 from aiohttp import web
 
-from .api.limit import Places
+from collector.limit import Places
+
 from .pulse import Notice, Pulse
 
 CLIENTS = 1000  # about 11 KB of memory each

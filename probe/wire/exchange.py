@@ -18,6 +18,7 @@ from .platform import Name
 from .stage import Count, Text
 from .strict import STRICT
 from .targets import SignedTargets
+from .work import Wanted, Work
 
 PROBE_HEADER = "Reachwatch-Probe"
 SIGNATURE_HEADER = "Reachwatch-Signature"
@@ -33,7 +34,7 @@ class Presence(OpenEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enrolment:
     """A key introduces itself, signed with itself (proof of possession). `public_key` is base64; `token` is
-    the one that a collector which is not open to everybody has given out."""
+    the one that a collector which is not open to everybody has given out, `work` what it has asked for."""
 
     __pydantic_config__ = STRICT
     schema: Literal["reachwatch/1"]
@@ -41,6 +42,7 @@ class Enrolment:
     agent: Text
     network: Network
     token: Annotated[str, Len(1, 100)] | None = None
+    work: Work | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,10 +91,12 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """Why a request was not taken: a code of the closed list, and where in the body (JSON path)."""
+    """Why a request was not taken: a code of the closed list, where in the body (JSON path), and the work
+    that is to be done for it, if any."""
 
     __pydantic_config__ = STRICT
     code: Annotated[str, Len(1, 40)]
     path: Text
     message: Annotated[str, Len(0, 500)]
     server_time: datetime
+    work: Wanted | None = None

@@ -77,20 +77,6 @@ def test_a_port_in_use_and_a_folder_in_use_are_one_line_each_and_status_1(tmp_pa
             assert len(done.stderr.splitlines()) == 1
 
 
-def test_a_malformed_request_is_a_line_without_address_or_traceback(tmp_path: Path) -> None:
-    import socket
-
-    with serving(tmp_path) as (process, page, _):
-        host, port = page.removeprefix("http://").rstrip("/").split(":")
-        with socket.create_connection((host, int(port)), timeout=5) as sock:
-            sock.sendall(b"THIS IS\x00 NOT HTTP\r\n\r\n")
-            sock.recv(1000)
-        process.terminate()
-        _, err = process.communicate(timeout=10)
-    assert "Traceback" not in err
-    assert "127.0.0.1" not in err
-
-
 def test_config_check_says_usable(capfd: pytest.CaptureFixture[str]) -> None:
     done = subprocess.run(command("config", "check"), capture_output=True, text=True, timeout=20)
     assert (done.returncode, done.stdout) == (0, "defaults: usable; 4 platforms\n")

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from collector.config import Config, Door
+from collector.ingest.admit import Code, Refusal
 from collector.store.base import Seen
 from collector.tokens import Token, digest_of
 from probe.net import AsyncioNet
@@ -19,6 +20,7 @@ from probe.spool import Spool
 from probe.upload import Accepted, Courier, Later, Rejected, Uploader
 from probe.wire.exchange import Presence
 from probe.wire.observation import Round
+from probe.wire.work import Wanted
 from tests.batches import CLEAN, at, batch, someone
 from tests.collector.conftest import Clock, Running, collecting
 from tests.loopback import response, says, tcp_server
@@ -69,7 +71,7 @@ async def test_an_unknown_agent_enrols_itself_and_its_rounds_arrive_in_order(
 async def test_where_a_token_is_asked_for_rounds_wait_until_the_agent_has_one(
     tmp_path: Path, spool: Spool
 ) -> None:
-    config = Config(data_dir=str(tmp_path / "data"), enrolment=Door(open=False))
+    config = Config(data_dir=str(tmp_path / "data"), enrolment=Door(mode="token"))
     async with collecting(config) as collector:
         store = collector.service.committer.store
         store.issue(Token(digest=digest_of("a token"), label="", issued_at=0.0, issued_by="me", uses=1))
@@ -81,6 +83,30 @@ async def test_where_a_token_is_asked_for_rounds_wait_until_the_agent_has_one(
         assert len(list(store.batches())) == 1
         (standing,) = store.standings().values()
         assert standing.token == digest_of("a token")[:12]
+
+
+async def test_where_work_is_asked_for_the_agent_does_it_and_is_let_in(tmp_path: Path, spool: Spool) -> None:
+    config = Config(data_dir=str(tmp_path / "data"), enrolment=Door(mode="work", work_bits=10))
+    async with collecting(config) as collector:
+        fill(spool, replace(CLEAN, started_at=at(-5)))
+        assert await courier(spool, uploader(collector.url)).push() is None
+        assert len(list(collector.service.committer.store.batches())) == 1
+        assert 'refusals_total{reason="work_required"} 1.0' in await collector.get("/metrics")
+
+
+async def test_a_collector_that_asks_for_too_much_work_waits_for_ever_and_the_rounds_with_it(
+    tmp_path: Path, spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = Config(data_dir=str(tmp_path / "data"), enrolment=Door(mode="work"))
+    async with collecting(config) as collector:
+        greedy = Refusal(Code.WORK_REQUIRED, "$.work", "", Wanted(challenge="0f" * 16, bits=30))
+        monkeypatch.setattr(collector.service.intake.porter, "refused", lambda _: greedy)
+        fill(spool, replace(CLEAN, started_at=at(-5)))
+        assert await courier(spool, uploader(collector.url)).push() is not None
+    assert spool.notes()["last_obstacle"].endswith(
+        "asks for 30 bits of work, and 22 are the most that is done"
+    )
+    assert spool.figures().pending == 1
 
 
 async def test_a_lost_receipt_leads_to_a_second_sending_and_to_nothing_counted_twice(

@@ -15,9 +15,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from collector.app import CannotListen
 from collector.beside import Gone
 from collector.config import Config, Display
+from collector.listening import CannotListen
 from collector.store.base import StoreError
 from probe.wire.settings import ConfigError
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -42,9 +43,9 @@ def test_traits_fall_to_exact_shares() -> None:
     assert sum(0 < abs(p.skew_s) <= 600 for p in people) == 9
 
 
-def test_every_home_is_a_prefix_of_its_own_to_the_collector() -> None:
+def test_every_home_is_a_prefix_of_its_own_to_the_collector(tmp_path: Path) -> None:
     people = populate(load("pakistan-2023-12-17"), 1, scale=10)
-    tagger = Tagger(lambda: 0.0)
+    tagger = Tagger(tmp_path / "key", lambda: 0.0)
     assert len(people) > 4000
     assert (
         len({prefix_of(p.home) for p in people}) == len({tagger.tag(p.home) for p in people}) == len(people)

@@ -11,13 +11,13 @@ from http import HTTPStatus
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
+from collector.limit import Limiter
 from collector.store.base import StoreError
 from collector.web.coding import takes_gzip
 from collector.web.shelf import Leaf
 
 from .asked import Form, Refused
 from .forms import KINDS, json_text
-from .limit import Limiter
 from .models import Problem
 
 _HEADERS = {

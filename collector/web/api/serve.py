@@ -18,6 +18,7 @@ from aiohttp import web
 from collector.detect.evidence import NoEvidence
 from collector.detect.revisions import Revision
 from collector.detector import GRACE_S, Findings
+from collector.limit import Limiter
 from collector.snapshot import Snapshot
 from collector.web.ledger import Entry, ledger
 from collector.web.shelf import Leaf, Shelf
@@ -39,7 +40,6 @@ from .charts import Charts, told_until
 from .document import OPERATIONS, ROUNDS, document
 from .forms import KINDS, json_text, jsonl, table
 from .incidents import COLUMNS, chosen, described, lines
-from .limit import Limiter
 from .models import Incident, Incidents, IncidentTold
 from .raw import Raw
 from .state import describe, heard_from, moment

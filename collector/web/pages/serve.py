@@ -16,8 +16,8 @@ from aiohttp import web
 from collector.detect.claims import describe
 from collector.detect.revisions import Revision
 from collector.detect.sentences import sentence
+from collector.limit import Limiter
 from collector.web.api.answer import refusal
-from collector.web.api.limit import Limiter
 from collector.web.ledger import ledger
 from collector.web.pulse import Notice, Pulse
 from collector.web.shelf import Leaf, Shelf

@@ -62,7 +62,7 @@ async def serving(
         data_dir=str(data),
         listen="127.0.0.1:0",
         metrics_listen="127.0.0.1:0",
-        enrolment=Door(open=is_open),
+        enrolment=Door(mode="open" if is_open else "token"),
         webhooks=webhooks,
         api=Api(requests_a_minute=0),  # the clock stands still, so no minute would ever be over
     )

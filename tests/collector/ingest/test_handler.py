@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import logging
 import tracemalloc
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from aiohttp.test_utils import make_mocked_request
 from collector.config import Config
 from collector.ingest import commit, handler
 from collector.ingest.admit import Refusal, Request
+from collector.limit import Limiter
 from collector.store.base import Ingest, Stored, StoreError
 from probe.wire.codec import MAX_BYTES
 from probe.wire.exchange import Presence
@@ -128,6 +130,19 @@ async def test_a_full_queue_says_come_back_later(collector: Running, monkeypatch
         assert (response.status, response.headers["Retry-After"]) == (429, handler.RETRY_AFTER_S)
 
 
+async def test_a_prefix_may_send_so_much_a_minute(
+    collector: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await collector.enrol(ME)
+    monkeypatch.setattr(collector.service.intake, "pace", Limiter(2, b"key"))
+    statuses = [await collector.post("/v1/heartbeat", signed(ME, heartbeat(ME))) for _ in range(3)]
+    assert statuses == [200, 200, 429]
+    assert collector.answers[-1]["code"] == "too_often"
+    collector.clock.now += 30
+    assert await collector.post("/v1/heartbeat", signed(ME, heartbeat(ME))) == 200
+    assert 'refusals_total{reason="too_often"} 1.0' in await collector.get("/metrics")
+
+
 async def test_where_too_many_wait_no_more_is_read(
     collector: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -149,18 +164,20 @@ async def test_who_has_hung_up_has_no_address_and_counts_for_nobody(collector: R
     assert 'refusals_total{reason="too_slow"} 1.0' in await collector.get("/metrics")
 
 
-async def test_a_store_that_fails_gives_no_receipt_and_nothing_is_counted_as_stored(
-    collector: Running, monkeypatch: pytest.MonkeyPatch
+async def test_a_store_that_fails_gives_no_receipt_and_is_a_line_on_breaking_and_one_on_recovery(
+    collector: Running, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     await collector.enrol(ME)
 
     def failing(_group: object) -> None:
         raise StoreError("disk full")
 
+    caplog.set_level(logging.INFO)
     monkeypatch.setattr(collector.service.committer.store, "ingest", failing)
-    assert await collector.post("/v1/batch", signed(ME, batch(ME))) == 503
+    assert [await collector.post("/v1/batch", signed(ME, batch(ME))) for _ in range(3)] == [503] * 3
     monkeypatch.undo()
-    assert await collector.post("/v1/batch", signed(ME, batch(ME))) == 200
+    assert [await collector.post("/v1/batch", signed(ME, batch(ME))) for _ in range(2)] == [200] * 2
+    assert [r.message for r in caplog.records] == ["store_failed error=disk full", "store_recovered"]
     assert 'batches_total{result="new"} 1.0' in await collector.get("/metrics")
 
 

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from collector.config import Geo
 from collector.ingest.netinfo import _asn_of, _text_of, open_netinfo
-from collector.ingest.prefix import Tagger
 from probe.wire.observation import Network
 from probe.wire.settings import ConfigError
 
@@ -98,15 +97,3 @@ def test_every_suppliers_layout_is_read(record: object, country: str | None) -> 
 )
 def test_every_suppliers_as_number_is_read(record: object, asn: int | None) -> None:
     assert _asn_of(record) == asn
-
-
-def test_one_prefix_has_one_tag_until_midnight_and_another_tag_after() -> None:
-    now = [1_795_500_000.0]
-    tagger = Tagger(lambda: now[0])
-    tag = tagger.tag("203.0.113.9")
-    assert tagger.tag("203.0.113.200") == tag
-    assert tagger.tag("203.0.114.9") != tag
-    assert Tagger(lambda: now[0]).tag("203.0.113.9") != tag, "the key is the process's own"
-    now[0] += 86_400
-    assert tagger.tag("203.0.113.9") != tag
-    assert len(tag) == 16

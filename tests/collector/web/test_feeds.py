@@ -17,8 +17,8 @@ from collector.detect.fold import State
 from collector.detect.revisions import Revision
 from collector.detect.thresholds import DEFAULT
 from collector.detector import Findings
+from collector.limit import Limiter
 from collector.web import feeds
-from collector.web.api.limit import Limiter
 from collector.web.sources import Sources
 from tests.batches import NOW
 from tests.collector.alerts.receivers import revision

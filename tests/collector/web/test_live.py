@@ -11,8 +11,8 @@ from contextlib import asynccontextmanager
 import pytest
 from aiohttp import ClientResponse, web
 
+from collector.limit import Places
 from collector.web import live
-from collector.web.api.limit import Places
 from collector.web.pulse import Pulse
 from tests.batches import batch, signed, someone
 from tests.collector.conftest import Running

@@ -1,4 +1,4 @@
-"""How often one address may ask, and how many streams it may hold. PURE.
+"""How often one address or prefix may ask, and how many streams it may hold. PURE.
 
 An address is remembered as a hash under a key that lives in memory alone, and only for as long as others
 do not push it out of the table, or it holds a stream: nobody can be found by it, and no flood makes it grow.
@@ -15,7 +15,7 @@ MOST = 20_000  # addresses remembered; some 4 MB
 
 class Limiter:
     """`per_minute` requests a minute from each address, as many at once; 0 for no limit. The bucket is filled
-    evenly."""
+    evenly. A prefix's tag will do for an address."""
 
     def __init__(self, per_minute: int, key: bytes, most: int = MOST) -> None:
         self._per_minute, self._key, self._most = per_minute, key, most

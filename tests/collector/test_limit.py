@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from collector.web.api.limit import Limiter, Places
+from collector.limit import Limiter, Places
 
 KEY = b"k" * 32
 
