@@ -18,13 +18,16 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from . import display, doctor, log
+from . import display, doctor, log, volunteer
 from .agent import Agent, Desk
 from .config import Config, load, load_platforms, system_resolvers
+from .consent import ConsentError, Standing
+from .ending import CANNOT_JUDGE, MEASURED, OTHER, USAGE, Trouble
 from .identity import Identity, IdentityError
 from .live import Progress, live
 from .net import AsyncioNet
@@ -42,11 +45,6 @@ from .wire.settings import ConfigError
 from .wire.version import __version__
 
 SHELLS = ("bash", "zsh", "fish")
-MEASURED, OTHER, USAGE, CANNOT_JUDGE = 0, 1, 2, 3
-
-
-class Trouble(Exception):
-    """Anything else that ends a command, in one line for a person."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -58,9 +56,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         print(f"reachwatch-probe: {error}", file=sys.stderr)
         return USAGE
-    except (Trouble, IdentityError, SpoolError) as error:
+    except (Trouble, ConsentError, IdentityError, SpoolError) as error:
         print(f"reachwatch-probe: {error}", file=sys.stderr)
-        return OTHER
+        return error.status if isinstance(error, Trouble) else OTHER
     except KeyboardInterrupt:
         return 130  # 128 + SIGINT, as shells count it
     except BrokenPipeError:
@@ -91,6 +89,12 @@ def _parser() -> argparse.ArgumentParser:
     start = command("start", _start, "measure round after round until stopped")
     start.add_argument("--interval", type=float, metavar="SECONDS", help="from one round to the next")
     start.add_argument("--collector", action="append", metavar="URL", help="where to push; may be repeated")
+    agree = command("consent", volunteer.consent, "what is measured and sent, the risk, and your answer")
+    answer = agree.add_mutually_exclusive_group()
+    answer.add_argument("--yes", dest="given", action="store_true", default=None, help="agree to sending")
+    answer.add_argument("--no", dest="given", action="store_false", help="measure for this machine alone")
+    answer.add_argument("--show", action="store_true", help="what was answered")
+    agree.add_argument("--without", action="append", metavar="PLATFORM", help="leave it out; may be repeated")
     command("status", _status, "what the agent is doing and what waits to be sent")
     history = command("history", _history, "the last rounds on this machine")
     history.add_argument("--limit", type=int, default=20, metavar="N", help="how many (default 20)")
@@ -126,7 +130,8 @@ def _plan(config: Config) -> Plan:
         trust.bundle  # noqa: B018 - built here, so that an unusable file is said before any round
     except OSError as error:
         raise ConfigError(f"tls.ca_file: {error.strerror or error}") from None
-    return Plan(config, load_platforms(config), system, trusted, AsyncioNet(), trust, time.monotonic)
+    measured = replace(config, platforms=volunteer.without_left_out(config))
+    return Plan(config, load_platforms(measured), system, trusted, AsyncioNet(), trust, time.monotonic)
 
 
 @contextmanager
@@ -153,9 +158,7 @@ def _spool(config: Config) -> Iterator[Spool]:
         spool.close()
 
 
-def _uploader(config: Config, desk: Desk) -> Uploader | None:
-    if not config.collector.urls:
-        return None
+def _uploader(config: Config, desk: Desk) -> Uploader:
     return Uploader(
         net=desk.plan.net,
         routes=config.collector.urls,
@@ -186,15 +189,16 @@ async def _one_round(desk: Desk, config: Config, arguments: argparse.Namespace) 
     progress = Progress(desk.plan.platforms, config.round_deadline_s)
     with live(progress, screen):
         outcome = await desk.take(progress.see, progress.enter, transfers=arguments.transfers)
-    uploader = None if arguments.no_upload else _uploader(config, desk)
-    await desk.keep(outcome, upload=uploader is not None)
+    wanted = bool(config.collector.urls) and not arguments.no_upload
+    sends = wanted and volunteer.may_send(config, ask=False)
+    await desk.keep(outcome, upload=wanted and volunteer.standing_of(config) is not Standing.REFUSED)
     if arguments.json:
         json.dump(document(outcome), sys.stdout, ensure_ascii=False, indent=1)
         sys.stdout.write("\n")
     else:
         display.show(outcome, screen)
-    if uploader is not None:
-        courier = Courier(uploader, desk.spool, desk.lock, random.SystemRandom(), time.time)
+    if sends:
+        courier = Courier(_uploader(config, desk), desk.spool, desk.lock, random.SystemRandom(), time.time)
         if await courier.push() is not None:
             print("no collector could be reached; the round waits on this machine", file=sys.stderr)
     return MEASURED if outcome.could_judge else CANNOT_JUDGE
@@ -203,16 +207,18 @@ async def _one_round(desk: Desk, config: Config, arguments: argparse.Namespace) 
 def _start(arguments: argparse.Namespace) -> int:
     flags = {"interval_s": arguments.interval, "collector.urls": arguments.collector}
     config = load(arguments.config, flags)
-    log.start()
     with _desk(config) as desk, _alone(config.state_path):
-        asyncio.run(_agent(desk, config))
+        sends = volunteer.may_send(config, ask=True)
+        log.start()
+        asyncio.run(_agent(desk, config, sends=sends))
     return MEASURED
 
 
-async def _agent(desk: Desk, config: Config) -> None:
+async def _agent(desk: Desk, config: Config, *, sends: bool) -> None:
     rng = random.SystemRandom()
     schedule = Schedule(interval_s=config.interval_s, phase_s=rng.uniform(0, config.interval_s))
-    agent = Agent(desk, schedule, _uploader(config, desk), rng, pulse=partial(_pulse, config.state_path))
+    uploader = _uploader(config, desk) if sends else None
+    agent = Agent(desk, schedule, uploader, rng, pulse=partial(_pulse, config.state_path))
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, agent.stop.set)
     await agent.run()
