@@ -23,12 +23,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from . import display, doctor, log, volunteer
+from . import display, doctor, log, volunteer, whereabouts
 from .agent import Agent, Desk
 from .config import Config, load, load_platforms, system_resolvers
 from .consent import ConsentError, Standing
 from .ending import CANNOT_JUDGE, MEASURED, OTHER, USAGE, Trouble
-from .identity import Identity, IdentityError
+from .identity import Identity, IdentityError, Installation
 from .live import Progress, live
 from .net import AsyncioNet
 from .outcome import document
@@ -137,9 +137,9 @@ def _plan(config: Config) -> Plan:
 @contextmanager
 def _desk(config: Config) -> Iterator[Desk]:
     plan = _plan(config)
-    identity = Identity.load_or_create(config.state_path)
+    installation = Installation.load_or_create(config.state_path)
     with _spool(config) as spool:
-        yield Desk(plan, identity, spool, _targets(config))
+        yield Desk(plan, installation, spool, _targets(config))
 
 
 def _targets(config: Config) -> Targets:
@@ -158,16 +158,17 @@ def _spool(config: Config) -> Iterator[Spool]:
         spool.close()
 
 
-def _uploader(config: Config, desk: Desk) -> Uploader:
+def _uploader(config: Config, desk: Desk, who: Identity) -> Uploader:
     return Uploader(
         net=desk.plan.net,
         routes=config.collector.urls,
-        identity=desk.identity,
+        identity=who,
         network=config.network,
         resolve=_addresses,
         tls=desk.plan.trust.bundle,
         wall=time.time,
         token=config.collector.enrolment_token,
+        is_here=lambda: desk.speaks_as(who),
     )
 
 
@@ -197,8 +198,10 @@ async def _one_round(desk: Desk, config: Config, arguments: argparse.Namespace) 
         sys.stdout.write("\n")
     else:
         display.show(outcome, screen)
-    if sends:
-        courier = Courier(_uploader(config, desk), desk.spool, desk.lock, random.SystemRandom(), time.time)
+    if sends and (who := desk.identity()) is not None:
+        courier = Courier(
+            _uploader(config, desk, who), desk.spool, desk.lock, random.SystemRandom(), time.time
+        )
         if await courier.push() is not None:
             print("no collector could be reached; the round waits on this machine", file=sys.stderr)
     return MEASURED if outcome.could_judge else CANNOT_JUDGE
@@ -217,8 +220,8 @@ def _start(arguments: argparse.Namespace) -> int:
 async def _agent(desk: Desk, config: Config, *, sends: bool) -> None:
     rng = random.SystemRandom()
     schedule = Schedule(interval_s=config.interval_s, phase_s=rng.uniform(0, config.interval_s))
-    uploader = _uploader(config, desk) if sends else None
-    agent = Agent(desk, schedule, uploader, rng, pulse=partial(_pulse, config.state_path))
+    speaking = partial(_uploader, config, desk) if sends else None
+    agent = Agent(desk, schedule, speaking, rng, pulse=partial(_pulse, config.state_path))
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, agent.stop.set)
     await agent.run()
@@ -253,10 +256,17 @@ def _status(arguments: argparse.Namespace) -> int:
     config, screen = _load(arguments), Screen(sys.stdout)
     with _spool(config) as spool:
         running, rounds = _is_running(config.state_path), _rounds(spool, 1)
-        lines = display.status(running, spool.figures(), spool.notes(), rounds, time.time(), screen.width)
+        figures = spool.figures()
+        away = figures.pending - _waiting_here(config, spool) if figures.pending else 0
+        lines = display.status(running, figures, spool.notes(), rounds, time.time(), screen.width, away)
     for line in lines:
         screen.print(line, indent=display.STATUS_INDENT)
     return MEASURED
+
+
+def _waiting_here(config: Config, spool: Spool) -> int:
+    installation, place = Installation.load_or_create(config.state_path), whereabouts.here()
+    return 0 if place is None else spool.waiting(installation.at(place).probe_id)
 
 
 def _rounds(spool: Spool, limit: int) -> list[dict[str, Any]]:

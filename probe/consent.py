@@ -25,7 +25,9 @@ logs in, never looks at what you do, and never listens to traffic that is not it
 
 What is sent, to the collectors in your configuration and to nobody else: what was answered and when,
 how long it took, which name servers answered, your network and country if you set them, and a
-pseudonym. Once a minute it says that it is here. A collector sees the address that you come from, as every site does.
+pseudonym, another one on each network you use where networks can be told apart (phones' hot spots and
+mobile lines cannot). Once a minute it says that it is here. A collector sees the address that you come
+from, as every site does.
 
 What is not sent: your name, your account, your address as text, other devices, other traffic.
 

@@ -99,6 +99,7 @@ class Uploader:
         tls: ssl.SSLContext,
         wall: Callable[[], float],
         token: str = "",
+        is_here: Callable[[], bool] = lambda: True,
     ) -> None:
         self._net = net
         self._routes = list(routes)
@@ -108,6 +109,12 @@ class Uploader:
         self._tls = tls
         self._wall = wall
         self._token = token
+        self._is_here = is_here
+
+    @property
+    def probe_id(self) -> str:
+        """Whose name it speaks in."""
+        return self._identity.probe_id
 
     async def batch(self, item: Item) -> Answer:
         """Offer a batch to each route until one takes or rejects it."""
@@ -131,6 +138,8 @@ class Uploader:
         reasons: dict[str, str] = {}
         waits: list[float] = []
         for route in list(self._routes):
+            if not self._is_here():  # under this name nothing leaves from another network
+                return Later({route: "this machine is on another network now"})
             try:
                 async with asyncio.timeout(ROUTE_S):
                     answer = await self._introduced(route, path, body, signature)
@@ -277,7 +286,7 @@ class Courier:
 
     async def push(self) -> float | None:
         """Send until nothing waits (None) or something stands in the way (seconds to wait)."""
-        while (item := await self._call(self.spool.peek)) is not None:
+        while (item := await self._call(self.spool.peek, self.uploader.probe_id)) is not None:
             answer = _checked(await self.uploader.batch(item), item)
             if isinstance(answer, Later):
                 return await self._broken(answer)

@@ -273,6 +273,12 @@ def test_status_says_what_waits_what_stands_in_the_way_and_what_others_see() -> 
     ]
 
 
+def test_status_says_what_waits_for_another_network() -> None:
+    assert status(True, FIGURES, {}, [], now=1060.0, away=1)[3] == (
+        "away         1 of them wait for the network they were measured on"
+    )
+
+
 def test_status_keeps_the_round_in_one_line_and_folds_the_others_under_themselves() -> None:
     screen = Window(40)
     for line in status(True, FIGURES, NOTES, [FOUR], now=1060.0, width=40):
