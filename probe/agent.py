@@ -7,6 +7,7 @@ Three tasks in one group: rounds, uploads, heartbeats. What decides when is pure
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import random
@@ -39,6 +40,8 @@ log = logging.getLogger("reachwatch.agent")
 
 HEARTBEAT_S = 60.0
 PULSE_S = 20.0
+# How soon a pause is seen: two small files are looked at so often.
+NOTICE_S = 3.0
 # A `bye` that cannot be delivered at once is not worth holding up a shutdown for.
 BYE_S = 5.0
 # A collector takes 64 KiB compressed; a clean round is 9.
@@ -140,13 +143,14 @@ class Desk:
 @dataclass
 class Agent:
     """The tasks of ``start``. `stop` ends them; a round in progress is given up whole. `pulse` is called
-    every so often while it lives."""
+    every so often while it lives; while `quiet` gives a reason it keeps still, having said goodbye."""
 
     desk: Desk
     schedule: Schedule
     speaking: Callable[[Identity], Uploader] | None
     rng: random.Random
     pulse: Callable[[], None] = lambda: None
+    quiet: Callable[[], str] = lambda: ""
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     _spooled: asyncio.Event = field(default_factory=asyncio.Event)
     _couriers: dict[str, Courier] = field(default_factory=dict)
@@ -155,13 +159,32 @@ class Agent:
         """Until `stop` is set."""
         log.info("agent_started interval_s=%g", self.schedule.interval_s)
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._rounds()), group.create_task(self._alive())]
+            alive = group.create_task(self._alive())
+            while not self.stop.is_set():
+                if why := self.quiet():
+                    log.info("agent_quiet reason=%r", why)
+                    await self._until(lambda: not self.quiet())
+                    continue
+                await self._work()
+                await self._leave()
+            alive.cancel()
+        log.info("agent_stopped")
+
+    async def _work(self) -> None:
+        """Until it is to stop or to keep still."""
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._rounds())]
             if self.speaking is not None:
                 tasks += [group.create_task(self._uploads()), group.create_task(self._heartbeats())]
-            await self.stop.wait()
+            await self._until(lambda: bool(self.quiet()))
             for task in tasks:
                 task.cancel()
-        await self._leave()
+
+    async def _until(self, question: Callable[[], bool]) -> None:
+        while not self.stop.is_set() and not question():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(NOTICE_S):
+                    await self.stop.wait()
 
     async def _leave(self) -> None:
         if (courier := self._courier()) is not None:
@@ -170,7 +193,6 @@ class Agent:
                     await courier.uploader.heartbeat(Presence.BYE)
             except TimeoutError:
                 pass
-        log.info("agent_stopped")
 
     async def _alive(self) -> None:
         while True:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import fcntl
 import json
 import random
 import signal
@@ -95,6 +94,11 @@ def _parser() -> argparse.ArgumentParser:
     answer.add_argument("--no", dest="given", action="store_false", help="measure for this machine alone")
     answer.add_argument("--show", action="store_true", help="what was answered")
     agree.add_argument("--without", action="append", metavar="PLATFORM", help="leave it out; may be repeated")
+    pause = command("pause", volunteer.pause, "keep still, until resumed or for a time")
+    pause.add_argument("--for", dest="duration", metavar="DURATION", help="such as 30m, 2h or 1d")
+    command("resume", volunteer.resume, "go on after a pause")
+    gone = command("forget", volunteer.forget, "delete what is kept on this machine, and the seed")
+    gone.add_argument("--yes", action="store_true", help="without asking")
     command("status", _status, "what the agent is doing and what waits to be sent")
     history = command("history", _history, "the last rounds on this machine")
     history.add_argument("--limit", type=int, default=20, metavar="N", help="how many (default 20)")
@@ -138,24 +142,12 @@ def _plan(config: Config) -> Plan:
 def _desk(config: Config) -> Iterator[Desk]:
     plan = _plan(config)
     installation = Installation.load_or_create(config.state_path)
-    with _spool(config) as spool:
+    with volunteer.opened(config) as spool:
         yield Desk(plan, installation, spool, _targets(config))
 
 
 def _targets(config: Config) -> Targets:
     return Targets(config.state_path / "targets.json", config.targets.keys, time.time)
-
-
-@contextmanager
-def _spool(config: Config) -> Iterator[Spool]:
-    limits = config.spool
-    spool = Spool.open(
-        config.state_path / "spool.sqlite", max_bytes=limits.max_bytes, max_age_s=limits.max_age_s
-    )
-    try:
-        yield spool
-    finally:
-        spool.close()
 
 
 def _uploader(config: Config, desk: Desk, who: Identity) -> Uploader:
@@ -210,7 +202,7 @@ async def _one_round(desk: Desk, config: Config, arguments: argparse.Namespace) 
 def _start(arguments: argparse.Namespace) -> int:
     flags = {"interval_s": arguments.interval, "collector.urls": arguments.collector}
     config = load(arguments.config, flags)
-    with _desk(config) as desk, _alone(config.state_path):
+    with _desk(config) as desk, volunteer.alone(config.state_path):
         sends = volunteer.may_send(config, ask=True)
         log.start()
         asyncio.run(_agent(desk, config, sends=sends))
@@ -221,7 +213,8 @@ async def _agent(desk: Desk, config: Config, *, sends: bool) -> None:
     rng = random.SystemRandom()
     schedule = Schedule(interval_s=config.interval_s, phase_s=rng.uniform(0, config.interval_s))
     speaking = partial(_uploader, config, desk) if sends else None
-    agent = Agent(desk, schedule, speaking, rng, pulse=partial(_pulse, config.state_path))
+    pulse, still = partial(_pulse, config.state_path), partial(volunteer.why_quiet, config)
+    agent = Agent(desk, schedule, speaking, rng, pulse, still)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, agent.stop.set)
     await agent.run()
@@ -233,20 +226,9 @@ def _pulse(state_dir: Path) -> None:
         (state_dir / "alive").touch()
 
 
-@contextmanager
-def _alone(state_dir: Path) -> Iterator[None]:
-    """Hold the folder's lock: two agents on one key would double every vote."""
-    with (state_dir / "agent.lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Trouble(f"another agent is running on {state_dir}") from None
-        yield
-
-
 def _is_running(state_dir: Path) -> bool:
     try:
-        with _alone(state_dir):
+        with volunteer.alone(state_dir):
             return False
     except Trouble:
         return True
@@ -254,11 +236,14 @@ def _is_running(state_dir: Path) -> bool:
 
 def _status(arguments: argparse.Namespace) -> int:
     config, screen = _load(arguments), Screen(sys.stdout)
-    with _spool(config) as spool:
+    with volunteer.opened(config) as spool:
         running, rounds = _is_running(config.state_path), _rounds(spool, 1)
         figures = spool.figures()
         away = figures.pending - _waiting_here(config, spool) if figures.pending else 0
         lines = display.status(running, figures, spool.notes(), rounds, time.time(), screen.width, away)
+    if why := volunteer.why_quiet(config):
+        lines.insert(1, f"quiet        {why}")
+    lines.append(f"consent      {volunteer.in_one_line(config)}")
     for line in lines:
         screen.print(line, indent=display.STATUS_INDENT)
     return MEASURED
@@ -274,7 +259,7 @@ def _rounds(spool: Spool, limit: int) -> list[dict[str, Any]]:
 
 
 def _history(arguments: argparse.Namespace) -> int:
-    with _spool(_load(arguments)) as spool:
+    with volunteer.opened(_load(arguments)) as spool:
         rounds = _rounds(spool, arguments.limit)
     screen = Screen(sys.stdout)
     for line in display.history(rounds, screen.width):

@@ -170,6 +170,7 @@ class Config:
     platforms: Annotated[tuple[Name, ...], Len(1, 16)] = ("x", "facebook", "instagram", "youtube")
     platform_dir: Text = ""
     consent: Literal["", "yes", "no"] = ""
+    metered_interfaces: Annotated[tuple[Text, ...], Len(0, 16)] = ()
     interval_s: Annotated[float, Ge(5), Le(86_400)] = 300.0
     round_deadline_s: Seconds = 60.0
     concurrency: Annotated[int, Ge(1), Le(32)] = 4

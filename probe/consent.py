@@ -36,10 +36,12 @@ collector at regular times, with or without your yes to sending. In some countri
 attention, and asking for a blocked site, or telling others that it is blocked, may be dangerous or
 forbidden. You know your country better than this text does: if in doubt, do not take part.
 
-How to stop. `reachwatch-probe consent --no` measures for yourself alone; `--without NAME` leaves a
-platform out; stopping the agent stops everything. To forget, delete the agent's state folder. What a
-collector has by then stays there until its operator's time for it is over, and evidence of a disruption
-that it published, in which nobody is named, stays longer.
+How to stop. `reachwatch-probe pause` and `resume`; `reachwatch-probe consent --no` measures for
+yourself alone and drops what waits to be sent; `--without NAME` leaves a platform out; stopping the
+agent stops everything. `reachwatch-probe forget` deletes what is kept on this machine, and the seed of
+your pseudonyms. What a collector has by then it cannot take back: that stays there until its
+operator's time for it is over, and evidence of a disruption that it published, in which nobody is
+named, stays longer.
 """
 
 

@@ -85,6 +85,12 @@ def stayed(before: str | None, after: str | None) -> str | None:
     return None
 
 
+def interface(proc: Path = Path("/proc/net")) -> str | None:
+    """The interface that the IPv4 default route goes by, None where there is none."""
+    route = default_route(_text(proc / "route"))
+    return route.interface if route else None
+
+
 def here(proc: Path = Path("/proc/net"), sys: Path = Path("/sys/class/net")) -> str | None:
     """Where this machine is now, as `place_of` says it."""
     route = default_route(_text(proc / "route"))

@@ -117,6 +117,27 @@ async def test_without_a_collector_rounds_stay_in_the_history_and_nothing_is_spo
     spool.close()
 
 
+async def test_a_pause_says_goodbye_and_a_resumed_agent_is_there_again(
+    collector: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("probe.agent.NOTICE_S", 0.02)
+    spool, why, service = a_spool(tmp_path), "", collector.service
+    async with a_line(tmp_path) as line, asyncio.TaskGroup() as tasks:
+        agent = an_agent(line, spool, collector)
+        agent.quiet = lambda: why
+        running = tasks.create_task(agent.run())
+        await until(lambda: service.snapshot.probes, service.refresh)
+        why = "paused"
+        await until(lambda: not service.snapshot.probes, service.refresh)
+        measured = len(spool.history(9))
+        why = ""
+        await until(lambda: len(spool.history(9)) > measured)
+        await until(lambda: service.snapshot.probes, service.refresh)
+        agent.stop.set()
+        await running
+    spool.close()
+
+
 async def test_a_round_leaves_only_from_the_network_it_was_measured_on(
     collector: Running, tmp_path: Path
 ) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from probe import cli
+from probe import cli, volunteer
 from probe.consent import (
     TEXT,
     VERSION,
@@ -20,6 +20,8 @@ from probe.consent import (
     standing,
     write_answer,
 )
+from probe.identity import Installation
+from probe.spool import Spool
 
 YES = Answer(VERSION, True, 1000.0)
 NO = replace(YES, given=False)
@@ -134,4 +136,32 @@ def test_a_platform_left_out_cannot_be_asked_for(
 
 
 def test_the_text_names_what_stops_it() -> None:
-    assert all(word in TEXT for word in ("consent --no", "--without", "To forget"))
+    assert all(word in TEXT for word in ("pause", "resume", "consent --no", "--without", "forget"))
+
+
+def test_a_no_drops_what_waits_to_be_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spool = Spool.open(tmp_path / "spool.sqlite", max_bytes=1 << 20, max_age_s=1e6)
+    spool.add("me", lambda _: (b"body", b"signature"), now=1.0)
+    assert command(tmp_path, monkeypatch, "consent", "--no") == 0
+    assert spool.figures().pending == 0
+    spool.close()
+
+
+def test_forget_deletes_rounds_and_seed_and_no_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_answer(tmp_path, NO)
+    seed = Installation.load_or_create(tmp_path)
+    Spool.open(tmp_path / "spool.sqlite", max_bytes=1 << 20, max_age_s=1e6).close()
+    assert command(tmp_path, monkeypatch, "forget") == 2
+    assert "no terminal to ask on: forget --yes" in capsys.readouterr().err
+    assert Installation.load_or_create(tmp_path) == seed
+    with volunteer.alone(tmp_path):
+        assert command(tmp_path, monkeypatch, "forget", "--yes") == 1
+    assert "another agent is running" in capsys.readouterr().err
+    assert Installation.load_or_create(tmp_path) == seed
+    assert command(tmp_path, monkeypatch, "forget", "--yes") == 0
+    assert "What collectors have stays with them" in capsys.readouterr().out
+    assert {file.name for file in tmp_path.iterdir()} == {"consent.json", "agent.lock"}
+    assert read_answer(tmp_path) == NO
+    assert Installation.load_or_create(tmp_path) != seed
