@@ -160,7 +160,7 @@ def _uploader(config: Config, desk: Desk, who: Identity) -> Uploader:
         tls=desk.plan.trust.bundle,
         wall=time.time,
         token=config.collector.enrolment_token,
-        is_here=lambda: desk.speaks_as(who),
+        is_here=lambda: desk.speaks_as(who) and volunteer.agrees(config),
     )
 
 

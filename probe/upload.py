@@ -139,7 +139,7 @@ class Uploader:
         waits: list[float] = []
         for route in list(self._routes):
             if not self._is_here():  # under this name nothing leaves from another network
-                return Later({route: "this machine is on another network now"})
+                return Later({route: "not from this network, or not agreed to any more"})
             try:
                 async with asyncio.timeout(ROUTE_S):
                     answer = await self._introduced(route, path, body, signature)

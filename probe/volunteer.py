@@ -18,6 +18,7 @@ from .consent import (
     TEXT,
     VERSION,
     Answer,
+    ConsentError,
     Standing,
     in_words,
     read_answer,
@@ -61,6 +62,15 @@ HOW = "`reachwatch-probe consent` or REACHWATCH_CONSENT=yes"
 def standing_of(config: Config) -> Standing:
     """How it stands with sending. Raises `ConsentError`."""
     return standing(read_answer(config.state_path), config.consent)
+
+
+def agrees(config: Config) -> bool:
+    """Whether sending is agreed to at this moment: asked before each request, so that a no holds at once
+    for an agent that runs."""
+    try:
+        return standing_of(config) is Standing.GIVEN
+    except ConsentError:
+        return False
 
 
 def may_send(config: Config, *, ask: bool) -> bool:

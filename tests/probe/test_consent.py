@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from probe import cli, volunteer
+from probe.config import Config
 from probe.consent import (
     TEXT,
     VERSION,
@@ -165,3 +166,13 @@ def test_forget_deletes_rounds_and_seed_and_no_answer(
     assert {file.name for file in tmp_path.iterdir()} == {"consent.json", "agent.lock"}
     assert read_answer(tmp_path) == NO
     assert Installation.load_or_create(tmp_path) != seed
+
+
+def test_a_no_holds_at_once_for_an_agent_that_runs(tmp_path: Path) -> None:
+    config = Config(state_dir=str(tmp_path))
+    said = [volunteer.agrees(config)]
+    for answer in (YES, NO, YES):
+        write_answer(tmp_path, answer)
+        said.append(volunteer.agrees(config))
+    (tmp_path / "consent.json").write_text("{")
+    assert [*said, volunteer.agrees(config)] == [False, True, False, True, False]
