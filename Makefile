@@ -29,7 +29,8 @@ $(VENV)/ready-dev: requirements-dev.txt $(VENV)/ready
 	@touch $@
 
 # The agent and the collector run in sessions of their own, so that Ctrl-C reaches this shell alone
-# and they are stopped in order: the agent says goodbye to a collector that still listens.
+# and they are stopped in order: the agent says goodbye to a collector that still listens. Consent to sending
+# is given here, because the collector is your own and on this machine.
 run: $(VENV)/ready ## a collector and one agent on this machine, measuring every minute
 	@mkdir -p run; \
 	setsid $(BIN)/reachwatch-collector serve --data-dir run/collector & collector=$$!; \
@@ -37,7 +38,7 @@ run: $(VENV)/ready ## a collector and one agent on this machine, measuring every
 	  $(BIN)/python -c 'import urllib.request as u; u.urlopen("http://127.0.0.1:8460/readyz", timeout=1)' 2>/dev/null && break; \
 	  kill -0 $$collector 2>/dev/null || { wait $$collector; exit; }; sleep 0.1; \
 	done; \
-	REACHWATCH_STATE_DIR=run/probe setsid $(BIN)/reachwatch-probe start --interval 60 --collector http://127.0.0.1:8460 & probe=$$!; \
+	REACHWATCH_CONSENT=yes REACHWATCH_STATE_DIR=run/probe setsid $(BIN)/reachwatch-probe start --interval 60 --collector http://127.0.0.1:8460 & probe=$$!; \
 	trap 'trap "" INT TERM; kill $$probe 2>/dev/null; wait $$probe; kill $$collector 2>/dev/null; wait $$collector; exit 0' INT TERM; \
 	wait -n; kill $$probe $$collector 2>/dev/null; wait; exit 1
 

@@ -6,9 +6,11 @@ round is kept as it would be for a collector, so encoding, signing and the disk 
 
 import asyncio
 import json
+import sqlite3
 import sys
 import time
 import zlib
+from contextlib import closing
 from pathlib import Path
 
 from probe.cli import _desk
@@ -23,14 +25,12 @@ async def measure(config: Path, rounds: int) -> dict[str, object]:
             before_s = time.process_time()
             await desk.keep(await desk.take(), upload=True)
             cpu_s.append(time.process_time() - before_s)
-        batch = desk.spool.peek()
-    if batch is None:
-        raise RuntimeError("nothing was kept")
-    packed = zlib.compress(batch.body, 6)
+    with closing(sqlite3.connect(load(config, {}).state_path / "spool.sqlite")) as spool:
+        (packed,) = spool.execute("SELECT body FROM spool ORDER BY sequence LIMIT 1").fetchone()
     return {
         "cpu_s": cpu_s,
         "resident_mib": _resident_mib(),
-        "batch_kb": len(batch.body) / 1000,
+        "batch_kb": len(zlib.decompress(packed)) / 1000,
         "packed_kb": len(packed) / 1000,
     }
 

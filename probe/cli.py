@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import fcntl
 import json
 import random
 import signal
@@ -18,15 +17,18 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from . import display, doctor, log
+from . import display, doctor, log, volunteer, whereabouts
 from .agent import Agent, Desk
 from .config import Config, load, load_platforms, system_resolvers
+from .consent import ConsentError, Standing
 from .dial import Dialler, trusted_of
-from .identity import Identity, IdentityError
+from .ending import CANNOT_JUDGE, MEASURED, OTHER, USAGE, Trouble
+from .identity import Identity, IdentityError, Installation
 from .live import Progress, live
 from .net import AsyncioNet
 from .outcome import document
@@ -43,11 +45,6 @@ from .wire.settings import ConfigError
 from .wire.version import __version__
 
 SHELLS = ("bash", "zsh", "fish")
-MEASURED, OTHER, USAGE, CANNOT_JUDGE = 0, 1, 2, 3
-
-
-class Trouble(Exception):
-    """Anything else that ends a command, in one line for a person."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -59,9 +56,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         print(f"reachwatch-probe: {error}", file=sys.stderr)
         return USAGE
-    except (Trouble, IdentityError, SpoolError) as error:
+    except (Trouble, ConsentError, IdentityError, SpoolError) as error:
         print(f"reachwatch-probe: {error}", file=sys.stderr)
-        return OTHER
+        return error.status if isinstance(error, Trouble) else OTHER
     except KeyboardInterrupt:
         return 130  # 128 + SIGINT, as shells count it
     except BrokenPipeError:
@@ -92,6 +89,17 @@ def _parser() -> argparse.ArgumentParser:
     start = command("start", _start, "measure round after round until stopped")
     start.add_argument("--interval", type=float, metavar="SECONDS", help="from one round to the next")
     start.add_argument("--collector", action="append", metavar="URL", help="where to push; may be repeated")
+    agree = command("consent", volunteer.consent, "what is measured and sent, the risk, and your answer")
+    answer = agree.add_mutually_exclusive_group()
+    answer.add_argument("--yes", dest="given", action="store_true", default=None, help="agree to sending")
+    answer.add_argument("--no", dest="given", action="store_false", help="measure for this machine alone")
+    answer.add_argument("--show", action="store_true", help="what was answered")
+    agree.add_argument("--without", action="append", metavar="PLATFORM", help="leave it out; may be repeated")
+    pause = command("pause", volunteer.pause, "keep still, until resumed or for a time")
+    pause.add_argument("--for", dest="duration", metavar="DURATION", help="such as 30m, 2h or 1d")
+    command("resume", volunteer.resume, "go on after a pause")
+    gone = command("forget", volunteer.forget, "delete what is kept on this machine, and the seed")
+    gone.add_argument("--yes", action="store_true", help="without asking")
     command("status", _status, "what the agent is doing and what waits to be sent")
     history = command("history", _history, "the last rounds on this machine")
     history.add_argument("--limit", type=int, default=20, metavar="N", help="how many (default 20)")
@@ -127,49 +135,38 @@ def _plan(config: Config) -> Plan:
         trust.bundle  # noqa: B018 - built here, so that an unusable file is said before any round
     except OSError as error:
         raise ConfigError(f"tls.ca_file: {error.strerror or error}") from None
-    return Plan(config, load_platforms(config), system, trusted, AsyncioNet(), trust, time.monotonic)
+    measured = replace(config, platforms=volunteer.without_left_out(config))
+    return Plan(config, load_platforms(measured), system, trusted, AsyncioNet(), trust, time.monotonic)
 
 
 @contextmanager
 def _desk(config: Config) -> Iterator[Desk]:
     plan = _plan(config)
-    identity = Identity.load_or_create(config.state_path)
-    with _spool(config) as spool:
-        yield Desk(plan, identity, spool, _targets(config))
+    installation = Installation.load_or_create(config.state_path)
+    with volunteer.opened(config) as spool:
+        yield Desk(plan, installation, spool, _targets(config))
 
 
 def _targets(config: Config) -> Targets:
     return Targets(config.state_path / "targets.json", config.targets.keys, time.time)
 
 
-@contextmanager
-def _spool(config: Config) -> Iterator[Spool]:
-    limits = config.spool
-    spool = Spool.open(
-        config.state_path / "spool.sqlite", max_bytes=limits.max_bytes, max_age_s=limits.max_age_s
-    )
-    try:
-        yield spool
-    finally:
-        spool.close()
-
-
-def _uploader(config: Config, desk: Desk) -> Uploader | None:
-    if not config.collector.ways:
-        return None
+def _uploader(config: Config, desk: Desk, who: Identity) -> Uploader:
     plan = desk.plan
     return Uploader(
         dial=Dialler(plan.net, plan.trust, _addresses, trusted_of(plan)),
         routes=_routes(config, desk.spool),
-        identity=desk.identity,
+        identity=who,
         network=config.network,
         wall=time.time,
         token=config.collector.enrolment_token,
+        is_here=lambda: desk.speaks_as(who) and volunteer.agrees(config),
     )
 
 
 def _routes(config: Config, spool: Spool) -> Routes:
-    return Routes(config.collector.ways, kept=spool.notes().get("routes", ""))
+    kept = spool.notes().get("routes", "")
+    return Routes(config.collector.ways, kept=kept, network=lambda: whereabouts.here() or "")
 
 
 async def _addresses(host: str) -> list[str]:
@@ -190,14 +187,16 @@ async def _one_round(desk: Desk, config: Config, arguments: argparse.Namespace) 
     progress = Progress(desk.plan.platforms, config.round_deadline_s)
     with live(progress, screen):
         outcome = await desk.take(progress.see, progress.enter, transfers=arguments.transfers)
-    uploader = None if arguments.no_upload else _uploader(config, desk)
-    await desk.keep(outcome, upload=uploader is not None)
+    wanted = bool(config.collector.urls) and not arguments.no_upload
+    sends = wanted and volunteer.may_send(config, ask=False)
+    await desk.keep(outcome, upload=wanted and volunteer.standing_of(config) is not Standing.REFUSED)
     if arguments.json:
         json.dump(document(outcome), sys.stdout, ensure_ascii=False, indent=1)
         sys.stdout.write("\n")
     else:
         display.show(outcome, screen)
-    if uploader is not None:
+    if sends and (who := desk.identity()) is not None:
+        uploader = _uploader(config, desk, who)
         courier = Courier(uploader, desk.spool, desk.lock, random.SystemRandom(), time.time)
         if await courier.push() is not None:
             said, gate = desk.spool.notes()["last_obstacle"], str(outcome.round.gate.state)
@@ -209,16 +208,19 @@ async def _one_round(desk: Desk, config: Config, arguments: argparse.Namespace) 
 def _start(arguments: argparse.Namespace) -> int:
     flags = {"interval_s": arguments.interval, "collector.urls": arguments.collector}
     config = load(arguments.config, flags)
-    log.start()
-    with _desk(config) as desk, _alone(config.state_path):
-        asyncio.run(_agent(desk, config))
+    with _desk(config) as desk, volunteer.alone(config.state_path):
+        sends = volunteer.may_send(config, ask=True)
+        log.start()
+        asyncio.run(_agent(desk, config, sends=sends))
     return MEASURED
 
 
-async def _agent(desk: Desk, config: Config) -> None:
+async def _agent(desk: Desk, config: Config, *, sends: bool) -> None:
     rng = random.SystemRandom()
     schedule = Schedule(interval_s=config.interval_s, phase_s=rng.uniform(0, config.interval_s))
-    agent = Agent(desk, schedule, _uploader(config, desk), rng, pulse=partial(_pulse, config.state_path))
+    speaking = partial(_uploader, config, desk) if sends else None
+    pulse, still = partial(_pulse, config.state_path), partial(volunteer.why_quiet, config)
+    agent = Agent(desk, schedule, speaking, rng, pulse, still)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, agent.stop.set)
     await agent.run()
@@ -230,20 +232,9 @@ def _pulse(state_dir: Path) -> None:
         (state_dir / "alive").touch()
 
 
-@contextmanager
-def _alone(state_dir: Path) -> Iterator[None]:
-    """Hold the folder's lock: two agents on one key would double every vote."""
-    with (state_dir / "agent.lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Trouble(f"another agent is running on {state_dir}") from None
-        yield
-
-
 def _is_running(state_dir: Path) -> bool:
     try:
-        with _alone(state_dir):
+        with volunteer.alone(state_dir):
             return False
     except Trouble:
         return True
@@ -251,15 +242,23 @@ def _is_running(state_dir: Path) -> bool:
 
 def _status(arguments: argparse.Namespace) -> int:
     config, screen = _load(arguments), Screen(sys.stdout)
-    with _spool(config) as spool:
+    with volunteer.opened(config) as spool:
         running, rounds = _is_running(config.state_path), _rounds(spool, 1)
         seen = _routes(config, spool).seen(time.time())
-        lines = display.status(
-            running, spool.figures(), spool.notes(), seen, rounds, time.time(), screen.width
-        )
+        figures = spool.figures()
+        away = figures.pending - _waiting_here(config, spool) if figures.pending else 0
+        lines = display.status(running, figures, spool.notes(), seen, rounds, time.time(), screen.width, away)
+    if why := volunteer.why_quiet(config):
+        lines.insert(1, f"quiet        {why}")
+    lines.append(f"consent      {volunteer.in_one_line(config)}")
     for line in lines:
         screen.print(line, indent=display.STATUS_INDENT)
     return MEASURED
+
+
+def _waiting_here(config: Config, spool: Spool) -> int:
+    installation, place = Installation.load_or_create(config.state_path), whereabouts.here()
+    return 0 if place is None else spool.waiting(installation.at(place).probe_id)
 
 
 def _rounds(spool: Spool, limit: int) -> list[dict[str, Any]]:
@@ -267,7 +266,7 @@ def _rounds(spool: Spool, limit: int) -> list[dict[str, Any]]:
 
 
 def _history(arguments: argparse.Namespace) -> int:
-    with _spool(_load(arguments)) as spool:
+    with volunteer.opened(_load(arguments)) as spool:
         rounds = _rounds(spool, arguments.limit)
     screen = Screen(sys.stdout)
     for line in display.history(rounds, screen.width):

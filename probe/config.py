@@ -11,7 +11,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le, Len
 
@@ -175,6 +175,8 @@ class Config:
     state_dir: Text = "~/.local/state/reachwatch"
     platforms: Annotated[tuple[Name, ...], Len(1, 16)] = ("x", "facebook", "instagram", "youtube")
     platform_dir: Text = ""
+    consent: Literal["", "yes", "no"] = ""
+    metered_interfaces: Annotated[tuple[Text, ...], Len(0, 16)] = ()
     interval_s: Annotated[float, Ge(5), Le(86_400)] = 300.0
     round_deadline_s: Seconds = 60.0
     concurrency: Annotated[int, Ge(1), Le(32)] = 4

@@ -125,8 +125,10 @@ def status(
     rounds: Sequence[Mapping[str, Any]],
     now: float,
     width: int | None = None,
+    away: int = 0,
 ) -> list[str]:
-    """What ``status`` prints, the round in a line no longer than `width`; `now` is Unix seconds."""
+    """What ``status`` prints, the round in a line no longer than `width`; `now` is Unix seconds, and `away`
+    of what waits were measured on other networks."""
     lines = [f"agent        {'running' if running else 'not running'}"]
     room = max(width - STATUS_INDENT, 1) if width else None
     lines += [f"last round   {line}" for line in (history(rounds, room) if rounds else ["none yet"])]
@@ -134,6 +136,8 @@ def status(
     if figures.oldest_at is not None:
         waiting += f", the oldest from {_ago(now - figures.oldest_at)}"
     lines.append(f"waiting      {waiting}")
+    if away:
+        lines.append(f"away         {away} of them wait for the network they were measured on")
     uploaded = notes.get("last_upload_at")
     if uploaded:
         lines.append(f"last upload  {_ago(now - float(uploaded))}, to {notes.get('last_route', '?')}")

@@ -1,21 +1,27 @@
-"""Who this installation is: an Ed25519 key (RFC 8032) made on first use, and nothing else.
+"""Who this installation is: a seed made on first use, and an Ed25519 key (RFC 8032) derived from it for each
+network.
 
-The key is a pseudonym. It is worth protecting because whoever has it can speak in this volunteer's
-name, so a file that others could read is refused rather than used.
+A key is a pseudonym, and two of one seed have nothing in common for whoever has not the seed. That is worth
+protecting because whoever has it can speak in this volunteer's name, so a file that others could read is
+refused rather than used.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 import stat
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 KEY_BYTES = 32
+_PURPOSE = b"reachwatch pseudonym "
 
 
 class IdentityError(Exception):
@@ -27,18 +33,6 @@ class Identity:
     """The key and the name that follows from it."""
 
     _key: Ed25519PrivateKey
-
-    @classmethod
-    def load_or_create(cls, state_dir: Path) -> Identity:
-        """The key in ``identity.key``, made there if there is none. Raises `IdentityError`."""
-        path = state_dir / "identity.key"
-        try:
-            state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if not path.exists():
-                _create(path)
-            return cls(Ed25519PrivateKey.from_private_bytes(_read(path)))
-        except OSError as error:
-            raise IdentityError(f"{error.filename or path}: {error.strerror or error}") from None
 
     @property
     def public_key(self) -> bytes:
@@ -55,9 +49,33 @@ class Identity:
         return self._key.sign(body)
 
 
+@dataclass(frozen=True)
+class Installation:
+    """The seed of all its pseudonyms."""
+
+    _seed: bytes
+
+    @classmethod
+    def load_or_create(cls, state_dir: Path) -> Installation:
+        """The seed in ``identity.key``, made there if there is none. Raises `IdentityError`."""
+        path = state_dir / "identity.key"
+        try:
+            state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not path.exists():
+                _create(path)
+            return cls(_read(path))
+        except OSError as error:
+            raise IdentityError(f"{error.filename or path}: {error.strerror or error}") from None
+
+    def at(self, place: str) -> Identity:
+        """Who it is on one network: HKDF with SHA-256 (RFC 5869), the place in the info (section 3.2)."""
+        derived = HKDF(SHA256(), KEY_BYTES, salt=None, info=_PURPOSE + place.encode()).derive(self._seed)
+        return Identity(Ed25519PrivateKey.from_private_bytes(derived))
+
+
 def _create(path: Path) -> None:
     """Write the key whole or not at all; if another process was first, its key stands."""
-    seed = Ed25519PrivateKey.generate().private_bytes_raw()
+    seed = secrets.token_bytes(KEY_BYTES)
     # O_EXCL and mode 0600. A name by process id would not do: in a container it is the same each
     # time, and a draft left by a power cut would stand in the way for ever.
     descriptor, draft = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)

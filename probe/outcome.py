@@ -18,10 +18,11 @@ _DETAILS = ("dns", "tcp", "tls", "http", "transfer", "path", "packets")
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One round, judged."""
+    """One round, judged. `place` is the network it was measured on, None where that was not one."""
 
     round: Round
     verdicts: tuple[Verdict, ...]
+    place: str | None = None
 
     @property
     def could_judge(self) -> bool:
@@ -33,9 +34,9 @@ class Outcome:
         return next(p for p in self.round.targets if p.name == verdict.platform)
 
 
-def outcome_of(rnd: Round) -> Outcome:
+def outcome_of(rnd: Round, place: str | None = None) -> Outcome:
     """Judge a round."""
-    return Outcome(rnd, judge(rnd))
+    return Outcome(rnd, judge(rnd), place)
 
 
 def document(outcome: Outcome) -> dict[str, Any]:

@@ -16,11 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HISTORY_ROUNDS = 1000
-_VERSION = 1
+_VERSION = 2
 
+# What waited under version 1 was signed by a key that speaks for no network: nobody would send it.
 _SCHEMA = f"""
-CREATE TABLE IF NOT EXISTS spool (
-    sequence INTEGER PRIMARY KEY, created_at REAL NOT NULL, body BLOB NOT NULL, signature BLOB NOT NULL);
+DROP TABLE IF EXISTS spool;
+CREATE TABLE spool (
+    sequence INTEGER PRIMARY KEY, probe TEXT NOT NULL, created_at REAL NOT NULL, body BLOB NOT NULL,
+    signature BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS history (started_at REAL NOT NULL, summary BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS notes (key TEXT PRIMARY KEY, text TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS counts (key TEXT PRIMARY KEY, value INTEGER NOT NULL);
@@ -91,8 +94,9 @@ class Spool:
         """Let go of the file; a second call does nothing."""
         self._db.close()
 
-    def add(self, make: Callable[[int], tuple[bytes, bytes]], now: float) -> Added:
-        """Store what `make(sequence)` returns (body and signature), durably when this returns.
+    def add(self, probe: str, make: Callable[[int], tuple[bytes, bytes]], now: float) -> Added:
+        """Store what `make(sequence)` returns (body and signature) for one pseudonym, durably when this
+        returns.
 
         Sequence numbers rise for ever and survive the loss of the file: the next is at least the
         time in milliseconds, so a collector never takes a new round for an old one.
@@ -102,7 +106,9 @@ class Spool:
             body, signature = make(sequence)
             self._set("sequence", sequence)
             packed = zlib.compress(body, 6)
-            self._db.execute("INSERT INTO spool VALUES (?, ?, ?, ?)", (sequence, now, packed, signature))
+            self._db.execute(
+                "INSERT INTO spool VALUES (?, ?, ?, ?, ?)", (sequence, probe, now, packed, signature)
+            )
             dropped = self._drop_old(now)
             self._set("dropped", self._count("dropped") + dropped)
         return Added(sequence, dropped)
@@ -123,10 +129,11 @@ class Spool:
             dropped += 1
         return int(dropped)
 
-    def peek(self) -> Item | None:
-        """The oldest batch that waits. One that the disk has spoilt is counted as refused and passed
-        over: SQLite keeps no checksums, and a single bad block must not hold up all the others."""
-        while (row := self._oldest()) is not None:
+    def peek(self, probe: str) -> Item | None:
+        """The oldest batch that waits for this pseudonym. One that the disk has spoilt is counted as
+        refused and passed over: SQLite keeps no checksums, and a single bad block must not hold up all
+        the others."""
+        while (row := self._oldest(probe)) is not None:
             sequence, created_at, packed, signature = row
             try:
                 return Item(sequence, created_at, zlib.decompress(packed), signature)
@@ -134,10 +141,12 @@ class Spool:
                 self.refuse(sequence, "damaged")
         return None
 
-    def _oldest(self) -> tuple[int, float, bytes, bytes] | None:
+    def _oldest(self, probe: str) -> tuple[int, float, bytes, bytes] | None:
         with _translated(self._path):
             row: tuple[int, float, bytes, bytes] | None = self._db.execute(
-                "SELECT sequence, created_at, body, signature FROM spool ORDER BY sequence LIMIT 1"
+                "SELECT sequence, created_at, body, signature FROM spool WHERE probe = ?"
+                " ORDER BY sequence LIMIT 1",
+                (probe,),
             ).fetchone()
         return row
 
@@ -151,6 +160,17 @@ class Spool:
         with self._transaction():
             self._db.execute("DELETE FROM spool WHERE sequence = ?", (sequence,))
             self._set(f"refused:{code}", self._count(f"refused:{code}") + 1)
+
+    def empty(self) -> int:
+        """Forget all that waits; how many batches that were."""
+        with self._transaction():
+            return self._db.execute("DELETE FROM spool").rowcount
+
+    def waiting(self, probe: str) -> int:
+        """How many batches wait for this pseudonym."""
+        with _translated(self._path):
+            row = self._db.execute("SELECT count(*) FROM spool WHERE probe = ?", (probe,)).fetchone()
+            return int(row[0])
 
     def figures(self) -> SpoolFigures:
         """What waits and what was lost, now."""

@@ -101,6 +101,7 @@ class Uploader:
         network: Network,
         wall: Callable[[], float],
         token: str = "",
+        is_here: Callable[[], bool] = lambda: True,
     ) -> None:
         self._dial = dial
         self.routes = routes
@@ -109,6 +110,12 @@ class Uploader:
         self._wall = wall
         self._token = token
         self._worker = Worker(identity.public_key, wall)
+        self._is_here = is_here
+
+    @property
+    def probe_id(self) -> str:
+        """Whose name it speaks in."""
+        return self._identity.probe_id
 
     async def batch(self, item: Item) -> Answer:
         """Offer a batch by each way until a collector takes or rejects it."""
@@ -133,6 +140,8 @@ class Uploader:
         waits: list[float] = []
         spoken: set[str] = set()  # a collector's own no is none of the way's: it is not asked by another
         for way in self.routes.in_order(self._wall()):
+            if not self._is_here():  # under this name nothing leaves from another network
+                return Later({str(way): "not from this network, or not agreed to any more"})
             if way.route.url in spoken:
                 continue
             answer = _checked(await self._by(way, path, body, signature), sequence)
@@ -280,7 +289,7 @@ class Courier:
     async def push(self) -> float | None:
         """Send until nothing waits (None) or something stands in the way (seconds to wait)."""
         wait_s = None
-        while wait_s is None and (item := await self._call(self.spool.peek)) is not None:
+        while wait_s is None and (item := await self._call(self.spool.peek, self.uploader.probe_id)):
             answer = await self.uploader.batch(item)
             if isinstance(answer, Later):
                 wait_s = await self._broken(answer)

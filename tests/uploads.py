@@ -29,6 +29,7 @@ def an_uploader(
     token: str = "",
     kept: str = "",
     network: Callable[[], str] = lambda: "",
+    is_here: Callable[[], bool] = lambda: True,
 ) -> Uploader:
     """`addresses` are what the system's resolver says of every name, `trusted` what the trusted one does."""
 
@@ -45,4 +46,5 @@ def an_uploader(
         network=HERE,
         wall=wall,
         token=token,
+        is_here=is_here,
     )

@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -45,7 +46,8 @@ def fill(spool: Spool, *rounds: Round) -> list[int]:
         body = batch(ME, rnd, sequence=sequence)
         return body, ME.sign(body)
 
-    return [spool.add(lambda n, r=rnd: make(r, n), at(0).timestamp()).sequence for rnd in rounds]  # type: ignore[misc]
+    now = at(0).timestamp()
+    return [spool.add(ME.probe_id, partial(make, rnd), now).sequence for rnd in rounds]
 
 
 def courier(spool: Spool, up: Uploader, clock: Clock | None = None) -> Courier:
@@ -113,7 +115,7 @@ async def test_a_lost_receipt_leads_to_a_second_sending_and_to_nothing_counted_t
     collector: Running, spool: Spool
 ) -> None:
     fill(spool, replace(CLEAN, started_at=at(-5)))
-    item = spool.peek()
+    item = spool.peek(ME.probe_id)
     assert item is not None
     up = uploader(collector.url)
     first, second = [await up.batch(item) for _ in range(2)]

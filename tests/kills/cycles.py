@@ -107,10 +107,12 @@ async def _taken(client: aiohttp.ClientSession, url: str, who: Identity, what: s
     try:
         async with client.post(f"{url}/v1/{what}", data=gzip.compress(body), headers=headers) as answer:
             await answer.read()
-            return answer.status == 200
+            if answer.status == 200:
+                return True
     except (aiohttp.ClientError, OSError):
-        await asyncio.sleep(0.05)
-        return False
+        pass
+    await asyncio.sleep(0.05)
+    return False
 
 
 async def kill_agents(kills: int, folder: Path, rng: Random) -> Found:
@@ -142,7 +144,7 @@ async def _agent(
     """An agent on the one state folder, and what asks it for the next round that it kept."""
     child = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.kills.agent", str(rounds), "start", "--collector", url),
-        env={**os.environ, "REACHWATCH_STATE_DIR": str(folder / "agent")},
+        env={**os.environ, "REACHWATCH_STATE_DIR": str(folder / "agent"), "REACHWATCH_CONSENT": "yes"},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
     )

@@ -321,7 +321,7 @@ def probe_config(
     domestic = world.DOMESTIC_CONTROLS if at_home else ()
     path = state / "probe.toml"
     path.write_text(
-        f'state_dir = "{state}"\n{settings}'
+        f'state_dir = "{state}"\nconsent = "yes"\n{settings}'
         f"[network]\n{network}"
         f'[collector]\nurls = ["http://{world.COLLECTOR}:8460"]\n'
         f'[resolvers]\nresolv_conf = "{resolv}"\ndoh_url = "https://{world.DOH_NAME}/dns-query"\n'

@@ -58,7 +58,7 @@ def test_run_json_is_one_document_and_nothing_else(tmp_path: Path) -> None:
 
 
 def test_a_round_is_in_the_history_and_waits_for_its_collector(tmp_path: Path) -> None:
-    collector = {"REACHWATCH_COLLECTOR__URLS": '["http://127.0.0.1:9"]'}
+    collector = {"REACHWATCH_COLLECTOR__URLS": '["http://127.0.0.1:9"]', "REACHWATCH_CONSENT": "yes"}
     done = probe(tmp_path, "run", **collector)
     assert done.returncode == 3
     assert "the round waits on this machine" in done.stderr
@@ -69,6 +69,18 @@ def test_a_round_is_in_the_history_and_waits_for_its_collector(tmp_path: Path) -
     assert "route        http://127.0.0.1:9: failed " in status
     (line,) = probe(tmp_path, "history").stdout.splitlines()
     assert "offline  x insufficient  facebook insufficient" in line
+
+
+@pytest.mark.parametrize(("answer", "waiting"), [("", 1), ("no", 0)])
+def test_without_a_yes_a_round_is_measured_and_not_sent(tmp_path: Path, answer: str, waiting: int) -> None:
+    collector = {"REACHWATCH_COLLECTOR__URLS": '["http://127.0.0.1:9"]', "REACHWATCH_CONSENT": answer}
+    done = probe(tmp_path, "run", "--json", **collector)
+    assert (done.returncode, json.loads(done.stdout)["gate"]["state"]) == (3, "offline")
+    (line,) = done.stderr.splitlines()
+    assert "`reachwatch-probe consent`" in line
+    status = probe(tmp_path, "status").stdout
+    assert f"waiting      {waiting} rounds" in status
+    assert "obstacle" not in status, "no collector was ever asked"
 
 
 def test_no_upload_keeps_the_round_here(tmp_path: Path) -> None:

@@ -306,6 +306,12 @@ def test_what_a_collector_itself_has_said_is_no_trouble_of_the_ways() -> None:
     assert obstacle(seen, "https://one.example: answered 429 crowded", "online").endswith("429 crowded")
 
 
+def test_status_says_what_waits_for_another_network() -> None:
+    assert status(True, FIGURES, {}, [], [], now=1060.0, away=1)[3] == (
+        "away         1 of them wait for the network they were measured on"
+    )
+
+
 def test_status_keeps_the_round_in_one_line_and_folds_the_others_under_themselves() -> None:
     screen = Window(40)
     for line in status(True, FIGURES, NOTES, [], [FOUR], now=1060.0, width=40):

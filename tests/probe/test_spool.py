@@ -27,49 +27,63 @@ def noise(sequence: int) -> tuple[bytes, bytes]:
 
 def test_the_oldest_comes_first_and_leaves_only_when_done(tmp_path: Path) -> None:
     spool = opened(tmp_path)
-    first, second = (spool.add(noise, now=1000.0 + i).sequence for i in range(2))
-    item = spool.peek()
+    first, second = (spool.add("me", noise, now=1000.0 + i).sequence for i in range(2))
+    item = spool.peek("me")
     assert item is not None
     assert (item.sequence, item.body, item.signature) == (first, *noise(first))
-    assert spool.peek() == item
+    assert spool.peek("me") == item
     spool.done(first)
-    following = spool.peek()
+    following = spool.peek("me")
     assert following is not None
     assert following.sequence == second
     spool.close()
 
 
+def test_what_waits_under_one_name_is_not_seen_under_another(tmp_path: Path) -> None:
+    spool = opened(tmp_path)
+    spool.add("home", noise, now=1000.0)
+    away = spool.add("away", noise, now=1001.0).sequence
+    item = spool.peek("away")
+    assert item is not None
+    assert item.sequence == away
+    spool.done(away)
+    assert spool.peek("away") is None
+    assert (spool.waiting("home"), spool.waiting("away"), spool.figures().pending) == (1, 0, 1)
+    assert (spool.empty(), spool.figures().pending) == (1, 0)
+    spool.close()
+
+
 def test_what_was_added_is_there_after_a_restart(tmp_path: Path) -> None:
     spool = opened(tmp_path)
-    sequence = spool.add(noise, now=1000.0).sequence
+    sequence = spool.add("me", noise, now=1000.0).sequence
     spool.close()
     again = opened(tmp_path)
-    item = again.peek()
+    item = again.peek("me")
     assert item is not None
     assert item.sequence == sequence
-    assert again.add(noise, now=1000.0).sequence == sequence + 1
+    assert again.add("me", noise, now=1000.0).sequence == sequence + 1
     again.close()
 
 
 def test_sequence_numbers_go_on_rising_when_the_file_is_lost(tmp_path: Path) -> None:
     spool = opened(tmp_path)
-    last = max(spool.add(noise, now=1000.0).sequence for _ in range(5))
+    last = max(spool.add("me", noise, now=1000.0).sequence for _ in range(5))
     spool.close()
     for file in tmp_path.iterdir():
         file.unlink()
     fresh = opened(tmp_path)
-    assert fresh.add(noise, now=1001.0).sequence > last
+    assert fresh.add("me", noise, now=1001.0).sequence > last
     fresh.close()
 
 
 def test_when_it_is_full_the_oldest_go_and_are_counted(tmp_path: Path) -> None:
     spool = opened(tmp_path, max_bytes=35_000)
-    added = [spool.add(noise, now=1000.0 + i) for i in range(5)]
+    added = [spool.add("me", noise, now=1000.0 + i) for i in range(5)]
     assert [a.dropped for a in added] == [0, 0, 0, 1, 1]
     figures = spool.figures()
     assert (figures.pending, figures.dropped) == (3, 2)
     assert figures.size_bytes <= 35_000
-    item = spool.peek()
+    item = spool.peek("me")
     assert item is not None
     assert item.sequence == added[2].sequence
     spool.close()
@@ -77,16 +91,16 @@ def test_when_it_is_full_the_oldest_go_and_are_counted(tmp_path: Path) -> None:
 
 def test_what_is_too_old_goes_and_is_counted(tmp_path: Path) -> None:
     spool = opened(tmp_path, max_age_s=DAY)
-    spool.add(noise, now=0.0)
-    assert spool.add(noise, now=2 * DAY).dropped == 1
+    spool.add("me", noise, now=0.0)
+    assert spool.add("me", noise, now=2 * DAY).dropped == 1
     assert spool.figures().pending == 1
     spool.close()
 
 
 def test_a_refused_batch_is_gone_and_its_reason_counted(tmp_path: Path) -> None:
     spool = opened(tmp_path)
-    spool.refuse(spool.add(noise, now=1000.0).sequence, "too_old")
-    assert (spool.peek(), spool.figures().refused) == (None, {"too_old": 1})
+    spool.refuse(spool.add("me", noise, now=1000.0).sequence, "too_old")
+    assert (spool.peek("me"), spool.figures().refused) == (None, {"too_old": 1})
     spool.close()
 
 
@@ -101,7 +115,7 @@ def test_history_is_newest_first_and_bounded(tmp_path: Path, monkeypatch: pytest
 
 def test_only_the_owner_can_read_it(tmp_path: Path) -> None:
     spool = opened(tmp_path)
-    spool.add(noise, now=1.0)
+    spool.add("me", noise, now=1.0)
     assert {file.stat().st_mode & 0o077 for file in tmp_path.iterdir()} == {0}
     spool.close()
 
@@ -114,9 +128,9 @@ def test_a_damaged_file_is_one_clear_line_with_its_path(tmp_path: Path) -> None:
 
 def test_a_batch_the_disk_has_spoilt_is_counted_and_does_not_hold_up_the_others(tmp_path: Path) -> None:
     spool = opened(tmp_path)
-    spoilt, sound = (spool.add(noise, now=1000.0 + i).sequence for i in range(2))
+    spoilt, sound = (spool.add("me", noise, now=1000.0 + i).sequence for i in range(2))
     spool._db.execute("UPDATE spool SET body = x'00' WHERE sequence = ?", (spoilt,))
-    item = spool.peek()
+    item = spool.peek("me")
     assert item is not None
     assert item.sequence == sound
     assert spool.figures().refused == {"damaged": 1}
@@ -125,7 +139,7 @@ def test_a_batch_the_disk_has_spoilt_is_counted_and_does_not_hold_up_the_others(
 
 def test_status_neither_writes_nor_waits_for_who_does(tmp_path: Path) -> None:
     agent = opened(tmp_path)
-    agent.add(noise, now=1000.0)
+    agent.add("me", noise, now=1000.0)
     agent._db.execute("BEGIN IMMEDIATE")
     status = opened(tmp_path)
     assert status.figures().pending == 1
@@ -135,7 +149,7 @@ def test_status_neither_writes_nor_waits_for_who_does(tmp_path: Path) -> None:
 
 def test_two_processes_may_add_at_once(tmp_path: Path) -> None:
     agent, run = opened(tmp_path), opened(tmp_path)
-    sequences = [spool.add(noise, now=1000.0).sequence for spool in (agent, run, agent, run)]
+    sequences = [spool.add("me", noise, now=1000.0).sequence for spool in (agent, run, agent, run)]
     assert sequences == sorted(set(sequences))
     assert agent.figures().pending == 4
     agent.close()
@@ -154,16 +168,16 @@ def test_a_file_of_a_newer_release_is_left_alone(tmp_path: Path) -> None:
 
 def test_a_full_disk_is_said_and_what_was_there_stays(tmp_path: Path) -> None:
     spool = opened(tmp_path)
-    kept = spool.add(noise, now=1.0).sequence
+    kept = spool.add("me", noise, now=1.0).sequence
     spool._db.execute("PRAGMA max_page_count = 12")
 
     def fill() -> None:
         for i in range(20):
-            spool.add(noise, now=2.0 + i)
+            spool.add("me", noise, now=2.0 + i)
 
     with pytest.raises(SpoolError, match="full"):
         fill()
-    item = spool.peek()
+    item = spool.peek("me")
     assert item is not None
     assert item.sequence == kept
     spool.close()
@@ -175,7 +189,7 @@ from pathlib import Path
 from probe.spool import Spool
 spool = Spool.open(Path(sys.argv[1]), max_bytes=1 << 30, max_age_s=1e9)
 while True:
-    print(spool.add(lambda n: (b"body %d" % n, b"s"), now=1.0).sequence, flush=True)
+    print(spool.add("me", lambda n: (b"body %d" % n, b"s"), now=1.0).sequence, flush=True)
 """
 
 

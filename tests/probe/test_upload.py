@@ -68,7 +68,7 @@ def add(spool: Spool, who: object = ME) -> int:
         body = batch(ME, CLEAN, sequence=sequence)
         return body, (ME if who is ME else OTHER).sign(body)
 
-    return spool.add(make, NOW).sequence
+    return spool.add(ME.probe_id, make, NOW).sequence
 
 
 def uploader(
