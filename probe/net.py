@@ -175,17 +175,19 @@ class SocketStream:
         `TooMuch` after `MOST_BYTES`."""
         if self._left_bytes <= 0:
             raise TooMuch
-        # asyncio does not wait where something is there already: who sends faster than we read
-        # would otherwise hold up everything else, every deadline included.
-        await asyncio.sleep(0)
-        data = await asyncio.get_running_loop().sock_recv(self._sock, READ_BYTES)
+        data = await _when_ready(self._sock, lambda: self._sock.recv(READ_BYTES))
         self._left_bytes -= len(data)
         self._count(len(data))
         return data
 
     async def write(self, data: bytes) -> None:
         """See `Stream`."""
-        await asyncio.get_running_loop().sock_sendall(self._sock, data)
+        try:
+            sent = self._sock.send(data)
+        except (BlockingIOError, InterruptedError):
+            sent = 0
+        if sent < len(data):
+            await asyncio.get_running_loop().sock_sendall(self._sock, data[sent:])
 
     def state(self) -> TcpState:
         """See `Stream`. The offsets are those of tcpi_rtt (in microseconds), tcpi_total_retrans,
@@ -212,6 +214,21 @@ class SocketStream:
         except (OSError, ValueError):
             return False
         return any(queued)
+
+
+async def _when_ready(sock: socket.socket, receive: Callable[[], T]) -> T:
+    """What comes next. Where something is there already others have their turn first: who sends faster than
+    we read would otherwise hold up everything, every deadline included."""
+    while True:
+        try:
+            received = receive()
+        except (BlockingIOError, InterruptedError):
+            await icmp.readable(asyncio.get_running_loop(), sock)
+            with contextlib.suppress(BlockingIOError, InterruptedError):
+                return receive()
+        else:
+            await asyncio.sleep(0)
+            return received
 
 
 def _drop_unsent(sock: socket.socket) -> None:
@@ -340,15 +357,10 @@ class SocketDatagram:
 
     async def receive(self) -> tuple[bytes, int | None]:
         """See `Datagram`. An ICMP error raises `ConnectionRefusedError` or another `OSError`."""
-        loop = asyncio.get_running_loop()
-        await asyncio.sleep(0)  # as in `SocketStream.read`
-        while True:
-            try:
-                data, ancillary, _, _ = self._sock.recvmsg(65_535, _ANCILLARY_BYTES)
-            except (BlockingIOError, InterruptedError):
-                await icmp.readable(loop, self._sock)
-            else:
-                return data, _ttl(ancillary)
+        data, ancillary, _, _ = await _when_ready(
+            self._sock, lambda: self._sock.recvmsg(65_535, _ANCILLARY_BYTES)
+        )
+        return data, _ttl(ancillary)
 
     def close(self) -> None:
         """See `Datagram`."""

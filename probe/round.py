@@ -71,7 +71,10 @@ async def measure(
 
     started = plan.clock()
     line = Line(plan.net, plan.clock, started, plan.config.timeouts, plan.trust, record)
-    await _measure(plan, line, seen, enter, transfers)
+    try:
+        await _measure(plan, line, seen, enter, transfers)
+    finally:
+        line.kept.close()
     return Round(
         round_id=round_id,
         started_at=started_at,

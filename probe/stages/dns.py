@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from probe.http1 import ClosedEarly, Exchange, InvalidResponse
-from probe.net import Datagram, TlsStream, TooMuch
+from probe.net import Datagram, Stream, TlsStream, TooMuch
 from probe.wire.address import is_bogon
 from probe.wire.failure import Failure
 from probe.wire.observation import Observation
@@ -94,23 +94,40 @@ class DohResolver:
     async def ask(self, line: Line, query: Query, server: str, linger_s: float = 0.0) -> Heard:
         """One query; raises what the network, TLS and HTTP raise, and `Malformed`. Nobody on the way can
         answer in its place, so there is nothing to listen on for."""
-        async with asyncio.timeout(line.timeouts.dns_s):
+        async with line.kept.places, asyncio.timeout(line.timeouts.dns_s):
             exchange = await self._post(line, query.to_wire(), server)
         if exchange.status != 200 or exchange.headers.get("content-type") != MEDIA_TYPE:
             raise InvalidResponse(f"status {exchange.status}")
         return Heard(message.read(query, exchange.body))
 
     async def _post(self, line: Line, wire: bytes, server: str) -> Exchange:
+        while (stream := line.kept.take(server)) is not None:
+            with contextlib.suppress(OSError, ClosedEarly):  # closed by its other side meanwhile
+                return await self._exchange(line, wire, server, stream)
+        return await self._exchange(line, wire, server, await self._open(line, server))
+
+    async def _open(self, line: Line, server: str) -> Stream:
         where = Endpoint(url=self.url)
         stream = await line.net.connect(server, where.port)
         try:
             tls = TlsStream(stream, line.trust.bundle, where.host)
             await tls.handshake()
-            exchange = Exchange(tls, max_body_bytes=65_535)
-            await exchange.run("POST", where.host, where.path, (("Content-Type", MEDIA_TYPE),), wire)
-            return exchange
-        finally:
+        except BaseException:  # cancelled or refused: either way the socket goes
             stream.close()
+            raise
+        return tls
+
+    async def _exchange(self, line: Line, wire: bytes, server: str, stream: Stream) -> Exchange:
+        where = Endpoint(url=self.url)
+        exchange = Exchange(stream, max_body_bytes=65_535, keep=True)
+        try:
+            await exchange.run("POST", where.host, where.path, (("Content-Type", MEDIA_TYPE),), wire)
+        finally:
+            if exchange.may_go_on:
+                line.kept.leave(server, stream)
+            else:
+                stream.close()
+        return exchange
 
 
 AnyResolver = PlainResolver | DohResolver

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from probe.config import Timeouts
+from probe.kept import Kept
 from probe.net import Net
 from probe.trust import Trust
 from probe.wire.failure import Failure
@@ -39,6 +40,8 @@ class Line:
     timeouts: Timeouts
     trust: Trust
     record: Record
+    # What is asked of the trusted resolver goes over these, until the round is over.
+    kept: Kept = field(default_factory=Kept)
     # Names and addresses whose certificate this machine's own store has refused: once is enough.
     refused: set[tuple[str, str]] = field(default_factory=set)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,22 @@ async def test_the_trusted_resolver_answers_with(
         resolver = DohResolver("https://doh.example/dns-query", ("1.1.1.1",))
         seen = await resolve(make_turn(net), resolver, "A")
     assert (seen.failure, seen.dns and seen.dns.answers) == (failure, answers)
+
+
+async def test_the_trusted_resolver_is_asked_again_on_the_same_connection_and_a_closed_one_is_replaced(
+    make_turn: MakeTurn, authority: Authority, tmp_path: Path
+) -> None:
+    pem = authority.issue(["doh.example"], tmp_path)
+    resolver = DohResolver("https://doh.example/dns-query", ("1.1.1.1",))
+    for questions, dialled in ((3, 1), (1, 2)):
+        async with tcp_server(doh({X: ["104.244.42.1"]}, questions=questions), pem) as port:
+            net = LoopbackNet({("1.1.1.1", 443): port})
+            turn = make_turn(net)
+            seen = [await resolve(turn, resolver, "A") for _ in range(2)]
+            turn.line.kept.close()
+            await asyncio.sleep(0.05)  # the server lets go, too
+        assert [(o.failure, o.dns and o.dns.answers) for o in seen] == [(None, ("104.244.42.1",))] * 2
+        assert len(net.dialled) == dialled
 
 
 async def test_a_trusted_resolver_that_cannot_prove_its_name_is_not_trusted(
