@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from statistics import median
 from typing import TYPE_CHECKING, TypeVar
 
 from .config import Config
@@ -14,9 +15,10 @@ from .stages.dns import AnyResolver, DohResolver, PlainResolver
 from .stages.line import Clock, Line, Turn
 from .trust import Trust
 from .verdict.evidence import EndpointEvidence, gather
+from .verdict.walk import walks_of
 from .wire.observation import Observation, Purpose
 from .wire.platform import Endpoint, Platform, Role
-from .wire.stage import Resolver
+from .wire.stage import Resolver, Stage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -26,6 +28,8 @@ T = TypeVar("T")
 # A place at the turnstile is free again after this, in seconds, even if its holder still waits:
 # who waits for a timeout disturbs nobody's handshake.
 HELD_S = 1.0
+# It is never free sooner: so many milliseconds are what a small computer needs for four handshakes.
+LEAST_HELD_S = 0.008
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +115,20 @@ class Turnstile:
             give_up()
 
 
-async def a_few_at_once(concurrency: int, things: Iterable[T], ask: Callable[[T], Awaitable[None]]) -> None:
+def held_s(opening: Iterable[Observation]) -> float:
+    """How long an endpoint holds its place, by the handshakes of the gate, which were a few at once, too:
+    what they took beyond a round-trip is what the line needs for a few."""
+    walks = [walk for walk in walks_of(opening) if walk.passed(Stage.TLS)]
+    pairs = [(walk.at(Stage.TCP), walk.at(Stage.TLS)) for walk in walks]
+    beyond_s = [tls.duration_s - (tcp.tcp.rtt_s or 0.0) for tcp, tls in pairs if tcp and tcp.tcp and tls]
+    return min(max(median(beyond_s), LEAST_HELD_S), HELD_S) if beyond_s else HELD_S
+
+
+async def a_few_at_once(
+    concurrency: int, things: Iterable[T], ask: Callable[[T], Awaitable[None]], held_s: float = HELD_S
+) -> None:
     """Ask about each thing, `concurrency` at once, as a turnstile counts them."""
-    turnstile = Turnstile(asyncio.Semaphore(concurrency))
+    turnstile = Turnstile(asyncio.Semaphore(concurrency), held_s)
 
     async def through(thing: T) -> None:
         async with turnstile.through():

@@ -60,6 +60,8 @@ class _Canned:
     async def write(self, data: bytes) -> None:
         pass
 
+    overslept_s = 0.0
+
     def state(self) -> TcpState:
         return TcpState()
 
