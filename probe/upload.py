@@ -22,6 +22,7 @@ from .http1 import ClosedEarly, Exchange, InvalidResponse
 from .identity import Identity
 from .net import Net, Stream, TlsStream, in_words
 from .spool import Item, Spool
+from .wire import reader
 from .wire.codec import DecodeError, decode, encode
 from .wire.exchange import (
     PROBE_HEADER,
@@ -216,7 +217,7 @@ class Uploader:
 
     def _receipt(self, response: _Response, route: str) -> Answer:
         try:
-            receipt = decode(Receipt, response.body)
+            receipt = decode(Receipt, response.body, reader.validate)
         except DecodeError as error:
             return Later({route: f"answered with no receipt ({error})"})
         if receipt.probe != self._identity.probe_id:
@@ -231,7 +232,7 @@ class Uploader:
 def _refusal(body: bytes) -> tuple[str, str]:
     """The code and message of a `Refused`; empty for anything else, such as a proxy's page."""
     try:
-        refused = decode(Refused, body)
+        refused = decode(Refused, body, reader.validate)
     except DecodeError:
         return "", ""
     return refused.code, f"{refused.path}: {refused.message}"
