@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import random
 import time
-import uuid
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -64,7 +64,7 @@ class Desk:
         started_at = datetime.fromtimestamp(round(self.wall(), 3), UTC)
         rnd = await measure(
             self.plan,
-            round_id=uuid.uuid4().hex,
+            round_id=os.urandom(16).hex(),
             started_at=started_at,
             watch=watch,
             enter=enter,
@@ -98,11 +98,14 @@ class Desk:
                 log.warning("spool_full dropped_rounds=%d", added.dropped)
 
     def _signed(self, sequence: int, rnd: Round) -> tuple[bytes, bytes]:
+        body = b""
+
         def fits(slimmer: Round) -> bool:
+            nonlocal body
             body = self._body(sequence, slimmer)
             return len(body) <= MAX_BYTES and len(zlib.compress(body, 6)) <= MOST_SENT_BYTES
 
-        body = self._body(sequence, fit(rnd, fits))
+        fit(rnd, fits)  # asks of what it returns last
         return body, self.identity.sign(body)
 
     def _body(self, sequence: int, rnd: Round) -> bytes:

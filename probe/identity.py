@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,6 +56,8 @@ class Identity:
 
 def _create(path: Path) -> None:
     """Write the key whole or not at all; if another process was first, its key stands."""
+    import tempfile
+
     seed = Ed25519PrivateKey.generate().private_bytes_raw()
     # O_EXCL and mode 0600. A name by process id would not do: in a container it is the same each
     # time, and a draft left by a power cut would stand in the way for ever.
