@@ -11,7 +11,7 @@ from collections import defaultdict
 from .net import Stream
 
 # So many questions at once, each on a connection of its own; the others wait for one to be free.
-PLACES = 8
+PLACES = 4
 
 
 class Kept:

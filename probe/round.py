@@ -93,7 +93,10 @@ async def _measure(
     controls = plan.config.controls
     has_six = plan.net.source_address(SOME_IPV6) is not None
     enter(Activity.BEFORE)
-    opened = await _within(deadline_s / 2, gate.check_before(line, controls, plan.system, has_six))
+    async with asyncio.TaskGroup() as group:
+        ahead = group.create_task(plan.trusted.open_ahead(line))
+        opened = await _within(deadline_s / 2, gate.check_before(line, controls, plan.system, has_six))
+        ahead.cancel()
     open_hosts = passed(seen, Phase.BEFORE)
     if not opened or len(open_hosts) < PASSING:
         return

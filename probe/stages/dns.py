@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from probe.http1 import ClosedEarly, Exchange, InvalidResponse
+from probe.kept import PLACES
 from probe.net import Datagram, Stream, TlsStream, TooMuch
 from probe.wire.address import is_bogon
 from probe.wire.failure import Failure
@@ -99,6 +100,18 @@ class DohResolver:
         if exchange.status != 200 or exchange.headers.get("content-type") != MEDIA_TYPE:
             raise InvalidResponse(f"status {exchange.status}")
         return Heard(message.read(query, exchange.body))
+
+    async def open_ahead(self, line: Line) -> None:
+        """Have connections ready for the round's questions. One that cannot be made is made again, and what
+        went wrong is said, where a question needs it."""
+
+        async def one(server: str) -> None:
+            with contextlib.suppress(OSError):
+                line.kept.leave(server, await self._open(line, server))
+
+        async with asyncio.TaskGroup() as group:
+            for server in [*self.servers[:1]] * PLACES:
+                group.create_task(one(server))
 
     async def _post(self, line: Line, wire: bytes, server: str) -> Exchange:
         while (stream := line.kept.take(server)) is not None:
