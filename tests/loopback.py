@@ -88,7 +88,8 @@ async def tcp_server(handler: Handler, pem: Path | None = None) -> AsyncIterator
         yield server.sockets[0].getsockname()[1]
     finally:
         server.close()
-        await asyncio.sleep(0.01)  # what clients have closed is seen to be closed
+        for _ in range(20):  # turns in which what clients have closed is closed here, too
+            await asyncio.sleep(0.001)
 
 
 def says(*parts: bytes, pause_s: float = 0.0, hang: bool = False, reset: bool = False) -> Handler:

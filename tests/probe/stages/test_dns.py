@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import pytest
@@ -59,8 +58,9 @@ async def test_the_trusted_resolver_answers_with(
     behaviour, failure, answers = CASES[story]
     async with tcp_server(doh({X: behaviour}), authority.issue(["doh.example"], tmp_path)) as port:
         net = LoopbackNet({("1.1.1.1", 443): port})
-        resolver = DohResolver("https://doh.example/dns-query", ("1.1.1.1",))
-        seen = await resolve(make_turn(net), resolver, "A")
+        turn = make_turn(net)
+        seen = await resolve(turn, DohResolver("https://doh.example/dns-query", ("1.1.1.1",)), "A")
+        turn.line.kept.close()
     assert (seen.failure, seen.dns and seen.dns.answers) == (failure, answers)
 
 
@@ -75,7 +75,6 @@ async def test_the_trusted_resolver_is_asked_again_on_the_same_connection_and_a_
             turn = make_turn(net)
             seen = [await resolve(turn, resolver, "A") for _ in range(2)]
             turn.line.kept.close()
-            await asyncio.sleep(0.05)  # the server lets go, too
         assert [(o.failure, o.dns and o.dns.answers) for o in seen] == [(None, ("104.244.42.1",))] * 2
         assert len(net.dialled) == dialled
 
