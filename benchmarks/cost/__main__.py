@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import json
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +17,8 @@ from .line import CONTROLS, ENDPOINTS, Line, lacking
 from .report import Aged, written
 from .rivals import AGENT, BESIDE, HTTP, STAGES, Rival, Spent, agent, exporter
 
-ROOT = Path(__file__).parent.parent.parent
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
 # The first rounds of a process import, compile and warm up.
 WARM = 3
 # Connections of the gate within a round: the controls before and after, and the portal's page.
@@ -33,10 +36,11 @@ def main() -> int:
         rivals = dict(_rivals(line))
         spent = _in_turns(rivals, arguments.rounds)
         pushed = {name: rivals[name].pushed_bytes() for name in (AGENT, BESIDE)}
+        weighed = subprocess.check_output([sys.executable, str(HERE / "imports.py")], env=line.environ)
         aged = _aged(rivals[AGENT], WARM + arguments.rounds + 1, arguments.aged)
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, Lab(Path(folder)) as lab:
         met = [interfered.met(lab, name, flags) for name, flags in interfered.SCENARIOS]
-    text = written(spent, pushed, aged, met)
+    text = written(spent, pushed, aged, json.loads(weighed), met)
     arguments.out.write_text(text, encoding="utf-8")
     print(text)
     return 0
