@@ -9,16 +9,18 @@ import asyncio
 from collections import defaultdict
 
 from .net import Stream
+from .turnstile import Turnstile
 
-# So many questions at once, each on a connection of its own; the others wait for one to be free.
-PLACES = 4
+# So many questions at once, each on a connection of its own; the others wait for one to be free, and for so
+# long, in seconds, where the resolver is silent: it must not be waited for one question after the other.
+PLACES, HELD_S = 4, 0.25
 
 
 class Kept:
     """Idle connections by the address they lead to, and the places of those in use."""
 
     def __init__(self) -> None:
-        self.places = asyncio.Semaphore(PLACES)
+        self.places = Turnstile(asyncio.Semaphore(PLACES), HELD_S)
         self._idle: defaultdict[str, list[Stream]] = defaultdict(list)
 
     def take(self, address: str) -> Stream | None:

@@ -95,7 +95,7 @@ class DohResolver:
     async def ask(self, line: Line, query: Query, server: str, linger_s: float = 0.0) -> Heard:
         """One query; raises what the network, TLS and HTTP raise, and `Malformed`. Nobody on the way can
         answer in its place, so there is nothing to listen on for."""
-        async with line.kept.places, asyncio.timeout(line.timeouts.dns_s):
+        async with line.kept.places.through(), asyncio.timeout(line.timeouts.dns_s):
             exchange = await self._post(line, query.to_wire(), server)
         if exchange.status != 200 or exchange.headers.get("content-type") != MEDIA_TYPE:
             raise InvalidResponse(f"status {exchange.status}")
