@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from statistics import median
 from typing import TypeVar
 
 from .config import Config
@@ -13,17 +12,13 @@ from .net import Net
 from .stages.dns import AnyResolver, DohResolver, PlainResolver
 from .stages.line import Clock, Line, Turn
 from .trust import Trust
-from .turnstile import HELD_S, Turnstile
+from .turnstile import Turnstile
 from .verdict.evidence import EndpointEvidence, gather
-from .verdict.walk import walks_of
 from .wire.observation import Observation, Purpose
 from .wire.platform import Endpoint, Platform, Role
-from .wire.stage import Resolver, Stage
+from .wire.stage import Resolver
 
 T = TypeVar("T")
-
-# It is never free sooner: so many milliseconds are what a small computer needs for four handshakes.
-LEAST_HELD_S = 0.008
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,20 +78,9 @@ class Target:
         return gather(self.platform, self.name, self.endpoint, seen)
 
 
-def held_s(opening: Iterable[Observation]) -> float:
-    """How long an endpoint holds its place, by the handshakes of the gate, which were a few at once, too:
-    what they took beyond a round-trip is what the line needs for a few."""
-    walks = [walk for walk in walks_of(opening) if walk.passed(Stage.TLS)]
-    pairs = [(walk.at(Stage.TCP), walk.at(Stage.TLS)) for walk in walks]
-    beyond_s = [tls.duration_s - (tcp.tcp.rtt_s or 0.0) for tcp, tls in pairs if tcp and tcp.tcp and tls]
-    return min(max(median(beyond_s), LEAST_HELD_S), HELD_S) if beyond_s else HELD_S
-
-
-async def a_few_at_once(
-    concurrency: int, things: Iterable[T], ask: Callable[[T], Awaitable[None]], held_s: float = HELD_S
-) -> None:
+async def a_few_at_once(concurrency: int, things: Iterable[T], ask: Callable[[T], Awaitable[None]]) -> None:
     """Ask about each thing, `concurrency` at once, as a turnstile counts them."""
-    turnstile = Turnstile(asyncio.Semaphore(concurrency), held_s)
+    turnstile = Turnstile(asyncio.Semaphore(concurrency))
 
     async def through(thing: T) -> None:
         async with turnstile.through():

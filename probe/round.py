@@ -22,7 +22,7 @@ from enum import Enum, auto
 
 from . import endpoint, escalation, gate, throughput
 from .net import SOME_IPV6
-from .plan import Plan, Target, a_few_at_once, held_s
+from .plan import Plan, Target, a_few_at_once
 from .stages.line import Line
 from .verdict.gate import PASSING, families_passed, judge_gate, passed
 from .wire.observation import Observation, Phase, Round
@@ -153,7 +153,6 @@ async def _platforms(
         plan.config.concurrency,
         targets,
         lambda target: endpoint.measure(plan, target.turn(line, 1), target.platform, families),
-        held_s(o for o in seen if o.phase is Phase.BEFORE),
     )
     failed = [target for target in targets if not _is_clear(target, seen)]
     # Where all connects and then something does not come in time, or comes in drops, slowness is suspected

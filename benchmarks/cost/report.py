@@ -27,6 +27,9 @@ and an answer of the trusted resolver for every name, which the exporter does no
 - *The line.* What the exporter has no part in: four handshakes and a question for each name with the \
 trusted resolver (16 KB), and the push (5 KB). Without the trusted resolver's answer in every round a lie \
 of the line's resolver would show only where it breaks something.
+- *The endpoints' wall time.* They go four at a time. Started as fast as the line takes them they were \
+through in 229 ms, and a censor who goes on blocking an address for a while was then called `unreachable` \
+in the lab, where he is `blocked` now: the questions came before the while was over.
 - *The whole round's wall time.* The gate opens and closes a round, four round-trips each, and neither may \
 overlap with what it vouches for.
 - *Memory.* `cryptography` signs and reads certificates, and brings an OpenSSL of its own."""

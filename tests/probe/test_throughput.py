@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from probe.config import Transfers
-from probe.plan import held_s
 from probe.throughput import DRAINED_S
 from probe.turnstile import Turnstile
 from probe.wire.failure import Failure
@@ -18,7 +17,6 @@ from probe.wire.platform import Endpoint
 from probe.wire.stage import Stage
 from tests.line import CONTROLS, OWN_HOST, Line, X, a_line
 from tests.loopback import Handler, response, says
-from tests.rounds import reached
 
 OBJECT = response(200, b"x" * 65_536)
 WITH_OBJECT = replace(X, roles=(replace(X.roles[0], transfer=Endpoint(url="https://x.com/object")),))
@@ -86,21 +84,6 @@ async def test_what_is_cut_off_is_not_asked_how_fast_it_comes(tmp_path: Path) ->
     async with a_line(tmp_path) as line, line.censor(lambda _: "reset", "104.244.42.1"):
         seen = await measured(line, due=True)
     assert not transfers(seen, Purpose.TRANSFER)
-
-
-@pytest.mark.parametrize(
-    ("handshakes_s", "expected_s"),
-    [((), 1.0), ((0.05, 0.05, 0.3), 0.008), ((0.09, 0.11, 0.35), 0.06), ((9.0,), 1.0)],
-)
-def test_a_place_is_held_for_what_the_gates_handshakes_took_beyond_a_round_trip(
-    handshakes_s: tuple[float, ...], expected_s: float
-) -> None:
-    opening = [
-        seen
-        for number, took_s in enumerate(handshakes_s)
-        for seen in reached("x/web", f"198.35.26.{number + 1}", handshake_s=took_s)
-    ]
-    assert held_s(opening) == pytest.approx(expected_s)
 
 
 async def test_a_place_at_the_turnstile_is_free_again_when_left_or_after_a_while() -> None:
