@@ -69,8 +69,9 @@ end-to-end: $(VENV)/ready-dev ## from a censor's switch to a webhook, into docs/
 golden: $(VENV)/ready-dev ## renew tests/golden and docs/ooni-qa.md with the real agent; as root, five minutes
 	$(BIN)/python -m tests.lab.golden
 
-bench: $(VENV)/ready-dev ## what a round costs beside an earlier revision's, into docs/costs.md: make bench [BASE=…]
-	@$(BIN)/python -m benchmarks.round_cost $(BASE:%=--base %)
+# Beside what `make test` uses of Debian's, it needs prometheus-blackbox-exporter.
+bench: $(VENV)/ready-dev ## what a round costs beside blackbox_exporter, into docs/costs.md; as root, a quarter of an hour
+	@$(BIN)/python -m benchmarks.cost
 
 bench-detect: $(VENV)/ready-dev ## detection on simulated years and events beside OONI's, into docs/detection.md; minutes
 	@$(BIN)/python -m benchmarks.detection

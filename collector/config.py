@@ -18,6 +18,7 @@ from urllib.parse import SplitResult, urlsplit
 from annotated_types import Ge, Gt, Le, Len, MultipleOf
 from pydantic import StringConstraints
 
+from probe.wire.codec import validate
 from probe.wire.platform import Name
 from probe.wire.settings import ConfigError, settle
 from probe.wire.stage import Text
@@ -301,4 +302,5 @@ def load(path: Path | None, flags: Mapping[str, object], environ: Mapping[str, s
             raise ConfigError(f"{path}: {error.strerror or error}") from None
         except UnicodeDecodeError:
             raise ConfigError(f"{path}: not UTF-8") from None
-    return settle(Config, text=text, source=path.name if path else "defaults", environ=environ, flags=flags)
+    source = path.name if path else "defaults"
+    return settle(Config, text=text, source=source, environ=environ, flags=flags, validate=validate)

@@ -10,9 +10,9 @@ import asyncio
 import contextlib
 import json
 import logging
+import os
 import random
 import time
-import uuid
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -73,7 +73,7 @@ class Desk:
         started_at = datetime.fromtimestamp(round(self.wall(), 3), UTC)
         rnd = await measure(
             replace(self.plan, platforms=self.targets.platforms(self.plan.platforms)),
-            round_id=uuid.uuid4().hex,
+            round_id=os.urandom(16).hex(),
             started_at=started_at,
             watch=watch,
             enter=enter,
@@ -120,11 +120,14 @@ class Desk:
                 log.warning("spool_full dropped_rounds=%d", added.dropped)
 
     def _signed(self, who: Identity, sequence: int, rnd: Round) -> tuple[bytes, bytes]:
+        body = b""
+
         def fits(slimmer: Round) -> bool:
+            nonlocal body
             body = self._body(who, sequence, slimmer)
             return len(body) <= MAX_BYTES and len(zlib.compress(body, 6)) <= MOST_SENT_BYTES
 
-        body = self._body(who, sequence, fit(rnd, fits))
+        fit(rnd, fits)  # asks of what it returns last
         return body, who.sign(body)
 
     @staticmethod

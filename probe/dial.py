@@ -121,8 +121,11 @@ def trusted_of(plan: Plan) -> Resolve:
     async def ask(host: str) -> list[str]:
         line = Line(plan.net, plan.clock, plan.clock(), plan.config.timeouts, plan.trust, lambda _: None)
         turn = Turn(line, "collector", Endpoint(url=f"https://{host}/"))
-        async with asyncio.TaskGroup() as group:
-            asked = [group.create_task(resolve(turn, plan.trusted, kind)) for kind in ("A", "AAAA")]
+        try:
+            async with asyncio.TaskGroup() as group:
+                asked = [group.create_task(resolve(turn, plan.trusted, kind)) for kind in ("A", "AAAA")]
+        finally:
+            line.kept.close()
         seen = [task.result() for task in asked]
         if all(one.failure is not None for one in seen):
             raise OSError(f"its name does not resolve ({seen[0].failure})")

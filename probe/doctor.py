@@ -52,6 +52,7 @@ async def examine(plan: Plan, resolve: Resolve, ways: Sequence[Way]) -> AsyncIte
     line = Line(plan.net, plan.clock, plan.clock(), plan.config.timeouts, plan.trust, lambda _: None)
     yield await _system_resolver(plan, line)
     yield await _trusted_resolver(plan, line)
+    line.kept.close()
     yield _ipv6(plan.net)
     yield await _clock(plan, line)
     yield _path_evidence()

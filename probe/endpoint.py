@@ -23,11 +23,18 @@ _TYPES = {4: "A", 6: "AAAA"}
 
 async def measure(plan: Plan, turn: Turn, platform: Platform, families: Sequence[int]) -> None:
     """Measure the endpoint whose turn it is, and what it redirects to."""
-    found = await lookups(turn, plan.resolvers, families)
-    addresses = choose(found, families, plan.config.max_addresses)
     async with asyncio.TaskGroup() as group:
-        walks = [group.create_task(reach(turn, address)) for address in addresses]
-    onward = next((url for walk in walks for url in own_redirects(walk.result(), turn, platform)), None)
+        trusted = group.create_task(lookups(turn, (plan.trusted,), families))
+        found = await lookups(turn, (plan.system,), families)
+        # The first of these is chosen whatever the trusted resolver says, and need not wait for it.
+        walks = {address: group.create_task(reach(turn, address)) for address in choose(found, families, 1)}
+        found += await trusted
+        for address in choose(found, families, plan.config.max_addresses):
+            if address not in walks:
+                walks[address] = group.create_task(reach(turn, address))
+    onward = next(
+        (url for walk in walks.values() for url in own_redirects(walk.result(), turn, platform)), None
+    )
     if onward is not None:
         following = Turn(turn.line, turn.target, Endpoint(url=onward), hop=turn.hop + 1, attempt=turn.attempt)
         await measure(plan, following, platform, families)

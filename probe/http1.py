@@ -32,6 +32,7 @@ class ClosedEarly(Exception):
 class Exchange:
     """A request and its response. `status` and `headers` are set as soon as the head is in.
 
+    `keep` leaves the connection open for another, where `may_go_on` says that it can be.
     `timed_bytes` of the body came in the `timed_s` seconds, by `clock`, after its first piece; after
     `enough_s` of them no more is waited for.
     """
@@ -41,11 +42,13 @@ class Exchange:
         stream: Stream,
         *,
         max_body_bytes: int,
+        keep: bool = False,
         enough_s: float = inf,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._stream = stream
         self._max_body_bytes = max_body_bytes
+        self._keep = keep
         self._enough_s = enough_s
         self._clock = clock
         self._first_at: float | None = None
@@ -70,7 +73,8 @@ class Exchange:
         fields = [("Host", host), ("User-Agent", USER_AGENT), ("Accept", "*/*"), *headers]
         if body:
             fields.append(("Content-Length", str(len(body))))
-        fields.append(("Connection", "close"))
+        if not self._keep:
+            fields.append(("Connection", "close"))
         request = self._machine.send(h11.Request(method=method, target=path, headers=fields))
         content = self._machine.send(h11.Data(data=body)) if body else b""
         self._machine.send(h11.EndOfMessage())
@@ -80,6 +84,12 @@ class Exchange:
                 pass
         except h11.RemoteProtocolError as error:
             raise InvalidResponse(str(error)) from None
+
+    @property
+    def may_go_on(self) -> bool:
+        """Whether request and response are over, and the other side keeps the connection open."""
+        machine = self._machine
+        return machine.our_state is machine.their_state is h11.DONE and not machine.trailing_data[0]
 
     async def _advance(self) -> bool:
         """Take one event; True once the response is complete or long enough."""

@@ -138,9 +138,9 @@ async def heard(sock: socket.socket) -> IcmpError:
 
 async def readable(loop: asyncio.AbstractEventLoop, sock: socket.socket) -> None:
     """Wait until something has come; asyncio has no call of its own for recvmsg."""
-    ready = asyncio.Event()
-    loop.add_reader(sock, ready.set)
+    ready, number = asyncio.Event(), sock.fileno()  # a socket asyncio would spell out each time
+    loop.add_reader(number, ready.set)
     try:
         await ready.wait()
     finally:
-        loop.remove_reader(sock)
+        loop.remove_reader(number)

@@ -12,7 +12,6 @@ import hashlib
 import os
 import secrets
 import stat
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,6 +74,8 @@ class Installation:
 
 def _create(path: Path) -> None:
     """Write the key whole or not at all; if another process was first, its key stands."""
+    import tempfile
+
     seed = secrets.token_bytes(KEY_BYTES)
     # O_EXCL and mode 0600. A name by process id would not do: in a container it is the same each
     # time, and a draft left by a power cut would stand in the way for ever.

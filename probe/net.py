@@ -3,8 +3,8 @@
 The standard library's streams hide what a measurement is about: they fold TCP and TLS into one
 call, turn a reset into an end of file and resolve names on their own. So this is sockets, one
 per use, and TLS driven by hand over `ssl.MemoryBIO`. Errors of the system pass through
-untranslated (`OSError`, `ssl.SSLError`): naming them is the stages' work. Nothing here keeps
-time; callers put `asyncio.timeout` around it.
+untranslated (`OSError`, `ssl.SSLError`): naming them is the stages' work. Nothing here waits for
+a time; callers put `asyncio.timeout` around it.
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ import socket
 import ssl
 import struct
 import termios
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 from typing import Protocol, TypeVar
 
-from . import icmp
+from . import arrival, icmp
 from .icmp import IcmpError
 
 T = TypeVar("T")
@@ -65,6 +67,10 @@ class Stream(Protocol):
 
     async def write(self, data: bytes) -> None:
         """Send all of `data`."""
+
+    @property
+    def overslept_s(self) -> float:
+        """For how long in all what was read had lain here unread, this process being at something else."""
 
     def state(self) -> TcpState:
         """What the kernel knows of the TCP connection below, where it tells."""
@@ -169,23 +175,33 @@ class SocketStream:
         self._sock = sock
         self._count = count
         self._left_bytes = MOST_BYTES
+        self._read_at = -inf
+        self.overslept_s = 0.0
 
     async def read(self) -> bytes:
         """See `Stream`. A reset raises `ConnectionResetError`; it is not an end of file. Raises
         `TooMuch` after `MOST_BYTES`."""
         if self._left_bytes <= 0:
             raise TooMuch
-        # asyncio does not wait where something is there already: who sends faster than we read
-        # would otherwise hold up everything else, every deadline included.
-        await asyncio.sleep(0)
-        data = await asyncio.get_running_loop().sock_recv(self._sock, READ_BYTES)
+        data, ancillary, _, _ = await _when_ready(
+            self._sock, lambda: self._sock.recvmsg(READ_BYTES, arrival.ANCILLARY_BYTES)
+        )
+        # What came while the last was read has waited since then, and not for longer.
+        now = time.monotonic()
+        self.overslept_s += min(arrival.lain_s(ancillary), now - self._read_at)
+        self._read_at = now
         self._left_bytes -= len(data)
         self._count(len(data))
         return data
 
     async def write(self, data: bytes) -> None:
         """See `Stream`."""
-        await asyncio.get_running_loop().sock_sendall(self._sock, data)
+        try:
+            sent = self._sock.send(data)
+        except (BlockingIOError, InterruptedError):
+            sent = 0
+        if sent < len(data):
+            await asyncio.get_running_loop().sock_sendall(self._sock, data[sent:])
 
     def state(self) -> TcpState:
         """See `Stream`. The offsets are those of tcpi_rtt (in microseconds), tcpi_total_retrans,
@@ -212,6 +228,21 @@ class SocketStream:
         except (OSError, ValueError):
             return False
         return any(queued)
+
+
+async def _when_ready(sock: socket.socket, receive: Callable[[], T]) -> T:
+    """What comes next. Where something is there already others have their turn first: who sends faster than
+    we read would otherwise hold up everything, every deadline included."""
+    while True:
+        try:
+            received = receive()
+        except (BlockingIOError, InterruptedError):
+            await icmp.readable(asyncio.get_running_loop(), sock)
+            with contextlib.suppress(BlockingIOError, InterruptedError):
+                return receive()
+        else:
+            await asyncio.sleep(0)
+            return received
 
 
 def _drop_unsent(sock: socket.socket) -> None:
@@ -300,6 +331,11 @@ class TlsStream:
         leaf = self._tls.getpeercert(binary_form=True)
         return [leaf] if leaf else []
 
+    @property
+    def overslept_s(self) -> float:
+        """See `Stream`."""
+        return self._below.overslept_s
+
     def state(self) -> TcpState:
         """See `Stream`."""
         return self._below.state()
@@ -340,15 +376,10 @@ class SocketDatagram:
 
     async def receive(self) -> tuple[bytes, int | None]:
         """See `Datagram`. An ICMP error raises `ConnectionRefusedError` or another `OSError`."""
-        loop = asyncio.get_running_loop()
-        await asyncio.sleep(0)  # as in `SocketStream.read`
-        while True:
-            try:
-                data, ancillary, _, _ = self._sock.recvmsg(65_535, _ANCILLARY_BYTES)
-            except (BlockingIOError, InterruptedError):
-                await icmp.readable(loop, self._sock)
-            else:
-                return data, _ttl(ancillary)
+        data, ancillary, _, _ = await _when_ready(
+            self._sock, lambda: self._sock.recvmsg(65_535, _ANCILLARY_BYTES)
+        )
+        return data, _ttl(ancillary)
 
     def close(self) -> None:
         """See `Datagram`."""
@@ -374,6 +405,7 @@ class AsyncioNet:
         try:
             # A ClientHello sent in two segments would distort the handshake's time.
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            arrival.stamp(sock)
             await asyncio.get_running_loop().sock_connect(sock, _peer(address, port))
         except BaseException:  # a cancelled connect must not leave its socket behind
             sock.close()

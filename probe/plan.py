@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from .config import Config
 from .net import Net
@@ -14,19 +13,13 @@ from .pace import Pace
 from .stages.dns import AnyResolver, DohResolver, PlainResolver
 from .stages.line import Clock, Line, Turn
 from .trust import Trust
+from .turnstile import Turnstile
 from .verdict.evidence import EndpointEvidence, gather
 from .wire.observation import Observation, Purpose
 from .wire.platform import Endpoint, Platform, Role
 from .wire.stage import Resolver
 
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
 T = TypeVar("T")
-
-# A place at the turnstile is free again after this, in seconds, even if its holder still waits:
-# who waits for a timeout disturbs nobody's handshake.
-HELD_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,32 +78,6 @@ class Target:
     def evidence(self, seen: Iterable[Observation]) -> EndpointEvidence:
         """What a round's observations say of it so far."""
         return gather(self.platform, self.name, self.endpoint, seen)
-
-
-@dataclass(frozen=True, slots=True)
-class Turnstile:
-    """So many at once: all of them together would distort the handshake times."""
-
-    places: asyncio.Semaphore
-    held_s: float = HELD_S
-
-    @asynccontextmanager
-    async def through(self) -> AsyncIterator[None]:
-        """Wait for a place and hold it, for a time."""
-        await self.places.acquire()
-        given_up = asyncio.Event()
-
-        def give_up() -> None:
-            if not given_up.is_set():
-                given_up.set()
-                self.places.release()
-
-        timer = asyncio.get_running_loop().call_later(self.held_s, give_up)
-        try:
-            yield
-        finally:
-            timer.cancel()
-            give_up()
 
 
 async def a_few_at_once(concurrency: int, things: Iterable[T], ask: Callable[[T], Awaitable[None]]) -> None:

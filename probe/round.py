@@ -72,7 +72,10 @@ async def measure(
     started = plan.clock()
     plan.pace.forget(started)
     line = Line(plan.net, plan.clock, started, plan.config.timeouts, plan.trust, record, pace=plan.pace)
-    await _measure(plan, line, seen, enter, transfers)
+    try:
+        await _measure(plan, line, seen, enter, transfers)
+    finally:
+        line.kept.close()
     return Round(
         round_id=round_id,
         started_at=started_at,
@@ -91,7 +94,10 @@ async def _measure(
     controls = plan.config.controls
     has_six = plan.net.source_address(SOME_IPV6) is not None
     enter(Activity.BEFORE)
-    opened = await _within(deadline_s / 2, gate.check_before(line, controls, plan.system, has_six))
+    async with asyncio.TaskGroup() as group:
+        ahead = group.create_task(plan.trusted.open_ahead(line))
+        opened = await _within(deadline_s / 2, gate.check_before(line, controls, plan.system, has_six))
+        ahead.cancel()
     open_hosts = passed(seen, Phase.BEFORE)
     if not opened or len(open_hosts) < PASSING:
         return

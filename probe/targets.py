@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from .wire import reader
 from .wire.codec import DecodeError, decode, encode
 from .wire.platform import Platform
 from .wire.targets import SignedTargets, TargetList, TargetsRefused, proven, vetted
@@ -70,7 +71,7 @@ class Targets:
     def _kept(self) -> TargetList | None:
         """What the file holds. One that is over still says which versions are old."""
         try:
-            kept = decode(SignedTargets, self._path.read_bytes())
+            kept = decode(SignedTargets, self._path.read_bytes(), reader.validate)
             return proven(kept, self._keys)
         except FileNotFoundError:
             return None

@@ -23,6 +23,7 @@ from .identity import Identity
 from .net import in_words
 from .routes import Routes, Way
 from .spool import Item, Spool
+from .wire import reader
 from .wire.codec import DecodeError, decode, encode
 from .wire.exchange import (
     PROBE_HEADER,
@@ -228,7 +229,7 @@ class Uploader:
 
     def _receipt(self, response: _Response, way: Way) -> Answer:
         try:
-            receipt = decode(Receipt, response.body)
+            receipt = decode(Receipt, response.body, reader.validate)
         except DecodeError as error:
             return Later({str(way): f"answered with no receipt ({error})"})
         if receipt.probe != self._identity.probe_id:
@@ -239,7 +240,7 @@ class Uploader:
 def _refusal(body: bytes) -> tuple[str, str]:
     """The code and message of a `Refused`; empty for anything else, such as a proxy's page."""
     try:
-        refused = decode(Refused, body)
+        refused = decode(Refused, body, reader.validate)
     except DecodeError:
         return "", ""
     return refused.code, f"{refused.path}: {refused.message}"
@@ -248,7 +249,7 @@ def _refusal(body: bytes) -> tuple[str, str]:
 def _wanted(body: bytes) -> Wanted | None:
     """The work that a `Refused` asks for, if it is one and does."""
     try:
-        return decode(Refused, body).work
+        return decode(Refused, body, reader.validate).work
     except DecodeError:
         return None
 

@@ -88,6 +88,8 @@ async def tcp_server(handler: Handler, pem: Path | None = None) -> AsyncIterator
         yield server.sockets[0].getsockname()[1]
     finally:
         server.close()
+        for _ in range(20):  # turns in which what clients have closed is closed here, too
+            await asyncio.sleep(0.001)
 
 
 def says(*parts: bytes, pause_s: float = 0.0, hang: bool = False, reset: bool = False) -> Handler:
@@ -187,17 +189,17 @@ async def dns_server(zone: Zone) -> AsyncIterator[int]:
             await asyncio.sleep(0)  # asyncio lets go of the port in its next turn
 
 
-def doh(zone: Zone, *, status: int = 200) -> Handler:
-    """DNS over HTTPS: answers each POST from the zone."""
+def doh(zone: Zone, *, status: int = 200, questions: int = 1) -> Handler:
+    """DNS over HTTPS: answers so many POSTs from the zone, then closes without a word."""
 
     async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = await reader.readuntil(b"\r\n\r\n")
-        length = next(
-            int(x.split(b":")[1]) for x in head.split(b"\r\n") if x.lower().startswith(b"content-length")
-        )
-        for message in answer(zone, await reader.readexactly(length), tcp=True):
-            writer.write(response(status, message, Content_Type="application/dns-message"))
-        await writer.drain()
+        for _ in range(questions):
+            head = await reader.readuntil(b"\r\n\r\n")
+            fields = head.lower().split(b"\r\n")
+            length = next(int(x.split(b":")[1]) for x in fields if x.startswith(b"content-length"))
+            for message in answer(zone, await reader.readexactly(length), tcp=True):
+                writer.write(response(status, message, Content_Type="application/dns-message"))
+            await writer.drain()
 
     return handler
 

@@ -71,7 +71,7 @@ ALLOWED = {
 BANNED_CALLS = {"asyncio.create_task", "asyncio.ensure_future"}
 NAMES_THAT_SAY_NOTHING = {"utils", "util", "helpers", "common", "misc", "manager"}
 HELPER = "probe.capture_helper"
-AGENT_NEVER = {"aiohttp", "prometheus_client", "maxminddb"}  # the agent must fit a small machine
+AGENT_NEVER = {"aiohttp", "prometheus_client", "maxminddb", "dns"}  # the agent must fit a small machine
 
 
 def below(name: str, package: str) -> bool:

@@ -4,7 +4,7 @@ Plain DNS (RFC 1035) goes over a socket of its own per query, with a random id, 
 to *this* question counts; a truncated one is asked again over TCP (RFC 7766). Where a lie is
 suspected the socket stays open after the first answer: one forged on the way overtakes the true
 one, which still comes. The trusted resolver is asked over HTTPS (RFC 8484) at configured
-addresses, so that nobody can lie about it. dnspython reads and writes the messages.
+addresses, so that nobody can lie about it. `message` reads and writes what is said.
 """
 
 from __future__ import annotations
@@ -16,24 +16,20 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import dns.exception
-import dns.flags
-import dns.message
-import dns.rcode
-import dns.rdatatype
-
 from probe.http1 import ClosedEarly, Exchange, InvalidResponse
-from probe.net import Datagram, TlsStream, TooMuch
+from probe.kept import PLACES
+from probe.net import Datagram, Stream, TlsStream, TooMuch
 from probe.wire.address import is_bogon
 from probe.wire.failure import Failure
 from probe.wire.observation import Observation
 from probe.wire.platform import Endpoint
 from probe.wire.stage import DnsDetail, LateAnswer, Resolver, Stage
 
+from . import message
 from .errors import failure_of
 from .line import Line, Turn
+from .message import Answer, Malformed, Query
 
-UDP_PAYLOAD = 1232  # DNS Flag Day 2020: fits every path without fragmentation.
 MAX_ANSWERS = 16
 MAX_LATE = 4
 MAX_TEXT = 255
@@ -44,9 +40,9 @@ MOST_DATAGRAMS = 64
 MEDIA_TYPE = "application/dns-message"
 
 _RCODES = {
-    dns.rcode.NXDOMAIN: Failure.DNS_NXDOMAIN,
-    dns.rcode.SERVFAIL: Failure.DNS_SERVFAIL,
-    dns.rcode.REFUSED: Failure.DNS_REFUSED,
+    message.NXDOMAIN: Failure.DNS_NXDOMAIN,
+    message.SERVFAIL: Failure.DNS_SERVFAIL,
+    message.REFUSED: Failure.DNS_REFUSED,
 }
 
 # What goes wrong before there is an answer; the first fitting row decides.
@@ -57,19 +53,15 @@ _TROUBLE = (
     (InvalidResponse, Failure.DNS_SERVER_MISBEHAVING),
     (ClosedEarly, Failure.DNS_SERVER_MISBEHAVING),
     (TooMuch, Failure.DNS_SERVER_MISBEHAVING),
-    (dns.exception.DNSException, Failure.DNS_SERVER_MISBEHAVING),
+    (Malformed, Failure.DNS_SERVER_MISBEHAVING),
 )
-
-
-class AnotherQuestion(dns.exception.DNSException):
-    """An answer that does not belong to the question asked."""
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
     """An answer, what was left of its packet's TTL, and the answers that came after it."""
 
-    answer: dns.message.Message
+    answer: Answer
     ip_ttl: int | None = None
     late: tuple[LateAnswer, ...] = ()
 
@@ -82,13 +74,11 @@ class PlainResolver:
     kind: Resolver = Resolver.SYSTEM
     port: int = 53
 
-    async def ask(
-        self, line: Line, query: dns.message.QueryMessage, server: str, linger_s: float = 0.0
-    ) -> Heard:
+    async def ask(self, line: Line, query: Query, server: str, linger_s: float = 0.0) -> Heard:
         """One query to one server, listening on for `linger_s` after its answer; raises what the
-        network and dnspython raise."""
+        network raises, and `Malformed`."""
         heard = await _over_udp(line, query, server, self.port, linger_s)
-        if heard.answer.flags & dns.flags.TC:
+        if heard.answer.truncated:
             async with asyncio.timeout(line.timeouts.dns_s):
                 return replace(heard, answer=await _over_tcp(line, query, server, self.port))
         return heard
@@ -102,28 +92,55 @@ class DohResolver:
     servers: Sequence[str]
     kind = Resolver.DOH
 
-    async def ask(
-        self, line: Line, query: dns.message.QueryMessage, server: str, linger_s: float = 0.0
-    ) -> Heard:
-        """One query; raises what the network, TLS, HTTP and dnspython raise. Nobody on the way can
+    async def ask(self, line: Line, query: Query, server: str, linger_s: float = 0.0) -> Heard:
+        """One query; raises what the network, TLS and HTTP raise, and `Malformed`. Nobody on the way can
         answer in its place, so there is nothing to listen on for."""
-        async with asyncio.timeout(line.timeouts.dns_s):
+        async with line.kept.places.through(), asyncio.timeout(line.timeouts.dns_s):
             exchange = await self._post(line, query.to_wire(), server)
         if exchange.status != 200 or exchange.headers.get("content-type") != MEDIA_TYPE:
             raise InvalidResponse(f"status {exchange.status}")
-        return Heard(_checked(query, exchange.body))
+        return Heard(message.read(query, exchange.body))
+
+    async def open_ahead(self, line: Line) -> None:
+        """Have connections ready for the round's questions. One that cannot be made is made again, and what
+        went wrong is said, where a question needs it."""
+
+        async def one(server: str) -> None:
+            with contextlib.suppress(OSError):
+                line.kept.leave(server, await self._open(line, server))
+
+        async with asyncio.TaskGroup() as group:
+            for server in [*self.servers[:1]] * PLACES:
+                group.create_task(one(server))
 
     async def _post(self, line: Line, wire: bytes, server: str) -> Exchange:
+        while (stream := line.kept.take(server)) is not None:
+            with contextlib.suppress(OSError, ClosedEarly):  # closed by its other side meanwhile
+                return await self._exchange(line, wire, server, stream)
+        return await self._exchange(line, wire, server, await self._open(line, server))
+
+    async def _open(self, line: Line, server: str) -> Stream:
         where = Endpoint(url=self.url)
         stream = await line.net.connect(server, where.port)
         try:
             tls = TlsStream(stream, line.trust.bundle, where.host)
             await tls.handshake()
-            exchange = Exchange(tls, max_body_bytes=65_535)
-            await exchange.run("POST", where.host, where.path, (("Content-Type", MEDIA_TYPE),), wire)
-            return exchange
-        finally:
+        except BaseException:  # cancelled or refused: either way the socket goes
             stream.close()
+            raise
+        return tls
+
+    async def _exchange(self, line: Line, wire: bytes, server: str, stream: Stream) -> Exchange:
+        where = Endpoint(url=self.url)
+        exchange = Exchange(stream, max_body_bytes=65_535, keep=True)
+        try:
+            await exchange.run("POST", where.host, where.path, (("Content-Type", MEDIA_TYPE),), wire)
+        finally:
+            if exchange.may_go_on:
+                line.kept.leave(server, stream)
+            else:
+                stream.close()
+        return exchange
 
 
 AnyResolver = PlainResolver | DohResolver
@@ -140,56 +157,44 @@ async def resolve(
     for server in resolver.servers:
         detail = replace(detail, server=server.partition("%")[0])
         try:
-            query = dns.message.make_query(host, query_type, use_edns=0, payload=UDP_PAYLOAD)
-            heard = await resolver.ask(line, query, server, linger_s)
+            heard = await resolver.ask(line, Query(host, query_type), server, linger_s)
             return _conclude(turn, began, heard, detail)
-        except (OSError, InvalidResponse, ClosedEarly, dns.exception.DNSException) as error:
+        except (OSError, InvalidResponse, ClosedEarly, Malformed) as error:
             failure = failure_of(error, _TROUBLE)
     return turn.observe(Stage.DNS, began, failure=failure, detail=detail)
 
 
 def _conclude(turn: Turn, began: float, heard: Heard, asked: DnsDetail) -> Observation:
     addresses, cnames, failure = read_answer(heard.answer)
-    rcode = dns.rcode.to_text(heard.answer.rcode())
     detail = replace(
-        asked, rcode=rcode, answers=addresses, cnames=cnames, ip_ttl=heard.ip_ttl, late=heard.late
+        asked,
+        rcode=heard.answer.said,
+        answers=addresses,
+        cnames=cnames,
+        ip_ttl=heard.ip_ttl,
+        late=heard.late,
     )
     return turn.observe(Stage.DNS, began, failure=failure, detail=detail)
 
 
-def read_answer(answer: dns.message.Message) -> tuple[tuple[str, ...], tuple[str, ...], Failure | None]:
+def read_answer(answer: Answer) -> tuple[tuple[str, ...], tuple[str, ...], Failure | None]:
     """Addresses, the chain of names that led to them, and the failure if the answer is none.
 
     An answer made of bogons alone is `dns_bogon_error`, with the bogons kept as evidence.
     """
-    if answer.rcode() != dns.rcode.NOERROR:
-        return (), (), _RCODES.get(answer.rcode(), Failure.DNS_SERVER_MISBEHAVING)
-    try:
-        chain = answer.resolve_chaining()  # type: ignore[attr-defined]  # on QueryMessage
-    except dns.exception.DNSException:  # a loop, or a chain too long (RFC 1034, section 3.6.2)
+    if answer.circular:
         return (), (), Failure.DNS_SERVER_MISBEHAVING
+    if answer.rcode != message.NOERROR:
+        return (), (), _RCODES.get(answer.rcode, Failure.DNS_SERVER_MISBEHAVING)
     # A name of 255 bytes is up to four times as long once its bytes are written as digits.
-    cnames = tuple(
-        rdata.target.to_text(omit_final_dot=True)[:MAX_TEXT] for rrset in chain.cnames for rdata in rrset
-    )
-    addresses = tuple(rdata.address for rdata in chain.answer or ())[:MAX_ANSWERS]
+    cnames = tuple(name[:MAX_TEXT] for name in answer.cnames[:MAX_ANSWERS])
+    addresses = answer.addresses[:MAX_ANSWERS]
     if not addresses:
-        return (), cnames[:MAX_ANSWERS], Failure.DNS_NO_ANSWER
-    failure = Failure.DNS_BOGON if all(map(is_bogon, addresses)) else None
-    return addresses, cnames[:MAX_ANSWERS], failure
+        return (), cnames, Failure.DNS_NO_ANSWER
+    return addresses, cnames, Failure.DNS_BOGON if all(map(is_bogon, addresses)) else None
 
 
-def _checked(query: dns.message.QueryMessage, wire: bytes) -> dns.message.Message:
-    """Parse, and refuse an answer to another question."""
-    answer = dns.message.from_wire(wire)
-    if not query.is_response(answer):
-        raise AnotherQuestion
-    return answer
-
-
-async def _over_udp(
-    line: Line, query: dns.message.QueryMessage, server: str, port: int, linger_s: float
-) -> Heard:
+async def _over_udp(line: Line, query: Query, server: str, port: int, linger_s: float) -> Heard:
     """Ask, and ask again as a stub resolver does: one lost datagram is no silence. What arrives and
     is no answer is what went wrong if nothing better comes: who answers garbage is not silent."""
     datagram = line.net.datagram(server, port)
@@ -210,32 +215,30 @@ async def _over_udp(
 
 
 async def _answer(
-    query: dns.message.QueryMessage, datagram: Datagram, passed_over: list[Exception]
-) -> tuple[dns.message.Message, int | None]:
+    query: Query, datagram: Datagram, passed_over: list[Exception]
+) -> tuple[Answer, int | None]:
     """Wait for the answer to this very question, and for `MOST_DATAGRAMS` others in all."""
     while len(passed_over) < MOST_DATAGRAMS:
         data, ip_ttl = await datagram.receive()
         try:
-            return _checked(query, data), ip_ttl
-        except dns.exception.DNSException as error:
+            return message.read(query, data), ip_ttl
+        except Malformed as error:
             passed_over.append(error)
     raise passed_over[-1]
 
 
-async def _late(
-    line: Line, query: dns.message.QueryMessage, datagram: Datagram, linger_s: float
-) -> tuple[LateAnswer, ...]:
+async def _late(line: Line, query: Query, datagram: Datagram, linger_s: float) -> tuple[LateAnswer, ...]:
     """What else answers the same question on the same socket."""
     began, late = line.clock(), list[LateAnswer]()
     with contextlib.suppress(TimeoutError, OSError):
         async with asyncio.timeout(linger_s):
             for _ in range(MOST_DATAGRAMS):
                 data, ip_ttl = await datagram.receive()
-                with contextlib.suppress(dns.exception.DNSException):
-                    answer = _checked(query, data)
+                with contextlib.suppress(Malformed):
+                    answer = message.read(query, data)
                     late.append(
                         LateAnswer(
-                            rcode=dns.rcode.to_text(answer.rcode()),
+                            rcode=answer.said,
                             after_s=round(line.clock() - began, 6),
                             answers=read_answer(answer)[0],
                             ip_ttl=ip_ttl,
@@ -244,9 +247,7 @@ async def _late(
     return tuple(late[:MAX_LATE])
 
 
-async def _over_tcp(
-    line: Line, query: dns.message.QueryMessage, server: str, port: int
-) -> dns.message.Message:
+async def _over_tcp(line: Line, query: Query, server: str, port: int) -> Answer:
     """The same question over TCP, two bytes of length before each message (RFC 1035, 4.2.2)."""
     stream = await line.net.connect(server, port)
     try:
@@ -258,6 +259,6 @@ async def _over_tcp(
             if not more:
                 raise ClosedEarly
             heard += more
-        return _checked(query, heard[2:])
+        return message.read(query, heard[2:])
     finally:
         stream.close()

@@ -8,7 +8,6 @@ met, because block pages write the visitor's address there. Nothing is decompres
 from __future__ import annotations
 
 import asyncio
-import html
 import re
 from urllib.parse import urljoin, urlsplit
 
@@ -80,6 +79,8 @@ def _refresh(url: str, exchange: Exchange) -> str | None:
     target = _META_URL.search(tag[0]) if tag else None
     if target is None:
         return None
+    import html
+
     return _without_query(url, html.unescape(target[1].decode("utf-8", "replace")))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from probe.config import Timeouts
+from probe.kept import Kept
 from probe.net import Net
 from probe.pace import Pace
 from probe.trust import Trust
@@ -41,6 +42,8 @@ class Line:
     timeouts: Timeouts
     trust: Trust
     record: Record
+    # What is asked of the trusted resolver goes over these, until the round is over.
+    kept: Kept = field(default_factory=Kept)
     # Names and addresses whose certificate this machine's own store has refused: once is enough.
     refused: set[tuple[str, str]] = field(default_factory=set)
     # An installation's own, for all its rounds.

@@ -44,6 +44,7 @@ async def handshake(turn: Turn, address: str, below: Stream | None) -> tuple[Obs
         began += turn.line.clock() - observed_s
         seen = turn.observe(Stage.TLS, began, address=address, failure=failure, detail=detail, tcp=tcp)
         return seen, None
+    began += min(tls.overslept_s, turn.line.clock() - began)
     detail = TlsDetail(version=tls.version(), chain=_described(tls.chain()))
     return turn.observe(Stage.TLS, began, address=address, detail=detail), tls
 

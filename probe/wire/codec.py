@@ -1,9 +1,9 @@
 """Records to bytes and back. Encoding is canonical; decoding is strict, bounded and says where.
 
 Encoding needs the standard library alone, so the agent stays small. Decoding validates the same
-dataclasses with pydantic, which is imported on the first decode. The shape is looked at first,
-because JSON readers are lenient where it hurts: they keep the last of two equal keys, read
-``1e999`` as infinity and accept control characters in strings.
+dataclasses with pydantic, which is imported on the first decode; the agent has `reader` in its place. The
+shape is looked at first, because JSON readers are lenient where it hurts: they keep the last of two equal
+keys, read ``1e999`` as infinity and accept control characters in strings.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Hashable, Iterator
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar, cast
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -81,13 +81,20 @@ def rfc3339(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def decode(kind: type[T], data: bytes) -> T:
+class Validate(Protocol):
+    """Makes a record of JSON, or raises `DecodeError`: `validate` here, or `reader.validate`."""
+
+    def __call__(self, kind: type[T], data: bytes) -> T:
+        """One record of `kind`."""
+
+
+def decode(kind: type[T], data: bytes, by: Validate | None = None) -> T:
     """Read one record of `kind`; raises `DecodeError` and nothing else."""
     if len(data) > MAX_BYTES:
         raise DecodeError("$", f"over {MAX_BYTES} bytes")
     shape = _look(data)
     try:
-        return validate(kind, data)
+        return (by or validate)(kind, data)
     except DecodeError:
         _sound(shape)
         raise

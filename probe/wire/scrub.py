@@ -11,7 +11,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Any, TypeVar, cast
 from urllib.parse import SplitResult, urlsplit
 
 from .address import prefix_of, read_address
@@ -33,6 +35,7 @@ REPLACEMENT = "[address]"
 IN_HOST = "address"
 
 Address = IPv4Address | IPv6Address
+T = TypeVar("T")
 
 # Addresses of a home's own network: a resolver there is the volunteer's router.
 _PRIVATE = tuple(
@@ -71,7 +74,7 @@ def scrub(rnd: Round, own: Iterable[str]) -> Round:
 
 
 def _observation(seen: Observation, own: tuple[Address, ...], forms: _Forms | None) -> Observation:
-    return replace(
+    return _with(
         seen,
         # A redirect's host is of its server's choosing, and may spell the visitor's address.
         host=_host(seen.host, forms) if seen.hop else seen.host,
@@ -83,6 +86,12 @@ def _observation(seen: Observation, own: tuple[Address, ...], forms: _Forms | No
     )
 
 
+def _with(record: T, **parts: object) -> T:
+    """The record with these parts; the same one where it has them already, as almost all do."""
+    same = all(getattr(record, name) == part for name, part in parts.items())
+    return record if same else replace(cast(Any, record), **parts)
+
+
 def _dns(detail: DnsDetail, own: tuple[Address, ...], forms: _Forms | None) -> DnsDetail:
     """Bogon answers are evidence and stay; an answer that is the volunteer's own address does not.
     The provider's resolver as it was found may be one that the volunteer runs: never named."""
@@ -91,12 +100,12 @@ def _dns(detail: DnsDetail, own: tuple[Address, ...], forms: _Forms | None) -> D
         detail.resolver is Resolver.PROVIDER or is_private(server) or _is_near(server, own)
     ):
         server = None
-    return replace(
+    return _with(
         detail,
         server=server,
         answers=_foreign(detail.answers, own),
         cnames=tuple(_host(name, forms) for name in detail.cnames),
-        late=tuple(replace(late, answers=_foreign(late.answers, own)) for late in detail.late),
+        late=tuple(_with(late, answers=_foreign(late.answers, own)) for late in detail.late),
     )
 
 
@@ -136,11 +145,12 @@ def _network(hop: Hop, own: tuple[Address, ...]) -> str | None:
 def _tls(detail: TlsDetail, forms: _Forms | None) -> TlsDetail:
     chain = tuple(_certificate(certificate, forms) for certificate in detail.chain)
     error = detail.verify_error and _clean(detail.verify_error, forms)
-    return replace(detail, chain=chain, verify_error=error)
+    return _with(detail, chain=chain, verify_error=error)
 
 
+@lru_cache(maxsize=128)  # a round shows each of its certificates on every address of its name
 def _certificate(certificate: Certificate, forms: _Forms | None) -> Certificate:
-    return replace(
+    return _with(
         certificate,
         subject=_clean(certificate.subject, forms),
         issuer=_clean(certificate.issuer, forms),
@@ -153,7 +163,7 @@ def _http(detail: HttpDetail, forms: _Forms | None, hop: int) -> HttpDetail:
     refresh = detail.refresh and _location(detail.refresh, forms)
     # What is asked first is configured; what a redirect led to, its server has written.
     url = _location(detail.url, forms) if hop else _clean(detail.url, forms)
-    return replace(detail, location=location, refresh=refresh, url=url)
+    return _with(detail, location=location, refresh=refresh, url=url)
 
 
 def _transfer(detail: TransferDetail, forms: _Forms | None) -> TransferDetail:

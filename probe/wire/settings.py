@@ -9,7 +9,8 @@ import tomllib
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from .codec import DecodeError, validate
+from . import reader
+from .codec import DecodeError, Validate
 
 T = TypeVar("T")
 
@@ -21,7 +22,13 @@ class ConfigError(Exception):
 
 
 def settle(
-    kind: type[T], *, text: str, source: str, environ: Mapping[str, str], flags: Mapping[str, object]
+    kind: type[T],
+    *,
+    text: str,
+    source: str,
+    environ: Mapping[str, str],
+    flags: Mapping[str, object],
+    validate: Validate = reader.validate,
 ) -> T:
     """Merge a file's text, ``REACHWATCH_…`` variables and flags into one record of `kind`.
 
@@ -43,17 +50,18 @@ def settle(
         if flag is not None:
             _put(merged, path, flag)
             origins[path] = "--" + path.rpartition(".")[2].replace("_", "-")
-    return _validated(kind, merged, source, origins)
-
-
-def _validated(kind: type[T], merged: Mapping[str, Any], source: str, origins: Mapping[str, str]) -> T:
     try:
         return validate(kind, json.dumps(merged, default=str).encode())
     except DecodeError as error:
-        path = error.path.removeprefix("$").removeprefix(".")
-        came_from = next((origins[setting] for setting in origins if _concerns(path, setting)), source)
-        place = f"{path}: " if path else ""
-        raise ConfigError(f"{came_from}: {place}{error.message}") from None
+        raise _told(error, source, origins) from None
+
+
+def _told(error: DecodeError, source: str, origins: Mapping[str, str]) -> ConfigError:
+    """The same by the place it came from: the file, a variable or a flag."""
+    path = error.path.removeprefix("$").removeprefix(".")
+    came_from = next((origins[setting] for setting in origins if _concerns(path, setting)), source)
+    place = f"{path}: " if path else ""
+    return ConfigError(f"{came_from}: {place}{error.message}")
 
 
 def _concerns(path: str, setting: str) -> bool:

@@ -1,7 +1,7 @@
 """How pydantic must read the wire records, said once, without importing pydantic here.
 
-The agent never decodes what it sends, so it never pays for pydantic (12 MiB resident); the
-collector validates the very same dataclasses through `codec.decode`.
+The agent reads the little it is sent with `reader`, so it never pays for pydantic (12 MiB resident);
+the collector validates the very same dataclasses through `codec.decode`.
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ from annotated_types import Ge, Le, Len
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from . import reader
 from .codec import DecodeError, decode, encode
 from .platform import Endpoint, Platform
 from .platform_file import check_target
@@ -101,7 +102,7 @@ def signed(listed: TargetList, keys: Collection[Ed25519PrivateKey]) -> SignedTar
 def read_targets(signed_list: SignedTargets) -> TargetList:
     """The list, whoever signed it. Raises `TargetsRefused` where it names what it may not."""
     try:
-        listed = decode(TargetList, signed_list.document.encode())
+        listed = decode(TargetList, signed_list.document.encode(), reader.validate)
     except DecodeError as error:
         raise TargetsRefused(f"{error.path}: {error.message}") from None
     refuse_strangers(listed)

@@ -18,6 +18,7 @@ from annotated_types import Ge, Gt, Le, Len
 from pydantic import BeforeValidator
 
 from collector.detect.incidents import Cause
+from probe.wire.codec import validate
 from probe.wire.settings import settle
 from probe.wire.strict import STRICT
 
@@ -269,7 +270,7 @@ class Story:
 
 def read(text: str, source: str) -> Story:
     """The story a TOML text tells; raises `ConfigError`, which names `source` and the place in it."""
-    return settle(Story, text=text, source=source, environ={}, flags={})
+    return settle(Story, text=text, source=source, environ={}, flags={}, validate=validate)
 
 
 def _in_order(begins: float, ends: float) -> None:

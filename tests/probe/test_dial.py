@@ -269,6 +269,8 @@ def test_whatever_a_proxy_says_is_a_tunnel_or_one_clear_line(said: list[bytes], 
 class Spoken:
     """A stream on which somebody says these things and hangs up."""
 
+    overslept_s = 0.0
+
     def __init__(self, said: list[bytes]) -> None:
         self._said = [part for part in said if part]
 

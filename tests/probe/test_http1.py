@@ -21,6 +21,8 @@ class Peer:
     async def write(self, data: bytes) -> None:
         self.sent += data
 
+    overslept_s = 0.0
+
     def state(self) -> TcpState:
         return TcpState()
 

@@ -7,6 +7,8 @@ import contextlib
 import errno
 import socket
 import ssl
+import sys
+import time
 
 import pytest
 
@@ -41,6 +43,22 @@ async def _not_tls(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
     await reader.read(1)
     writer.write(b"220 smtp.example ESMTP\r\n")
     await writer.drain()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other kernels stamp nothing")
+async def test_what_lay_unread_while_this_process_was_busy_is_told_and_what_was_waited_for_is_not() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        stream = await AsyncioNet().connect(*server.getsockname())
+        other, _ = server.accept()
+        asyncio.get_running_loop().call_later(0.1, other.send, b"in time")
+        assert await stream.read() == b"in time"
+        assert stream.overslept_s < 0.05
+        other.send(b"late")
+        time.sleep(0.1)  # busy: nothing else in this process goes on
+        assert await stream.read() == b"late"
+        assert 0.05 < stream.overslept_s < 0.2
+        stream.close()
+        other.close()
 
 
 async def test_a_reset_is_not_an_end_of_file() -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from probe.config import Transfers
-from probe.plan import Turnstile
 from probe.throughput import DRAINED_S
+from probe.turnstile import Turnstile
 from probe.wire.failure import Failure
 from probe.wire.observation import Observation, Purpose
 from probe.wire.platform import Endpoint

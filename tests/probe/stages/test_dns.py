@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
+from probe.kept import PLACES
 from probe.stages.dns import DohResolver, PlainResolver, resolve
 from probe.wire.failure import Failure, Owner
 from tests.authority import Authority
-from tests.loopback import LoopbackNet, dns_server, doh, tcp_server
+from tests.loopback import LoopbackNet, dns_server, doh, says, tcp_server
 
 from .conftest import MakeTurn
 
@@ -58,9 +60,40 @@ async def test_the_trusted_resolver_answers_with(
     behaviour, failure, answers = CASES[story]
     async with tcp_server(doh({X: behaviour}), authority.issue(["doh.example"], tmp_path)) as port:
         net = LoopbackNet({("1.1.1.1", 443): port})
-        resolver = DohResolver("https://doh.example/dns-query", ("1.1.1.1",))
-        seen = await resolve(make_turn(net), resolver, "A")
+        turn = make_turn(net)
+        seen = await resolve(turn, DohResolver("https://doh.example/dns-query", ("1.1.1.1",)), "A")
+        turn.line.kept.close()
     assert (seen.failure, seen.dns and seen.dns.answers) == (failure, answers)
+
+
+async def test_the_trusted_resolver_is_asked_again_on_the_same_connection_and_a_closed_one_is_replaced(
+    make_turn: MakeTurn, authority: Authority, tmp_path: Path
+) -> None:
+    pem = authority.issue(["doh.example"], tmp_path)
+    resolver = DohResolver("https://doh.example/dns-query", ("1.1.1.1",))
+    for questions, dialled in ((3, 1), (1, 2)):
+        async with tcp_server(doh({X: ["104.244.42.1"]}, questions=questions), pem) as port:
+            net = LoopbackNet({("1.1.1.1", 443): port})
+            turn = make_turn(net)
+            seen = [await resolve(turn, resolver, "A") for _ in range(2)]
+            turn.line.kept.close()
+        assert [(o.failure, o.dns and o.dns.answers) for o in seen] == [(None, ("104.244.42.1",))] * 2
+        assert len(net.dialled) == dialled
+
+
+@pytest.mark.slow
+async def test_a_silent_trusted_resolver_is_not_waited_for_one_question_after_the_other(
+    make_turn: MakeTurn,
+) -> None:
+    async with tcp_server(says(hang=True)) as port:
+        turn = make_turn(LoopbackNet({("1.1.1.1", 443): port}), timeout_s=1.5)
+        resolver = DohResolver("https://doh.example/dns-query", ("1.1.1.1",))
+        began = turn.line.clock()
+        async with asyncio.TaskGroup() as group:
+            asked = [group.create_task(resolve(turn, resolver, "A")) for _ in range(3 * PLACES)]
+        took_s = turn.line.clock() - began
+    assert {task.result().failure for task in asked} == {Failure.DNS_TIMEOUT}
+    assert took_s < 3, "three after each other would be four and a half"
 
 
 async def test_a_trusted_resolver_that_cannot_prove_its_name_is_not_trusted(
