@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 # What `make test` uses from Debian: the lab's kernel tools and servers, Prometheus and Alertmanager, a browser.
 DEBIAN := iproute2 nftables iptables procps unbound dnsmasq-base nginx-light openssl faketime curl bind9-dnsutils prometheus prometheus-alertmanager tor-geoipdb chromium fonts-dejavu-core systemd
 
-.PHONY: run demo test lab lab-report end-to-end golden bench bench-detect bench-fresh kills hostile pin clean help
+.PHONY: run demo test lab lab-report end-to-end golden bench bench-detect bench-fresh bench-ingest kills hostile pin clean help
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -78,6 +78,9 @@ bench-detect: $(VENV)/ready-dev ## detection on simulated years and events besid
 
 bench-fresh: $(VENV)/ready-dev ## from a batch to page, API and metrics with 100 000 probes and with 50 000, into docs/freshness.md; half an hour
 	@$(BIN)/python -m benchmarks.freshness
+
+bench-ingest: $(VENV)/ready-dev ## signed rounds a second on one core, beside a Pushgateway, into docs/ingest.md; five minutes
+	@$(BIN)/python -m benchmarks.ingest
 
 kills: $(VENV)/ready-dev ## agent and collector killed two hundred times each while they work, into docs/kills.md; half an hour
 	@$(BIN)/python -m tests.kills

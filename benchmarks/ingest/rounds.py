@@ -36,24 +36,29 @@ def homes() -> list[Identity]:
     return [Identity(Ed25519PrivateKey.from_private_bytes(secret("ingest", str(n)))) for n in range(HOMES)]
 
 
-def body(who: Identity, home: int, rnd: Round, sequence: int) -> bytes:
-    """A batch of one round, measured now."""
-    mine = replace(
-        rnd,
-        round_id=uuid.uuid4().hex,
-        started_at=datetime.now(UTC),
-        network=Network(country="PK", asn=64_512 + home % NETWORKS),
-    )
-    return encode(Batch(schema=SCHEMA, probe=who.probe_id, sequence=sequence, agent="bench", rounds=(mine,)))
-
-
 def posts(rnd: Round, people: list[Identity], first: int, count: int) -> Iterator[bytes]:
-    """So many batches, of each home in turn, with sequence numbers from `first` on."""
+    """So many batches, measured now, of each home in turn, with sequence numbers from `first` on."""
+    text = _template(rnd)
     for n in range(count):
         home, turn = n % len(people), first + n // len(people)
         who = people[home]
-        plain = body(who, home, rnd, turn)
-        yield _post(who, plain)
+        mine = (
+            text.replace(_NOBODY.encode(), who.probe_id.encode(), 1)
+            .replace(_NO_ROUND.encode(), uuid.uuid4().hex.encode(), 1)
+            .replace(b"%d" % _NEVER, b"%d" % turn, 1)
+            .replace(b"%d" % _NOWHERE, b"%d" % (64_512 + home % NETWORKS), 1)
+        )
+        yield _post(who, mine)
+
+
+# What stands in the one batch that is encoded, and is written over in each that is sent.
+_NOBODY, _NO_ROUND, _NEVER, _NOWHERE = "0" * 32, "f" * 32, 8_888_888_888, 4_222_222_222
+
+
+def _template(rnd: Round) -> bytes:
+    network = Network(country="PK", asn=_NOWHERE)
+    here = replace(rnd, round_id=_NO_ROUND, started_at=datetime.now(UTC), network=network)
+    return encode(Batch(schema=SCHEMA, probe=_NOBODY, sequence=_NEVER, agent="bench", rounds=(here,)))
 
 
 def _post(who: Identity, plain: bytes) -> bytes:

@@ -40,8 +40,8 @@ def addresses() -> list[IPv4Address | IPv6Address]:
 
 
 def forms(address: IPv4Address | IPv6Address) -> Iterator[bytes]:
-    """How it, or its prefix, could be spelt, packed or hashed without a key. IPv4's four bytes by themselves are
-    left out: among so many others they are met by chance."""
+    """How it, or its prefix, could be spelt, packed or hashed without a key. IPv4's four bytes by themselves
+    are left out: among so many others they are met by chance."""
     prefix = prefix_of(str(address))
     texts = [str(address), address.exploded, address.reverse_pointer, prefix, prefix.partition("/")[0]]
     if address.version == 4:
