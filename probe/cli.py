@@ -251,6 +251,8 @@ def _status(arguments: argparse.Namespace) -> int:
     if why := volunteer.why_quiet(config):
         lines.insert(1, f"quiet        {why}")
     lines.append(f"consent      {volunteer.in_one_line(config)}")
+    if config.targets.keys:
+        lines.append(f"targets      {_targets(config).in_words()}")
     for line in lines:
         screen.print(line, indent=display.STATUS_INDENT)
     return MEASURED

@@ -49,6 +49,13 @@ class Targets:
         held = self._held
         return held if held is not None and held.expires_at > self._now() else None
 
+    def in_words(self) -> str:
+        """What is gone by now, for a person."""
+        current = self.current
+        if current is None:
+            return "those that came with the agent"
+        return f"version {current.version}, until {current.expires_at:%Y-%m-%d %H:%M}Z"
+
     def platforms(self, own: Sequence[Platform]) -> tuple[Platform, ...]:
         """`own` with each platform as the list has it, where it does."""
         current = self.current

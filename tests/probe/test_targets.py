@@ -32,10 +32,12 @@ def test_a_list_renews_what_is_measured_and_outlives_a_restart(tmp_path: Path) -
     path, clock = tmp_path / "targets.json", Clock()
     targets = Targets(path, PINNED, clock)
     assert (targets.version, targets.platforms(SHIPPED)) == (0, SHIPPED)
+    assert targets.in_words() == "those that came with the agent"
     assert targets.take(signed(listing(RENEWED, version=7), [KEY]))
     for one in (targets, Targets(path, PINNED, clock)):
         assert one.version == 7
         assert one.platforms(SHIPPED) == (RENEWED, *SHIPPED[1:])
+        assert one.in_words() == "version 7, until 2026-12-31 00:00Z"
 
 
 def test_it_adds_no_platform_that_is_not_measured_anyway(tmp_path: Path) -> None:
