@@ -22,7 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from . import display, doctor, log, volunteer, whereabouts
+from . import budget, display, doctor, log, volunteer, whereabouts
 from .agent import Agent, Desk
 from .config import Config, load, load_platforms, system_resolvers
 from .consent import ConsentError, Standing
@@ -179,7 +179,11 @@ async def _addresses(host: str) -> list[str]:
 def _run(arguments: argparse.Namespace) -> int:
     config = _load(arguments, platforms=arguments.platform)
     with _desk(config) as desk:
-        return asyncio.run(_one_round(desk, config, arguments))
+        try:
+            return asyncio.run(_one_round(desk, config, arguments))
+        finally:
+            purse = budget.Purse(config.state_path)
+            purse.pay(desk.plan.net.carried_bytes, time.time(), all_of_it=True)
 
 
 async def _one_round(desk: Desk, config: Config, arguments: argparse.Namespace) -> int:
@@ -187,7 +191,7 @@ async def _one_round(desk: Desk, config: Config, arguments: argparse.Namespace) 
     progress = Progress(desk.plan.platforms, config.round_deadline_s)
     with live(progress, screen):
         outcome = await desk.take(progress.see, progress.enter, transfers=arguments.transfers)
-    wanted = bool(config.collector.urls) and not arguments.no_upload
+    wanted = bool(config.collector.ways) and not arguments.no_upload
     sends = wanted and volunteer.may_send(config, ask=False)
     await desk.keep(outcome, upload=wanted and volunteer.standing_of(config) is not Standing.REFUSED)
     if arguments.json:
@@ -219,14 +223,20 @@ async def _agent(desk: Desk, config: Config, *, sends: bool) -> None:
     rng = random.SystemRandom()
     schedule = Schedule(interval_s=config.interval_s, phase_s=rng.uniform(0, config.interval_s))
     speaking = partial(_uploader, config, desk) if sends else None
-    pulse, still = partial(_pulse, config.state_path), partial(volunteer.why_quiet, config)
-    agent = Agent(desk, schedule, speaking, rng, pulse, still)
+    purse, net = budget.Purse(config.state_path), desk.plan.net
+
+    def pulse() -> None:
+        _touch(config.state_path)
+        purse.pay(net.carried_bytes, time.time())
+
+    agent = Agent(desk, schedule, speaking, rng, pulse, partial(volunteer.why_quiet, config))
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, agent.stop.set)
     await agent.run()
+    purse.pay(net.carried_bytes, time.time(), all_of_it=True)
 
 
-def _pulse(state_dir: Path) -> None:
+def _touch(state_dir: Path) -> None:
     """For whoever watches over the process: the file's age is what a health check reads."""
     with suppress(OSError):
         (state_dir / "alive").touch()
@@ -251,6 +261,8 @@ def _status(arguments: argparse.Namespace) -> int:
     if why := volunteer.why_quiet(config):
         lines.insert(1, f"quiet        {why}")
     lines.append(f"consent      {volunteer.in_one_line(config)}")
+    spent = budget.in_words(budget.read(config.state_path), config.budget, time.time())
+    lines.append(f"line         {spent}")
     if config.targets.keys:
         lines.append(f"targets      {_targets(config).in_words()}")
     for line in lines:

@@ -15,6 +15,7 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le, Len
 
+from .budget import Budget
 from .routes import Route, Way, ways
 from .wire.address import is_address, is_name
 from .wire.observation import Network
@@ -189,6 +190,7 @@ class Config:
     controls: Controls = field(default_factory=Controls)
     timeouts: Timeouts = field(default_factory=Timeouts)
     transfers: Transfers = field(default_factory=Transfers)
+    budget: Budget = field(default_factory=Budget)
     tls: Tls = field(default_factory=Tls)
     spool: SpoolLimits = field(default_factory=SpoolLimits)
 

@@ -121,6 +121,10 @@ class Net(Protocol):
     def received_bytes(self) -> int:
         """What all connections have brought so far."""
 
+    @property
+    def carried_bytes(self) -> int:
+        """What has gone either way so far, by connections and datagrams, heads of packets not counted."""
+
     async def connect(self, address: str, port: int) -> Stream:
         """A TCP connection."""
 
@@ -171,9 +175,15 @@ def in_words(error: Exception) -> str:
 class SocketStream:
     """A TCP connection on a plain socket."""
 
-    def __init__(self, sock: socket.socket, count: Callable[[int], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        sock: socket.socket,
+        count: Callable[[int], None] = lambda _: None,
+        sent: Callable[[int], None] = lambda _: None,
+    ) -> None:
         self._sock = sock
         self._count = count
+        self._sent = sent
         self._left_bytes = MOST_BYTES
         self._read_at = -inf
         self.overslept_s = 0.0
@@ -196,6 +206,7 @@ class SocketStream:
 
     async def write(self, data: bytes) -> None:
         """See `Stream`."""
+        self._sent(len(data))
         try:
             sent = self._sock.send(data)
         except (BlockingIOError, InterruptedError):
@@ -367,11 +378,13 @@ class TlsStream:
 class SocketDatagram:
     """A connected UDP socket."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, count: Callable[[int], None] = lambda _: None) -> None:
         self._sock = sock
+        self._count = count
 
     async def send(self, data: bytes) -> None:
         """See `Datagram`."""
+        self._count(len(data))
         await asyncio.get_running_loop().sock_sendall(self._sock, data)
 
     async def receive(self) -> tuple[bytes, int | None]:
@@ -379,6 +392,7 @@ class SocketDatagram:
         data, ancillary, _, _ = await _when_ready(
             self._sock, lambda: self._sock.recvmsg(65_535, _ANCILLARY_BYTES)
         )
+        self._count(len(data))
         return data, _ttl(ancillary)
 
     def close(self) -> None:
@@ -398,6 +412,7 @@ class AsyncioNet:
     """The machine's own network."""
 
     received_bytes = 0
+    carried_bytes = 0
 
     async def connect(self, address: str, port: int) -> Stream:
         """See `Net`."""
@@ -410,10 +425,14 @@ class AsyncioNet:
         except BaseException:  # a cancelled connect must not leave its socket behind
             sock.close()
             raise
-        return SocketStream(sock, self._count)
+        return SocketStream(sock, self._received, self._carried)
 
-    def _count(self, size_bytes: int) -> None:
+    def _received(self, size_bytes: int) -> None:
         self.received_bytes += size_bytes
+        self.carried_bytes += size_bytes
+
+    def _carried(self, size_bytes: int) -> None:
+        self.carried_bytes += size_bytes
 
     def datagram(self, address: str, port: int) -> Datagram:
         """See `Net`. Raises `OSError` where there is no route."""
@@ -430,7 +449,7 @@ class AsyncioNet:
         except OSError:
             sock.close()
             raise
-        return SocketDatagram(sock)
+        return SocketDatagram(sock, self._carried)
 
     def dial(self, address: str, port: int) -> Dial:
         """See `Net`."""

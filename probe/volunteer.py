@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from math import inf
 from pathlib import Path
 
-from . import quiet, whereabouts
+from . import budget, quiet, whereabouts
 from .config import Config, load, load_platforms
 from .consent import (
     TEXT,
@@ -187,14 +187,15 @@ def forget(arguments: argparse.Namespace) -> int:
 
 
 # The rounds before the seed: who is interrupted in between still has the name to ask in.
-KEPT = ("spool.sqlite", "spool.sqlite-journal", "targets.json", "alive", "identity.key")
+KEPT = ("spool.sqlite", "spool.sqlite-journal", "targets.json", "alive", "spent.json", "identity.key")
 _STAYS = "What collectors have stays with them until their operators' time for it is over."
 
 
 def why_quiet(config: Config) -> str:
     """Why the agent keeps still now, empty where it does not."""
-    paused = quiet.paused_until(config.state_path)
-    return quiet.reason(paused, time.time(), whereabouts.interface(), config.metered_interfaces)
+    paused, now = quiet.paused_until(config.state_path), time.time()
+    still = quiet.reason(paused, now, whereabouts.interface(), config.metered_interfaces)
+    return still or budget.reason(budget.read(config.state_path), config.budget, now)
 
 
 def pause(arguments: argparse.Namespace) -> int:
