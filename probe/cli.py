@@ -22,7 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from . import budget, display, doctor, log, volunteer, whereabouts
+from . import budget, display, doctor, household, log, volunteer, whereabouts
 from .agent import Agent, Desk
 from .config import Config, load, load_platforms, system_resolvers
 from .consent import ConsentError, Standing
@@ -294,12 +294,14 @@ def _doctor(arguments: argparse.Namespace) -> int:
 
 
 async def _examine(config: Config) -> int:
-    worst = MEASURED
+    found = []
+    for finding in household.findings(config):
+        print(finding, flush=True)
+        found.append(finding)
     async for finding in doctor.examine(_plan(config), _addresses, config.collector.ways):
         print(finding, flush=True)
-        if finding.health is doctor.Health.FAIL:
-            worst = OTHER
-    return worst
+        found.append(finding)
+    return OTHER if any(one.health is doctor.Health.FAIL for one in found) else MEASURED
 
 
 def _config_check(arguments: argparse.Namespace) -> int:

@@ -98,6 +98,7 @@ def test_doctor_says_for_each_line_what_to_do_and_exits_1(tmp_path: Path) -> Non
     assert done.returncode == 1
     subjects = [line[6:24].strip() for line in done.stdout.splitlines()]
     assert subjects == [
+        *("consent", "at work", "state folder"),
         *("resolver", "trusted resolver", "IPv6", "clock"),
         *("path evidence", "packet evidence", "collector"),
     ]
