@@ -232,3 +232,25 @@ async def test_fat_certificates_cannot_make_a_round_too_large_to_be_taken(tmp_pa
     assert len(item.body) < MAX_BYTES
     assert len(gzip.compress(item.body)) < MAX_BODY_BYTES
     spool.close()
+
+
+async def test_a_clock_that_steps_back_in_mid_round_spoils_nothing(tmp_path: Path) -> None:
+    spool, hour = a_spool(tmp_path), [0.0]
+    async with a_line(tmp_path) as line:
+        desk = Desk(line.plan, SEED, spool, NO_TARGETS, nowhere, wall=lambda: time.time() + hour[0])
+
+        def steps_back(_: object) -> None:
+            hour[0] = -7200.0
+
+        sequences = []
+        for _ in range(2):
+            outcome = await desk.take(steps_back)
+            assert all(o.start_s >= 0 and o.duration_s >= 0 for o in outcome.round.observations)
+            await desk.keep(outcome, upload=True)
+            item = spool.peek(ME.probe_id)
+            assert item is not None
+            sequences.append(item.sequence)
+            assert decode(Batch, item.body).rounds[0] == outcome.round
+            spool.done(item.sequence)
+    assert sequences[0] < sequences[1], "a collector would take the second for a round it knows"
+    spool.close()
