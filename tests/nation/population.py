@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-from probe.identity import Identity
+from probe.identity import Identity, Installation
+from probe.whereabouts import NAMELESS
 from probe.wire.observation import Network as Place
 
 from .chance import draw, secret
@@ -61,7 +60,7 @@ def populate(story: Story, seed: int, scale: float = 1.0) -> tuple[Probe, ...]:
 
 def _somebody(story: Story, seed: int, country: Country, network: Network, index: int) -> Probe:
     name = f"{country.code}/{network.asn}/{index}"
-    identity = Identity(Ed25519PrivateKey.from_private_bytes(secret(seed, name)))
+    identity = Installation(secret(seed, name)).at(NAMELESS)
     return Probe(
         name=name,
         identity=identity,
