@@ -76,6 +76,7 @@ def test_the_commands(
     assert cli.main(["status"]) == 0
     said = capsys.readouterr().out.splitlines()
     assert said[1] == "quiet        paused"
-    assert said[-1].startswith("consent      not answered yet")
+    assert said[-2].startswith("consent      not answered yet")
+    assert said[-1] == "line         0 MB of 500 today, 0 MB of 8000 this month"
     assert (cli.main(["resume"]), cli.main(["resume"])) == (0, 0)
     assert capsys.readouterr().out == "resumed\nwas not paused\n"
